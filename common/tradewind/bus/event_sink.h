@@ -1,0 +1,54 @@
+// Where records go. The seam between the code that publishes and Kafka; tests put a sink there that stalls and fails on
+// purpose.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+
+#include "tradewind/bus/record.h"
+
+namespace tradewind::bus {
+
+// Views that need to live only until Produce returns.
+struct OutgoingRecord {
+  std::string_view topic;
+  int32_t partition = 0;
+  std::string_view key;
+  std::string_view value;
+  absl::Span<const HeaderView> headers;
+};
+
+// What became of one produced record.
+struct Delivery {
+  uint64_t token = 0;
+  // OK once every in-sync replica has it (or the leader, for a sink made with fewer acknowledgements).
+  absl::Status status;
+  // Meaningful for a failure: true only when the broker certainly does not have the record.
+  bool certainly_absent = false;
+  int32_t partition = -1;
+  int64_t offset = -1;
+};
+
+// Not thread-safe unless an implementation says otherwise.
+class EventSink {
+ public:
+  virtual ~EventSink() = default;
+
+  // Copies the record and returns at once; `token` comes back with its Delivery. ResourceExhausted when the local
+  // queue is full (nothing was taken; call Poll), InvalidArgument when the record can never be sent.
+  virtual absl::Status Produce(const OutgoingRecord& record, uint64_t token) = 0;
+
+  // Hands finished deliveries to `on_delivery`, waiting up to `timeout` for the first. Returns how many there were.
+  virtual int Poll(absl::Duration timeout, absl::FunctionRef<void(const Delivery&)> on_delivery) = 0;
+
+  // Forgets everything not yet delivered, without reporting it, and starts afresh as a new producer. What was in
+  // flight may or may not be on the log.
+  virtual absl::Status Reset() = 0;
+};
+
+}  // namespace tradewind::bus

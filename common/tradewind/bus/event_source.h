@@ -1,0 +1,80 @@
+// Where records come from for a member of a consumer group that runs tasks. The seam between the runtime and Kafka.
+//
+// The group subscribes to one lead topic. Whoever owns partition i of it also reads partition i of the group's other
+// input topics, so that a task, made of the same-numbered partitions, never splits between members.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+
+#include "tradewind/bus/record.h"
+
+namespace tradewind::bus {
+
+struct Position {
+  std::string topic;
+  int32_t partition = 0;
+  int64_t offset = 0;
+};
+
+struct CommittedOffset {
+  std::string topic;
+  int32_t partition = 0;
+  // Negative when nothing was committed.
+  int64_t offset = -1;
+  std::string metadata;
+};
+
+// The offsets a partition holds: [low, high).
+struct OffsetRange {
+  int64_t low = 0;
+  int64_t high = 0;
+};
+
+// Told of changes of ownership. Called from within EventSource::Poll and Close, on the caller's thread; may call the
+// source back, except for Poll and Close.
+class AssignmentListener {
+ public:
+  virtual ~AssignmentListener() = default;
+  // Partitions of the lead topic that are now ours. Returns where to start reading, for each input topic and each of
+  // these partitions; a (topic, partition) left out is not read until Resume names it. `partitions` is empty for a
+  // member that there is nothing for.
+  virtual std::vector<Position> OnAssigned(absl::Span<const int32_t> partitions) = 0;
+  // Still ours until this returns: drain, commit, let go.
+  virtual void OnRevoked(absl::Span<const int32_t> partitions) = 0;
+  // No longer ours, possibly since long: nothing may be committed or published for them.
+  virtual void OnLost(absl::Span<const int32_t> partitions) = 0;
+};
+
+// Not thread-safe: one worker thread owns a source.
+class EventSource {
+ public:
+  virtual ~EventSource() = default;
+
+  // The next record, or nothing after `timeout`. Errors that pass by themselves (a broker away) are logged and retried
+  // inside; an error returned here is fatal for this source.
+  virtual absl::StatusOr<std::optional<Record>> Poll(absl::Duration timeout) = 0;
+
+  // Stops and continues the reading of one task's partitions, of every topic. Records already fetched are dropped by
+  // Pause and read again after Resume, starting at `positions`.
+  virtual absl::Status Pause(absl::Span<const int32_t> partitions) = 0;
+  virtual absl::Status Resume(absl::Span<const Position> positions) = 0;
+
+  // Network calls; block up to the configured request timeout.
+  virtual absl::StatusOr<std::vector<CommittedOffset>> Committed(absl::Span<const Position> partitions) = 0;
+  virtual absl::StatusOr<OffsetRange> Range(const std::string& topic, int32_t partition) = 0;
+  virtual absl::Status CommitOffsets(absl::Span<const CommittedOffset> offsets, bool wait) = 0;
+
+  // Leaves the group (OnRevoked is called for what is still owned) and stops. Blocks up to `deadline`; DeadlineExceeded
+  // when the group could not be left in that time (OnLost is then called for what was still owned).
+  virtual absl::Status Close(absl::Duration deadline) = 0;
+};
+
+}  // namespace tradewind::bus

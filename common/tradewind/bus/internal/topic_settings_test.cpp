@@ -1,0 +1,48 @@
+#include "tradewind/bus/internal/topic_settings.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace tradewind::bus::internal {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+std::map<std::string, std::string, std::less<>> Good(const KafkaConfig& config) {
+  std::map<std::string, std::string, std::less<>> settings;
+  for (const auto& [name, value] : TopicSettings(config)) {
+    settings.emplace(name, value);
+  }
+  return settings;
+}
+
+TEST(TopicSettings, AcceptsWhatItGives) {
+  const KafkaConfig config{.replication_factor = 3, .min_insync_replicas = 2};
+  EXPECT_TRUE(CheckTopicSettings(config, "t", Good(config)).ok());
+}
+
+TEST(TopicSettings, NamesTopicAndSettingThatDoNotFit) {
+  const KafkaConfig config{.replication_factor = 3, .min_insync_replicas = 2};
+  const std::pair<const char*, const char*> faults[] = {{"cleanup.policy", "compact"},
+                                                        {"cleanup.policy", "compact,delete"},
+                                                        {"unclean.leader.election.enable", "true"},
+                                                        {"min.insync.replicas", "1"}};
+  for (const auto& [name, value] : faults) {
+    auto settings = Good(config);
+    settings[name] = value;
+    const absl::Status status = CheckTopicSettings(config, "order.events.v1", settings);
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << name;
+    EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr("order.events.v1"), HasSubstr(name), HasSubstr(value)));
+  }
+}
+
+TEST(TopicSettings, AcceptsMoreReplicasInSyncThanAskedFor) {
+  const KafkaConfig config{.replication_factor = 3, .min_insync_replicas = 2};
+  auto settings = Good(config);
+  settings["min.insync.replicas"] = "3";
+  EXPECT_TRUE(CheckTopicSettings(config, "t", settings).ok());
+}
+
+}  // namespace
+}  // namespace tradewind::bus::internal

@@ -1,0 +1,59 @@
+// Topics: made with what the mesh needs of them, and checked for it when they are there already.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+
+#include "tradewind/bus/event_source.h"
+#include "tradewind/bus/kafka_config.h"
+
+namespace tradewind::bus {
+
+struct TopicInfo {
+  std::string name;
+  int32_t partitions = 0;
+  int32_t replication_factor = 0;
+};
+
+// A consumer group's committed offset beside the end of the partition.
+struct GroupLag {
+  std::string topic;
+  int32_t partition = 0;
+  int64_t committed = -1;
+  int64_t end = 0;
+};
+
+// Thread-safe. Every call blocks up to the configured request timeout, a few times over where it says so.
+class KafkaAdmin {
+ public:
+  static absl::StatusOr<std::unique_ptr<KafkaAdmin>> Create(const KafkaConfig& config, std::string client_id);
+  ~KafkaAdmin();
+
+  // The cluster's id, once a broker answers. Unavailable until then.
+  absl::StatusOr<std::string> ClusterId();
+
+  // Creates what is missing of `topics` (full names) with the configured partition count, replication and
+  // min.insync.replicas, cleanup.policy=delete and no unclean leader election. FailedPrecondition, naming topic and
+  // setting, when one exists with a cleanup policy other than delete, unclean election, or fewer in-sync replicas
+  // asked for than configured. Returns the partition count of each.
+  absl::StatusOr<std::map<std::string, int32_t>> EnsureTopics(absl::Span<const std::string> topics);
+
+  absl::StatusOr<std::vector<TopicInfo>> ListTopics();
+  absl::StatusOr<OffsetRange> Range(const std::string& topic, int32_t partition);
+  // Over all partitions of `topics`; for people, not for the runtime.
+  absl::StatusOr<std::vector<GroupLag>> Lag(const std::string& group, absl::Span<const std::string> topics);
+
+ private:
+  class Impl;
+  explicit KafkaAdmin(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tradewind::bus

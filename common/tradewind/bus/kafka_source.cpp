@@ -1,0 +1,481 @@
+#include "tradewind/bus/kafka_source.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "absl/time/clock.h"
+
+#include "tradewind/bus/internal/assignment.h"
+#include "tradewind/bus/internal/client.h"
+#include "tradewind/bus/internal/deadline.h"
+#include "tradewind/bus/internal/message.h"
+#include "tradewind/bus/internal/offset_committer.h"
+#include "tradewind/bus/internal/partition_list.h"
+#include "tradewind/bus/internal/queries.h"
+#include "tradewind/bus/internal/rdkafka_error.h"
+#include "tradewind/bus/internal/rdkafka_handle.h"
+#include "tradewind/bus/logger.h"
+
+namespace tradewind::bus {
+namespace {
+
+using internal::Assignment;
+using internal::ClientHandle;
+using internal::ClientSettings;
+using internal::Deadline;
+using internal::ErrorHandle;
+using internal::EventHandle;
+using internal::MessageHandle;
+using internal::OffsetCommitter;
+using internal::PartitionListHandle;
+using internal::QueueHandle;
+using internal::TopicHandle;
+
+using Reading = Assignment::Reading;
+
+// A source that nobody closed takes at most this long to leave its group.
+constexpr absl::Duration kDestroyLimit = absl::Seconds(5);
+
+std::vector<std::string> InputTopics(const KafkaSourceOptions& options) {
+  std::vector<std::string> topics = {options.lead_topic};
+  topics.insert(topics.end(), options.other_topics.begin(), options.other_topics.end());
+  return topics;
+}
+
+// Errors of a consumer that do not pass by waiting.
+bool IsFinal(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kOutOfRange:
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kInternal:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+class KafkaSource::Impl {
+ public:
+  Impl(const KafkaConfig& config, const KafkaSourceOptions& options, AssignmentListener& listener)
+      : config_(config), options_(options), listener_(&listener), assignment_(InputTopics(options)) {}
+  ~Impl();
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  absl::Status Start();
+  absl::StatusOr<std::optional<Record>> Poll(absl::Duration timeout);
+  absl::Status Pause(absl::Span<const int32_t> partitions);
+  absl::Status Resume(absl::Span<const Position> positions);
+  absl::StatusOr<std::vector<CommittedOffset>> Committed(absl::Span<const Position> partitions);
+  absl::StatusOr<OffsetRange> Range(const std::string& topic, int32_t partition);
+  absl::Status CommitOffsets(absl::Span<const CommittedOffset> offsets, bool wait);
+  absl::Status Close(absl::Duration limit);
+
+ private:
+  static void OnRebalance(rd_kafka_t* client, rd_kafka_resp_err_t event, rd_kafka_topic_partition_list_t* partitions,
+                          void* impl) noexcept;
+  void Rebalance(rd_kafka_resp_err_t event, const rd_kafka_topic_partition_list_t& partitions);
+  void TakeOver(absl::Span<const int32_t> partitions);
+  void LetGo(absl::Span<const int32_t> partitions, bool lost);
+  absl::Status StartReading(absl::Span<const Position> positions);
+  absl::Status StopReading(absl::Span<const int32_t> partitions);
+  absl::Status Seek(absl::Span<const Position> positions);
+  absl::Status SeekOnce(rd_kafka_topic_partition_list_t& list, const Deadline& deadline);
+  absl::Status SetPaused(const rd_kafka_topic_partition_list_t& list, bool paused);
+  void Fail(absl::Status status);
+  absl::Status Judge(const rd_kafka_message_t& message);
+  absl::Status OutsideTheLog(const std::string& topic, int32_t partition, int64_t offset);
+  bool LeaveGroup(const Deadline& deadline);
+
+  const KafkaConfig config_;
+  const KafkaSourceOptions options_;
+  // Null once nobody is to be told any more.
+  AssignmentListener* listener_;
+  Assignment assignment_;
+  ClientHandle client_;
+  std::vector<TopicHandle> topics_;
+  std::unique_ptr<OffsetCommitter> committer_;
+  bool closing_ = false;
+  // Once set, all that Poll returns.
+  absl::Status fatal_;
+};
+
+absl::Status KafkaSource::Impl::Start() {
+  ClientSettings settings(config_, options_.client_id);
+  internal::SetConsumerDefaults(settings, options_.group);
+  settings.Set("partition.assignment.strategy", "cooperative-sticky");
+  // Where reading starts is the store's to say. An offset that is not in the log means that log and store do not belong
+  // together; skipping or repeating is for an operator to choose.
+  settings.Set("auto.offset.reset", "error");
+  settings.Set("session.timeout.ms", config_.session_timeout);
+  settings.Set("heartbeat.interval.ms", std::min(absl::Milliseconds(200), config_.session_timeout / 4));
+  settings.Set("max.poll.interval.ms", std::max(absl::Minutes(1), 3 * config_.session_timeout));
+  rd_kafka_conf_set_rebalance_cb(settings.conf(), &Impl::OnRebalance);
+  absl::StatusOr<ClientHandle> client = std::move(settings).Build(RD_KAFKA_CONSUMER, this);
+  if (!client.ok()) {
+    return client.status();
+  }
+  client_ = *std::move(client);
+  committer_ = std::make_unique<OffsetCommitter>(client_.get());
+  rd_kafka_poll_set_consumer(client_.get());
+  topics_ = internal::LookFor(client_.get(), {assignment_.topics().begin(), assignment_.topics().end()});
+
+  const PartitionListHandle subscription = internal::NewPartitionList(1);
+  internal::Add(*subscription, options_.lead_topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_OFFSET_INVALID);
+  return internal::ToStatus(rd_kafka_subscribe(client_.get(), subscription.get()),
+                            fmt::format("subscription of group {} to {}", options_.group, options_.lead_topic));
+}
+
+KafkaSource::Impl::~Impl() {
+  // Left even now: the group need not wait for a session to run out, and a 2.0.2 client that is destroyed in the middle
+  // of a rebalance hangs.
+  listener_ = nullptr;
+  if (client_ != nullptr) {
+    Close(kDestroyLimit).IgnoreError();
+  }
+}
+
+// ---- reading -------------------------------------------------------------------------------------------------------
+
+absl::StatusOr<std::optional<Record>> KafkaSource::Impl::Poll(absl::Duration timeout) {
+  if (closing_ && fatal_.ok()) {
+    return absl::FailedPreconditionError("the source is closed");
+  }
+  committer_->Serve();
+  const Deadline deadline(timeout);
+  do {
+    if (!fatal_.ok()) {
+      return fatal_;
+    }
+    MessageHandle message(rd_kafka_consumer_poll(client_.get(), deadline.RemainingMs()));
+    if (message == nullptr) {
+      continue;
+    }
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      Fail(Judge(*message));
+      continue;
+    }
+    if (assignment_.Wants(rd_kafka_topic_name(message->rkt), message->partition, message->offset)) {
+      return internal::RecordFrom(std::move(message));
+    }
+  } while (!deadline.expired());
+  return fatal_.ok() ? absl::StatusOr<std::optional<Record>>(std::nullopt) : fatal_;
+}
+
+// OK where waiting helps.
+absl::Status KafkaSource::Impl::Judge(const rd_kafka_message_t& message) {
+  const std::string topic = message.rkt != nullptr ? rd_kafka_topic_name(message.rkt) : "";
+  if (const std::string reason = internal::FatalError(client_.get()); !reason.empty()) {
+    return absl::InternalError(fmt::format("consumer of group {} has failed: {}", options_.group, reason));
+  }
+  absl::Status status = internal::ToStatus(
+      message.err, topic.empty() ? "group " + options_.group : fmt::format("{}-{}", topic, message.partition),
+      rd_kafka_message_errstr(&message));
+  if (!IsFinal(status)) {
+    kLog.Warn("reading is disturbed; trying again", {{"group", options_.group}, {"reason", status}});
+    return absl::OkStatus();
+  }
+  if (status.code() == absl::StatusCode::kOutOfRange) {
+    const Assignment::Lane* lane = assignment_.Find(topic, message.partition);
+    // Of a partition that was given away meanwhile it is no concern of ours.
+    return lane == nullptr ? absl::OkStatus() : OutsideTheLog(topic, message.partition, message.offset);
+  }
+  return status;
+}
+
+absl::Status KafkaSource::Impl::OutsideTheLog(const std::string& topic, int32_t partition, int64_t offset) {
+  const absl::StatusOr<OffsetRange> range = Range(topic, partition);
+  const std::string held = range.ok() ? fmt::format("[{}, {})", range->low, range->high) : "unknown";
+  return absl::OutOfRangeError(
+      fmt::format("group {} should read {}-{} from offset {}, but the log holds {}: records have expired, or the topic "
+                  "or its cluster is not the one the store knows",
+                  options_.group, topic, partition, offset, held));
+}
+
+void KafkaSource::Impl::Fail(absl::Status status) {
+  if (!status.ok() && fatal_.ok()) {
+    fatal_ = std::move(status);
+  }
+}
+
+// ---- ownership -----------------------------------------------------------------------------------------------------
+
+void KafkaSource::Impl::OnRebalance(rd_kafka_t* /*client*/, rd_kafka_resp_err_t event,
+                                    rd_kafka_topic_partition_list_t* partitions, void* impl) noexcept {
+  static_cast<Impl*>(impl)->Rebalance(event, *partitions);
+}
+
+void KafkaSource::Impl::Rebalance(rd_kafka_resp_err_t event, const rd_kafka_topic_partition_list_t& partitions) {
+  std::vector<int32_t> numbers;
+  for (const rd_kafka_topic_partition_t& entry : internal::Elements(partitions)) {
+    numbers.push_back(entry.partition);
+  }
+  std::sort(numbers.begin(), numbers.end());
+
+  switch (event) {
+    case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
+      kLog.Info("partitions assigned", {{"group", options_.group}, {"count", numbers.size()}});
+      TakeOver(numbers);
+      break;
+    case RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS: {
+      const bool lost = rd_kafka_assignment_lost(client_.get()) != 0;
+      kLog.Info(lost ? "partitions lost" : "partitions revoked",
+                {{"group", options_.group}, {"count", numbers.size()}});
+      LetGo(numbers, lost);
+      break;
+    }
+    default:
+      // The assignment is in an unknown state: nothing of it may be relied on.
+      kLog.Error("rebalance failed", {{"group", options_.group}, {"reason", rd_kafka_err2str(event)}});
+      LetGo(assignment_.Owned(), true);
+  }
+}
+
+void KafkaSource::Impl::TakeOver(absl::Span<const int32_t> partitions) {
+  assignment_.Own(partitions);
+  const std::vector<Position> positions =
+      listener_ != nullptr ? listener_->OnAssigned(partitions) : std::vector<Position>();
+  for (const Position& position : positions) {
+    if (std::find(partitions.begin(), partitions.end(), position.partition) == partitions.end() ||
+        !assignment_.HasTopic(position.topic) || position.offset < 0) {
+      Fail(absl::InvalidArgumentError(fmt::format("cannot start reading {}-{} at {}: not among what was assigned",
+                                                  position.topic, position.partition, position.offset)));
+      break;
+    }
+  }
+  // Called even with nothing to read, and after a failure: the group waits for it.
+  Fail(StartReading(fatal_.ok() ? absl::MakeConstSpan(positions) : absl::Span<const Position>()));
+}
+
+void KafkaSource::Impl::LetGo(absl::Span<const int32_t> partitions, bool lost) {
+  const std::vector<int32_t> owned = assignment_.Owned(partitions);
+  if (!owned.empty() && listener_ != nullptr) {
+    if (lost) {
+      listener_->OnLost(owned);
+    } else {
+      listener_->OnRevoked(owned);
+    }
+  }
+  Fail(StopReading(owned));
+}
+
+absl::Status KafkaSource::Impl::StartReading(absl::Span<const Position> positions) {
+  const PartitionListHandle list = internal::NewPartitionList(positions.size());
+  for (const Position& position : positions) {
+    internal::Add(*list, position.topic, position.partition, position.offset);
+  }
+  const ErrorHandle error(rd_kafka_incremental_assign(client_.get(), list.get()));
+  if (error != nullptr) {
+    return internal::ToStatus(error.get(), fmt::format("assignment of group {}", options_.group));
+  }
+  for (const Position& position : positions) {
+    *assignment_.Find(position.topic, position.partition) = {Reading::kOn, position.offset};
+  }
+  return absl::OkStatus();
+}
+
+absl::Status KafkaSource::Impl::StopReading(absl::Span<const int32_t> partitions) {
+  const PartitionListHandle list = internal::NewPartitionList(partitions.size() * assignment_.topics().size());
+  const PartitionListHandle paused = internal::NewPartitionList(partitions.size());
+  for (const Assignment::Place& place : assignment_.LanesOf(partitions)) {
+    if (place.lane->reading != Reading::kNot) {
+      internal::Add(*list, *place.topic, place.partition, RD_KAFKA_OFFSET_INVALID);
+    }
+    if (place.lane->reading == Reading::kPaused) {
+      internal::Add(*paused, *place.topic, place.partition, RD_KAFKA_OFFSET_INVALID);
+    }
+  }
+  assignment_.Disown(partitions);
+  // Otherwise librdkafka would remember the pause when the partition comes back.
+  rd_kafka_resume_partitions(client_.get(), paused.get());
+  const ErrorHandle error(rd_kafka_incremental_unassign(client_.get(), list.get()));
+  return internal::ToStatus(error.get(), fmt::format("end of assignment of group {}", options_.group));
+}
+
+// ---- pausing -------------------------------------------------------------------------------------------------------
+
+absl::Status KafkaSource::Impl::Pause(absl::Span<const int32_t> partitions) {
+  const PartitionListHandle list = internal::NewPartitionList(partitions.size());
+  for (const Assignment::Place& place : assignment_.LanesOf(partitions)) {
+    if (place.lane->reading == Reading::kOn) {
+      internal::Add(*list, *place.topic, place.partition, RD_KAFKA_OFFSET_INVALID);
+    }
+  }
+  rd_kafka_pause_partitions(client_.get(), list.get());
+  return SetPaused(*list, true);
+}
+
+absl::Status KafkaSource::Impl::Resume(absl::Span<const Position> positions) {
+  std::vector<Position> fresh;
+  std::vector<Position> known;
+  for (const Position& position : positions) {
+    const Assignment::Lane* lane = assignment_.Find(position.topic, position.partition);
+    if (lane == nullptr || position.offset < 0) {
+      return absl::InvalidArgumentError(
+          fmt::format("cannot resume {}-{} at {}: not an owned partition of an input topic", position.topic,
+                      position.partition, position.offset));
+    }
+    (lane->reading == Reading::kNot ? fresh : known).push_back(position);
+  }
+  if (!fresh.empty()) {
+    if (absl::Status status = StartReading(fresh); !status.ok()) {
+      return status;
+    }
+  }
+  return known.empty() ? absl::OkStatus() : Seek(known);
+}
+
+absl::Status KafkaSource::Impl::Seek(absl::Span<const Position> positions) {
+  const PartitionListHandle list = internal::NewPartitionList(positions.size());
+  for (const Position& position : positions) {
+    internal::Add(*list, position.topic, position.partition, position.offset);
+  }
+  const Deadline deadline(config_.request_timeout);
+  absl::Status status = SeekOnce(*list, deadline);
+  // A partition that was assigned a moment ago is not being fetched yet; the client's own thread is about to start
+  // that.
+  while (status.code() == absl::StatusCode::kFailedPrecondition && !deadline.expired()) {
+    absl::SleepFor(absl::Milliseconds(1));
+    status = SeekOnce(*list, deadline);
+  }
+  if (!status.ok()) {
+    return status;
+  }
+  for (const Position& position : positions) {
+    assignment_.Find(position.topic, position.partition)->from = position.offset;
+  }
+  rd_kafka_resume_partitions(client_.get(), list.get());
+  return SetPaused(*list, false);
+}
+
+absl::Status KafkaSource::Impl::SeekOnce(rd_kafka_topic_partition_list_t& list, const Deadline& deadline) {
+  const ErrorHandle error(rd_kafka_seek_partitions(client_.get(), &list, std::max(deadline.RemainingMs(), 1)));
+  return error != nullptr ? internal::ToStatus(error.get(), "seek") : internal::FirstError(list, "seek in");
+}
+
+absl::Status KafkaSource::Impl::SetPaused(const rd_kafka_topic_partition_list_t& list, bool paused) {
+  for (const rd_kafka_topic_partition_t& entry : internal::Elements(list)) {
+    if (entry.err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      assignment_.Find(entry.topic, entry.partition)->reading = paused ? Reading::kPaused : Reading::kOn;
+    }
+  }
+  return internal::FirstError(list, paused ? "pause of" : "resumption of");
+}
+
+// ---- offsets -------------------------------------------------------------------------------------------------------
+
+absl::StatusOr<std::vector<CommittedOffset>> KafkaSource::Impl::Committed(absl::Span<const Position> partitions) {
+  const PartitionListHandle list = internal::NewPartitionList(partitions.size());
+  for (const Position& position : partitions) {
+    internal::Add(*list, position.topic, position.partition, RD_KAFKA_OFFSET_INVALID);
+  }
+  const Deadline deadline(config_.request_timeout);
+  const rd_kafka_resp_err_t error = rd_kafka_committed(client_.get(), list.get(), deadline.RemainingMs());
+  absl::Status status = internal::ToStatus(error, fmt::format("committed offsets of group {}", options_.group));
+  if (status.ok()) {
+    status = internal::FirstError(*list, fmt::format("committed offset of group {} in", options_.group));
+  }
+  if (!status.ok()) {
+    return status;
+  }
+  std::vector<CommittedOffset> offsets;
+  for (const rd_kafka_topic_partition_t& entry : internal::Elements(*list)) {
+    offsets.push_back({entry.topic, entry.partition, entry.offset < 0 ? -1 : entry.offset,
+                       std::string(static_cast<const char*>(entry.metadata), entry.metadata_size)});
+  }
+  return offsets;
+}
+
+absl::StatusOr<OffsetRange> KafkaSource::Impl::Range(const std::string& topic, int32_t partition) {
+  return internal::QueryRange(client_.get(), topic, partition, Deadline(config_.request_timeout));
+}
+
+absl::Status KafkaSource::Impl::CommitOffsets(absl::Span<const CommittedOffset> offsets, bool wait) {
+  // While closing, all wait: none may be in flight when the consumer goes.
+  return wait || closing_ ? committer_->SendAndWait(offsets, config_.request_timeout) : committer_->Send(offsets);
+}
+
+// ---- closing -------------------------------------------------------------------------------------------------------
+
+absl::Status KafkaSource::Impl::Close(absl::Duration limit) {
+  if (closing_) {
+    return absl::OkStatus();
+  }
+  closing_ = true;
+  const Deadline deadline(limit);
+  const bool in_time = committer_->WaitUntilIdle(deadline) && LeaveGroup(deadline);
+  if (const std::vector<int32_t> left = assignment_.Owned(); !left.empty()) {
+    // The group was not left in order: who knows whose these are by now.
+    if (listener_ != nullptr) {
+      listener_->OnLost(left);
+    }
+    assignment_.Disown(left);
+  }
+  const auto rest = absl::Milliseconds(deadline.RemainingMs());
+  committer_.reset();
+  topics_.clear();
+  internal::DestroyWithin(std::move(client_), std::max(rest, absl::Milliseconds(100)));
+  if (!in_time) {
+    return absl::DeadlineExceededError(
+        fmt::format("group {} was not left within {}; its tasks move on after the session timeout", options_.group,
+                    absl::FormatDuration(limit)));
+  }
+  return absl::OkStatus();
+}
+
+bool KafkaSource::Impl::LeaveGroup(const Deadline& deadline) {
+  const QueueHandle events(rd_kafka_queue_new(client_.get()));
+  const ErrorHandle error(rd_kafka_consumer_close_queue(client_.get(), events.get()));
+  if (error != nullptr) {
+    kLog.Warn("cannot leave the group in order",
+              {{"group", options_.group}, {"reason", rd_kafka_error_string(error.get())}});
+    return true;
+  }
+  while (rd_kafka_consumer_closed(client_.get()) == 0) {
+    if (deadline.expired()) {
+      return false;
+    }
+    // Records that were fetched ahead come out here as well, and are dropped. They are why this is not
+    // rd_kafka_queue_poll_callback, which aborts the process on one.
+    const EventHandle event(rd_kafka_queue_poll(events.get(), deadline.RemainingMs(absl::Milliseconds(20))));
+    if (event != nullptr && rd_kafka_event_type(event.get()) == RD_KAFKA_EVENT_REBALANCE) {
+      Rebalance(rd_kafka_event_error(event.get()), *rd_kafka_event_topic_partition_list(event.get()));
+    }
+  }
+  return true;
+}
+
+// ---- the public face -----------------------------------------------------------------------------------------------
+
+KafkaSource::KafkaSource(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+KafkaSource::~KafkaSource() = default;
+
+absl::StatusOr<std::unique_ptr<KafkaSource>> KafkaSource::Create(const KafkaConfig& config,
+                                                                 const KafkaSourceOptions& options,
+                                                                 AssignmentListener& listener) {
+  auto impl = std::make_unique<Impl>(config, options, listener);
+  if (absl::Status status = impl->Start(); !status.ok()) {
+    return status;
+  }
+  return std::unique_ptr<KafkaSource>(new KafkaSource(std::move(impl)));
+}
+
+absl::StatusOr<std::optional<Record>> KafkaSource::Poll(absl::Duration timeout) { return impl_->Poll(timeout); }
+absl::Status KafkaSource::Pause(absl::Span<const int32_t> partitions) { return impl_->Pause(partitions); }
+absl::Status KafkaSource::Resume(absl::Span<const Position> positions) { return impl_->Resume(positions); }
+absl::StatusOr<std::vector<CommittedOffset>> KafkaSource::Committed(absl::Span<const Position> partitions) {
+  return impl_->Committed(partitions);
+}
+absl::StatusOr<OffsetRange> KafkaSource::Range(const std::string& topic, int32_t partition) {
+  return impl_->Range(topic, partition);
+}
+absl::Status KafkaSource::CommitOffsets(absl::Span<const CommittedOffset> offsets, bool wait) {
+  return impl_->CommitOffsets(offsets, wait);
+}
+absl::Status KafkaSource::Close(absl::Duration deadline) { return impl_->Close(deadline); }
+
+}  // namespace tradewind::bus

@@ -1,0 +1,131 @@
+#include "tradewind/bus/partition_reader.h"
+
+#include <fmt/format.h>
+
+#include <set>
+#include <vector>
+
+#include "tradewind/bus/internal/client.h"
+#include "tradewind/bus/internal/deadline.h"
+#include "tradewind/bus/internal/message.h"
+#include "tradewind/bus/internal/partition_list.h"
+#include "tradewind/bus/internal/queries.h"
+#include "tradewind/bus/internal/rdkafka_error.h"
+#include "tradewind/bus/internal/rdkafka_handle.h"
+#include "tradewind/bus/logger.h"
+
+namespace tradewind::bus {
+namespace {
+
+using internal::ClientHandle;
+using internal::ClientSettings;
+using internal::Deadline;
+using internal::MessageHandle;
+using internal::PartitionListHandle;
+using internal::TopicHandle;
+
+constexpr absl::Duration kDestroyLimit = absl::Seconds(5);
+static_assert(kFromBeginning == RD_KAFKA_OFFSET_BEGINNING);
+
+// librdkafka reads assigned partitions only with a group's name. Nothing is ever committed under it, and no member of
+// such a group shows up at the broker.
+constexpr char kNoGroup[] = "tradewind-reader";
+
+}  // namespace
+
+class PartitionReader::Impl {
+ public:
+  explicit Impl(const KafkaConfig& config) : config_(config) {}
+  ~Impl() {
+    topics_.clear();
+    internal::DestroyWithin(std::move(client_), kDestroyLimit);
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  absl::Status Start(const std::string& client_id, absl::Span<const Position> positions);
+  absl::StatusOr<std::optional<Record>> Poll(absl::Duration timeout);
+
+ private:
+  const KafkaConfig config_;
+  ClientHandle client_;
+  std::vector<TopicHandle> topics_;
+};
+
+absl::Status PartitionReader::Impl::Start(const std::string& client_id, absl::Span<const Position> positions) {
+  ClientSettings settings(config_, client_id);
+  internal::SetConsumerDefaults(settings, kNoGroup);
+  // What has expired while nobody read it is skipped: these readers show what there is.
+  settings.Set("auto.offset.reset", "earliest");
+  absl::StatusOr<ClientHandle> client = std::move(settings).Build(RD_KAFKA_CONSUMER, this);
+  if (!client.ok()) {
+    return client.status();
+  }
+  client_ = *std::move(client);
+  rd_kafka_poll_set_consumer(client_.get());
+
+  std::set<std::string> topics;
+  const PartitionListHandle list = internal::NewPartitionList(positions.size());
+  const PartitionListHandle ends = internal::NewPartitionList(positions.size());
+  for (const Position& position : positions) {
+    topics.insert(position.topic);
+    if (position.offset == kFromEnd) {
+      internal::Add(*ends, position.topic, position.partition, internal::kLatest);
+    } else if (position.offset == kFromBeginning || position.offset >= 0) {
+      internal::Add(*list, position.topic, position.partition, position.offset);
+    } else {
+      return absl::InvalidArgumentError(
+          fmt::format("cannot read {}-{} from offset {}", position.topic, position.partition, position.offset));
+    }
+  }
+  topics_ = internal::LookFor(client_.get(), topics);
+  if (absl::Status status = internal::ResolveOffsets(client_.get(), *ends, Deadline(config_.request_timeout));
+      !status.ok()) {
+    return status;
+  }
+  for (const rd_kafka_topic_partition_t& end : internal::Elements(*ends)) {
+    internal::Add(*list, end.topic, end.partition, end.offset);
+  }
+  return internal::ToStatus(rd_kafka_assign(client_.get(), list.get()), "reading of chosen partitions");
+}
+
+absl::StatusOr<std::optional<Record>> PartitionReader::Impl::Poll(absl::Duration timeout) {
+  const Deadline deadline(timeout);
+  do {
+    MessageHandle message(rd_kafka_consumer_poll(client_.get(), deadline.RemainingMs()));
+    if (message == nullptr) {
+      continue;
+    }
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      return internal::RecordFrom(std::move(message));
+    }
+    if (const std::string reason = internal::FatalError(client_.get()); !reason.empty()) {
+      return absl::InternalError("the reader has failed: " + reason);
+    }
+    const std::string topic = message->rkt != nullptr ? rd_kafka_topic_name(message->rkt) : "";
+    absl::Status status = internal::ToStatus(message->err, fmt::format("{}-{}", topic, message->partition),
+                                             rd_kafka_message_errstr(message.get()));
+    if (status.code() == absl::StatusCode::kPermissionDenied) {
+      return status;
+    }
+    kLog.Warn("reading is disturbed; trying again", {{"reason", status}});
+  } while (!deadline.expired());
+  return std::nullopt;
+}
+
+PartitionReader::PartitionReader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+PartitionReader::~PartitionReader() = default;
+
+absl::StatusOr<std::unique_ptr<PartitionReader>> PartitionReader::Create(const KafkaConfig& config,
+                                                                         std::string client_id,
+                                                                         absl::Span<const Position> positions) {
+  auto impl = std::make_unique<Impl>(config);
+  if (absl::Status status = impl->Start(client_id, positions); !status.ok()) {
+    return status;
+  }
+  return std::unique_ptr<PartitionReader>(new PartitionReader(std::move(impl)));
+}
+
+absl::StatusOr<std::optional<Record>> PartitionReader::Poll(absl::Duration timeout) { return impl_->Poll(timeout); }
+
+}  // namespace tradewind::bus

@@ -1,0 +1,41 @@
+// Reads chosen partitions without a consumer group: the gateway's replies, watch streams, `tradewind tail`.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+
+#include "tradewind/bus/event_source.h"
+#include "tradewind/bus/kafka_config.h"
+#include "tradewind/bus/record.h"
+
+namespace tradewind::bus {
+
+// Position::offset values with a meaning of their own.
+inline constexpr int64_t kFromBeginning = -2;
+inline constexpr int64_t kFromEnd = -1;
+
+// Not thread-safe.
+class PartitionReader {
+ public:
+  // Resolves kFromEnd before it returns (blocks up to the configured request timeout), so that nothing produced
+  // afterwards is missed. Unavailable when Kafka does not answer by then, NotFound for a partition that does not exist.
+  // An offset that has expired is read from the earliest there is.
+  static absl::StatusOr<std::unique_ptr<PartitionReader>> Create(const KafkaConfig& config, std::string client_id,
+                                                                 absl::Span<const Position> positions);
+  ~PartitionReader();
+
+  // The next record, or nothing after `timeout`. Brokers that are away are waited for inside.
+  absl::StatusOr<std::optional<Record>> Poll(absl::Duration timeout);
+
+ private:
+  class Impl;
+  explicit PartitionReader(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tradewind::bus
