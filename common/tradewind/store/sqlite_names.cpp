@@ -1,0 +1,64 @@
+#include "tradewind/store/sqlite_names.h"
+
+namespace tradewind::store {
+
+absl::StatusOr<SqliteNames> SqliteNames::Prepare(Connection& connection) {
+  SqliteNames names;
+  const std::pair<Statement*, const char*> statements[] = {
+      {&names.kinds_.find, "SELECT id FROM kind WHERE name = ?1"},
+      {&names.kinds_.add, "INSERT INTO kind (name) VALUES (?1) RETURNING id"},
+      {&names.indexes_.find, "SELECT id FROM index_name WHERE name = ?1 AND kind = ?2"},
+      {&names.indexes_.add, "INSERT INTO index_name (name, kind) VALUES (?1, ?2) RETURNING id"},
+      {&names.methods_.find, "SELECT id FROM method WHERE name = ?1"},
+      {&names.methods_.add, "INSERT INTO method (name) VALUES (?1) RETURNING id"},
+  };
+  for (const auto& [statement, sql] : statements) {
+    absl::StatusOr<Statement> prepared = connection.Prepare(sql);
+    if (!prepared.ok()) return prepared.status();
+    *statement = *std::move(prepared);
+  }
+  return names;
+}
+
+absl::StatusOr<std::optional<int64_t>> SqliteNames::Kind(std::string_view name, IfMissing if_missing) {
+  return Find(kinds_, kind_ids_, name, std::nullopt, if_missing);
+}
+
+absl::StatusOr<std::optional<int64_t>> SqliteNames::Index(int64_t kind, std::string_view name, IfMissing if_missing) {
+  return Find(indexes_, index_ids_[kind], name, kind, if_missing);
+}
+
+absl::StatusOr<std::optional<int64_t>> SqliteNames::Method(std::string_view name, IfMissing if_missing) {
+  return Find(methods_, method_ids_, name, std::nullopt, if_missing);
+}
+
+absl::StatusOr<std::optional<int64_t>> SqliteNames::Find(Table& table, Ids& ids, std::string_view name,
+                                                         std::optional<int64_t> parent, IfMissing if_missing) {
+  if (const auto known = ids.find(name); known != ids.end()) return known->second;
+  for (Statement* statement : {&table.find, if_missing == IfMissing::kAdd ? &table.add : nullptr}) {
+    if (statement == nullptr) break;
+    const ScopedReset reset(*statement);
+    statement->BindText(1, name);
+    if (parent.has_value()) statement->BindInteger(2, *parent);
+    const absl::StatusOr<bool> row = statement->Step();
+    if (!row.ok()) return row.status();
+    if (!*row) continue;
+    const int64_t id = statement->Integer(0);
+    // RETURNING: the insert is only done when the statement is.
+    if (const absl::StatusOr<bool> end = statement->Step(); !end.ok()) return end.status();
+    ids.emplace(name, id);
+    added_ = added_ || statement == &table.add;
+    return id;
+  }
+  return std::nullopt;
+}
+
+void SqliteNames::Forget() {
+  if (!added_) return;
+  kind_ids_.clear();
+  index_ids_.clear();
+  method_ids_.clear();
+  added_ = false;
+}
+
+}  // namespace tradewind::store

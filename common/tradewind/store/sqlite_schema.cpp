@@ -1,0 +1,148 @@
+#include "tradewind/store/sqlite_schema.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <string>
+
+namespace tradewind::store {
+namespace {
+
+// "TWND": tells `file` and ourselves whose database this is.
+constexpr int64_t kApplicationId = 0x54574e44;
+
+// Step i takes a file from version i to i + 1. Released steps never change; add one.
+//
+// `aggregate`, `request` and `kept` have rowids on purpose: new rows go to the end of the table, where they fill whole
+// pages, and only their small index entries land in random places; an update of equal size overwrites in place.
+// kind.removed_version is the greatest version that a removed aggregate of the kind had: new ones start above it, so
+// that no version ever stands for two different values of one key.
+constexpr std::array kSteps = {
+    R"sql(
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+INSERT INTO meta VALUES ('id', lower(hex(randomblob(16))));
+
+CREATE TABLE kind (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,
+  removed_version INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE aggregate (
+  id INTEGER PRIMARY KEY,
+  kind INTEGER NOT NULL,
+  key BLOB NOT NULL,
+  version INTEGER NOT NULL,
+  value BLOB NOT NULL
+);
+CREATE UNIQUE INDEX aggregate_by_key ON aggregate (kind, key);
+
+CREATE TABLE index_name (
+  id INTEGER PRIMARY KEY,
+  kind INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  UNIQUE (kind, name)
+);
+CREATE TABLE aggregate_index (
+  index_name INTEGER NOT NULL,
+  value BLOB NOT NULL,
+  "order" INTEGER NOT NULL,
+  key BLOB NOT NULL,
+  PRIMARY KEY (index_name, value, "order", key)
+) WITHOUT ROWID;
+
+CREATE TABLE task (
+  "group" TEXT NOT NULL,
+  partition INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
+  emit_sequence INTEGER NOT NULL,
+  progress BLOB NOT NULL,
+  PRIMARY KEY ("group", partition)
+) WITHOUT ROWID;
+CREATE TABLE outbox (
+  "group" TEXT NOT NULL,
+  partition INTEGER NOT NULL,
+  sequence INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
+  batch BLOB NOT NULL,
+  PRIMARY KEY ("group", partition, sequence)
+) WITHOUT ROWID;
+
+CREATE TABLE method (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE request (
+  id INTEGER PRIMARY KEY,
+  caller BLOB NOT NULL,
+  method INTEGER NOT NULL,
+  request_id BLOB NOT NULL,
+  hash BLOB NOT NULL,
+  reply BLOB NOT NULL,
+  created_ms INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX request_by_key ON request (request_id, caller, method);
+CREATE INDEX request_by_age ON request (created_ms);
+
+CREATE TABLE kept (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  "group" TEXT NOT NULL,
+  partition INTEGER NOT NULL,
+  state INTEGER NOT NULL,
+  key BLOB NOT NULL,
+  source TEXT NOT NULL,
+  type TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  record BLOB NOT NULL
+);
+CREATE INDEX kept_by_task ON kept ("group", partition, state);
+CREATE INDEX kept_by_state ON kept (state);
+)sql",
+};
+
+absl::StatusOr<int64_t> QueryInteger(Connection& connection, std::string_view sql) {
+  absl::StatusOr<Statement> statement = connection.Prepare(sql);
+  if (!statement.ok()) return statement.status();
+  const absl::StatusOr<bool> row = statement->Step();
+  if (!row.ok()) return row.status();
+  return *row ? statement->Integer(0) : 0;
+}
+
+// An empty file has neither an application id nor tables; anything else must carry ours.
+absl::Status CheckOwnership(Connection& connection) {
+  const absl::StatusOr<int64_t> application = QueryInteger(connection, "PRAGMA application_id");
+  if (!application.ok()) return application.status();
+  if (*application == kApplicationId) return absl::OkStatus();
+  const absl::StatusOr<int64_t> tables = QueryInteger(connection, "SELECT count(*) FROM sqlite_schema");
+  if (!tables.ok()) return tables.status();
+  if (*application == 0 && *tables == 0) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      fmt::format("{} is an SQLite database of some other program: move it away or choose another store.directory",
+                  connection.file()));
+}
+
+}  // namespace
+
+int SqliteSchemaVersion() { return static_cast<int>(kSteps.size()); }
+
+absl::Status UpdateSqliteSchema(Connection& connection) {
+  if (absl::Status owned = CheckOwnership(connection); !owned.ok()) return owned;
+  const absl::StatusOr<int64_t> version = QueryInteger(connection, "PRAGMA user_version");
+  if (!version.ok()) return version.status();
+  if (*version < 0 || *version > SqliteSchemaVersion()) {
+    return absl::FailedPreconditionError(
+        fmt::format("{} has schema version {} and this program understands up to {}: it was written by a newer "
+                    "version, run that one or choose another store.directory",
+                    connection.file(), *version, SqliteSchemaVersion()));
+  }
+  absl::StatusOr<TransactionStatements> statements = TransactionStatements::Prepare(connection);
+  if (!statements.ok()) return statements.status();
+  for (int64_t step = *version; step < SqliteSchemaVersion(); ++step) {
+    Transaction transaction(*statements);
+    if (absl::Status begun = transaction.Begin(Transaction::Kind::kWrite); !begun.ok()) return begun;
+    if (absl::Status done = connection.Execute(kSteps[static_cast<size_t>(step)]); !done.ok()) return done;
+    const std::string mark =
+        fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}", kApplicationId, step + 1);
+    if (absl::Status marked = connection.Execute(mark.c_str()); !marked.ok()) return marked;
+    if (absl::Status committed = transaction.Commit(); !committed.ok()) return committed;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace tradewind::store

@@ -1,0 +1,112 @@
+#include "tradewind/store/sqlite_session.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+
+#include "tradewind/store/sqlite_commit.h"
+#include "tradewind/store/sqlite_rows.h"
+
+namespace tradewind::store {
+
+absl::StatusOr<TakenTask> SqliteSession::TakeTask(const TaskId& task, uint64_t epoch_floor) {
+  if (epoch_floor > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
+    return absl::InvalidArgumentError(
+        fmt::format("task {}/{}: epoch {} is out of range", task.group, task.partition, epoch_floor));
+  }
+  const std::lock_guard lock(writer_.mutex);
+  TakenTask taken;
+  {
+    Statement& take = writer_.statements.take_task;
+    const ScopedReset reset(take);
+    const int64_t epoch = std::max(static_cast<int64_t>(epoch_floor), absl::ToUnixMillis(absl::Now()));
+    const absl::StatusOr<bool> row =
+        take.BindText(1, task.group).BindInteger(2, task.partition).BindInteger(3, epoch).Step();
+    if (!row.ok()) return row.status();
+    taken.epoch = static_cast<uint64_t>(take.Integer(0));
+    taken.emit_sequence = static_cast<uint64_t>(take.Integer(1));
+    taken.progress = take.Bytes(2);
+    // The statement commits as it ends.
+    if (const absl::StatusOr<bool> end = take.Step(); !end.ok()) return end.status();
+  }
+  Statement& load = writer_.statements.load_outbox;
+  const ScopedReset reset(load);
+  absl::StatusOr<bool> row = load.BindText(1, task.group).BindInteger(2, task.partition).Step();
+  for (; row.ok() && *row; row = load.Step()) {
+    taken.outbox.push_back(
+        {static_cast<uint64_t>(load.Integer(0)), static_cast<uint64_t>(load.Integer(1)), std::string(load.Bytes(2))});
+  }
+  if (!row.ok()) return row.status();
+  return taken;
+}
+
+absl::StatusOr<std::vector<Aggregate>> SqliteSession::LoadAggregates(absl::Span<const AggregateKey> keys) {
+  const std::lock_guard lock(writer_.mutex);
+  // One transaction: the keys are read as of one moment, and SQLite takes its read lock once.
+  Transaction transaction(writer_.transactions);
+  if (absl::Status begun = transaction.Begin(Transaction::Kind::kRead); !begun.ok()) return begun;
+  std::vector<Aggregate> aggregates(keys.size());
+  Statement& load = writer_.statements.load_aggregate;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const absl::StatusOr<std::optional<int64_t>> kind =
+        writer_.names.Kind(keys[i].kind, SqliteNames::IfMissing::kNothing);
+    if (!kind.ok()) return kind.status();
+    if (!kind->has_value()) continue;
+    const ScopedReset reset(load);
+    const absl::StatusOr<bool> row = load.BindInteger(1, **kind).BindBytes(2, keys[i].key).Step();
+    if (!row.ok()) return row.status();
+    if (!*row) continue;
+    aggregates[i].version = static_cast<uint64_t>(load.Integer(0));
+    aggregates[i].value = load.Bytes(1);
+  }
+  if (absl::Status ended = transaction.Commit(); !ended.ok()) return ended;
+  return aggregates;
+}
+
+absl::StatusOr<std::vector<std::optional<RequestRow>>> SqliteSession::LoadRequests(absl::Span<const RequestKey> keys) {
+  const std::lock_guard lock(writer_.mutex);
+  Transaction transaction(writer_.transactions);
+  if (absl::Status begun = transaction.Begin(Transaction::Kind::kRead); !begun.ok()) return begun;
+  std::vector<std::optional<RequestRow>> requests(keys.size());
+  Statement& load = writer_.statements.load_request;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const absl::StatusOr<std::optional<int64_t>> method =
+        writer_.names.Method(keys[i].method, SqliteNames::IfMissing::kNothing);
+    if (!method.ok()) return method.status();
+    if (!method->has_value()) continue;
+    const ScopedReset reset(load);
+    const absl::StatusOr<bool> row =
+        load.BindBytes(1, keys[i].request_id).BindBytes(2, keys[i].caller).BindInteger(3, **method).Step();
+    if (!row.ok()) return row.status();
+    if (*row) requests[i] = RequestRow{std::string(load.Bytes(0)), std::string(load.Bytes(1))};
+  }
+  if (absl::Status ended = transaction.Commit(); !ended.ok()) return ended;
+  return requests;
+}
+
+absl::StatusOr<CommitResult> SqliteSession::Commit(const Batch& batch) {
+  const std::lock_guard lock(writer_.mutex);
+  return SqliteCommit(writer_, batch).Run();
+}
+
+absl::StatusOr<std::vector<KeptRecord>> SqliteSession::LoadKept(const TaskId& task, KeptState state) {
+  const std::lock_guard lock(writer_.mutex);
+  Statement& load = writer_.statements.load_kept;
+  const ScopedReset reset(load);
+  load.BindText(1, task.group).BindInteger(2, task.partition).BindInteger(3, static_cast<int64_t>(state));
+  return ReadKeptRows(load);
+}
+
+absl::StatusOr<int64_t> SqliteSession::PruneRequests(absl::Time before, int64_t limit) {
+  const std::lock_guard lock(writer_.mutex);
+  // A negative limit would be none at all to SQLite.
+  return writer_.statements.prune_requests.BindInteger(1, absl::ToUnixMillis(before))
+      .BindInteger(2, std::max<int64_t>(limit, 0))
+      .Run();
+}
+
+}  // namespace tradewind::store

@@ -1,0 +1,28 @@
+// Session of SqliteStore: reads and writes through the store's one writing connection.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "tradewind/store/sqlite_writer.h"
+#include "tradewind/store/store.h"
+
+namespace tradewind::store {
+
+class SqliteSession final : public Session {
+ public:
+  // The writer outlives the session.
+  explicit SqliteSession(SqliteWriter& writer) : writer_(writer) {}
+
+  absl::StatusOr<TakenTask> TakeTask(const TaskId& task, uint64_t epoch_floor) override;
+  absl::StatusOr<std::vector<Aggregate>> LoadAggregates(absl::Span<const AggregateKey> keys) override;
+  absl::StatusOr<std::vector<std::optional<RequestRow>>> LoadRequests(absl::Span<const RequestKey> keys) override;
+  absl::StatusOr<CommitResult> Commit(const Batch& batch) override;
+  absl::StatusOr<std::vector<KeptRecord>> LoadKept(const TaskId& task, KeptState state) override;
+  absl::StatusOr<int64_t> PruneRequests(absl::Time before, int64_t limit) override;
+
+ private:
+  SqliteWriter& writer_;
+};
+
+}  // namespace tradewind::store

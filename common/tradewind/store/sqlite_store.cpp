@@ -1,0 +1,128 @@
+#include "tradewind/store/sqlite_store.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <memory>
+#include <system_error>
+#include <utility>
+
+#include "tradewind/config/config.h"
+#include "tradewind/store/file_lock.h"
+#include "tradewind/store/sqlite_checkpointer.h"
+#include "tradewind/store/sqlite_open.h"
+#include "tradewind/store/sqlite_reader.h"
+#include "tradewind/store/sqlite_schema.h"
+#include "tradewind/store/sqlite_session.h"
+#include "tradewind/store/sqlite_writer.h"
+
+namespace tradewind::store {
+namespace {
+
+constexpr int64_t kMinCacheBytes = 1 << 20;
+
+class SqliteStore final : public Store {
+ public:
+  SqliteStore(std::string id, FileLock lock, std::unique_ptr<SqliteWriter> writer,
+              std::unique_ptr<SqliteCheckpointer> checkpointer, const std::string& file)
+      : id_(std::move(id)),
+        lock_(std::move(lock)),
+        writer_(std::move(writer)),
+        checkpointer_(std::move(checkpointer)),
+        reader_(file) {}
+
+  const std::string& id() const override { return id_; }
+  absl::StatusOr<std::unique_ptr<Session>> OpenSession() override { return std::make_unique<SqliteSession>(*writer_); }
+  Reader& reader() override { return reader_; }
+
+ private:
+  const std::string id_;
+  // Destroyed from the bottom up: the lock goes when every connection is closed.
+  FileLock lock_;
+  std::unique_ptr<SqliteWriter> writer_;
+  std::unique_ptr<SqliteCheckpointer> checkpointer_;
+  SqliteReader reader_;
+};
+
+absl::Status MakeDirectory(const std::string& directory) {
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  if (!error) return absl::OkStatus();
+  const std::string message =
+      fmt::format("cannot make the folder {}: {}; make its parent writable or set store.directory to another folder",
+                  directory, error.message());
+  if (error == std::errc::no_space_on_device) return absl::ResourceExhaustedError(message);
+  return absl::PermissionDeniedError(message);
+}
+
+// Says what to do about an error of opening.
+absl::Status Advise(const absl::Status& status) {
+  const std::string text(status.message());
+  switch (status.code()) {
+    case absl::StatusCode::kDataLoss:
+      return absl::DataLossError(fmt::format(
+          "{}; restore the file from a backup, or move it away to begin with an empty store (store.directory)", text));
+    case absl::StatusCode::kUnavailable:
+      return absl::UnavailableError(
+          fmt::format("{}; check that the file can be read and written (store.directory)", text));
+    default:
+      return status;
+  }
+}
+
+absl::Status Check(const SqliteConfig& config, std::string_view name) {
+  if (config.durability != "process" && config.durability != "power") {
+    return absl::InvalidArgumentError(
+        fmt::format("store.durability is '{}': it may be process or power", config.durability));
+  }
+  if (config.cache_bytes < kMinCacheBytes) {
+    return absl::InvalidArgumentError(
+        fmt::format("store.cache_bytes is {}: it must be at least {}", config.cache_bytes, kMinCacheBytes));
+  }
+  if (name.empty() || name.find('/') != std::string_view::npos) {
+    return absl::InvalidArgumentError(fmt::format("'{}' cannot be the name of a store: it names a file", name));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Store>> Open(const SqliteConfig& config, const std::string& stem) {
+  absl::StatusOr<FileLock> lock = FileLock::Acquire(stem + ".lock");
+  if (!lock.ok()) return lock.status();
+  const std::string file = stem + ".db";
+  absl::StatusOr<std::unique_ptr<Connection>> connection = OpenForWriting(file, config);
+  if (!connection.ok()) return connection.status();
+  if (absl::Status updated = UpdateSqliteSchema(**connection); !updated.ok()) return updated;
+  absl::StatusOr<std::string> id = (*connection)->QueryText("SELECT value FROM meta WHERE name = 'id'");
+  if (!id.ok()) return id.status();
+  if (id->empty()) return absl::DataLossError(fmt::format("{}: the store's id is missing", file));
+  absl::StatusOr<std::unique_ptr<SqliteWriter>> writer = SqliteWriter::Make(*std::move(connection));
+  if (!writer.ok()) return writer.status();
+  absl::StatusOr<std::unique_ptr<SqliteCheckpointer>> checkpointer =
+      SqliteCheckpointer::Start(*(*writer)->connection, (*writer)->mutex, SqliteCheckpointer::Limits());
+  if (!checkpointer.ok()) return checkpointer.status();
+  return std::make_unique<SqliteStore>(*std::move(id), *std::move(lock), *std::move(writer), *std::move(checkpointer),
+                                       file);
+}
+
+}  // namespace
+
+void Describe(config::Schema& schema, SqliteConfig& config) {
+  auto section = schema.Section("store", "Where the service keeps its state.");
+  section.Field("directory", &config.directory, "folder of the database file").NotEmpty();
+  section
+      .Field("durability", &config.durability,
+             "process: commits survive the death of the process; power: each batch is synced to disk")
+      .OneOf({"process", "power"});
+  section.Field("cache_bytes", &config.cache_bytes, "pages of the database kept in memory").Min(kMinCacheBytes);
+}
+
+absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const SqliteConfig& config, std::string_view name) {
+  if (absl::Status checked = Check(config, name); !checked.ok()) return checked;
+  if (absl::Status made = MakeDirectory(config.directory); !made.ok()) return made;
+  absl::StatusOr<std::unique_ptr<Store>> store =
+      Open(config, (std::filesystem::path(config.directory) / name).string());
+  if (!store.ok()) return Advise(store.status());
+  return store;
+}
+
+}  // namespace tradewind::store

@@ -1,0 +1,75 @@
+#include "tradewind/store/sqlite_writer.h"
+
+#include <utility>
+
+namespace tradewind::store {
+namespace {
+
+absl::Status PrepareAll(Connection& connection, SqliteWriterStatements& all) {
+  const std::pair<Statement*, const char*> statements[] = {
+      {&all.take_task,
+       R"(INSERT INTO task ("group", partition, epoch, emit_sequence, progress) VALUES (?1, ?2, ?3, 0, x'')
+          ON CONFLICT ("group", partition) DO UPDATE SET epoch = max(epoch + 1, excluded.epoch)
+          RETURNING epoch, emit_sequence, progress)"},
+      {&all.load_outbox,
+       R"(SELECT sequence, epoch, batch FROM outbox WHERE "group" = ?1 AND partition = ?2 ORDER BY sequence)"},
+      {&all.load_aggregate, "SELECT version, value FROM aggregate WHERE kind = ?1 AND key = ?2"},
+      {&all.load_request, "SELECT hash, reply FROM request WHERE request_id = ?1 AND caller = ?2 AND method = ?3"},
+      {&all.load_kept,
+       R"(SELECT "group", partition, id, state, key, source, type, reason, record FROM kept
+          WHERE "group" = ?1 AND partition = ?2 AND state = ?3 ORDER BY id)"},
+      {&all.prune_requests,
+       R"(DELETE FROM request WHERE id IN
+          (SELECT id FROM request WHERE created_ms < ?1 ORDER BY created_ms LIMIT ?2))"},
+
+      {&all.update_task,
+       R"(UPDATE task SET emit_sequence = ?5, progress = ?6
+          WHERE "group" = ?1 AND partition = ?2 AND epoch = ?3 AND emit_sequence = ?4)"},
+      {&all.remove_outbox, R"(DELETE FROM outbox WHERE "group" = ?1 AND partition = ?2 AND sequence <= ?3)"},
+      {&all.insert_outbox,
+       R"(INSERT INTO outbox ("group", partition, sequence, epoch, batch) VALUES (?1, ?2, ?3, ?4, ?5))"},
+      {&all.update_aggregate,
+       "UPDATE aggregate SET version = ?3 + 1, value = ?4 WHERE kind = ?1 AND key = ?2 AND version = ?3"},
+      {&all.insert_aggregate,
+       R"(INSERT INTO aggregate (kind, key, version, value) VALUES (?1, ?2, ?3, ?4)
+          ON CONFLICT (kind, key) DO NOTHING)"},
+      {&all.remove_aggregate, "DELETE FROM aggregate WHERE kind = ?1 AND key = ?2 AND version = ?3"},
+      {&all.load_removed_version, "SELECT removed_version FROM kind WHERE id = ?1"},
+      {&all.update_removed_version, "UPDATE kind SET removed_version = ?2 WHERE id = ?1"},
+      {&all.remove_index_entry,
+       R"(DELETE FROM aggregate_index WHERE index_name = ?1 AND value = ?2 AND "order" = ?3 AND key = ?4)"},
+      {&all.insert_index_entry,
+       R"(INSERT INTO aggregate_index (index_name, value, "order", key) VALUES (?1, ?2, ?3, ?4)
+          ON CONFLICT (index_name, value, "order", key) DO NOTHING)"},
+      {&all.insert_request,
+       R"(INSERT INTO request (request_id, caller, method, hash, reply, created_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+          ON CONFLICT (request_id, caller, method) DO NOTHING)"},
+      {&all.insert_kept,
+       R"(INSERT INTO kept ("group", partition, state, key, source, type, reason, record)
+          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8))"},
+      {&all.remove_kept, "DELETE FROM kept WHERE id = ?1"},
+  };
+  for (const auto& [statement, sql] : statements) {
+    absl::StatusOr<Statement> prepared = connection.Prepare(sql);
+    if (!prepared.ok()) return prepared.status();
+    *statement = *std::move(prepared);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<SqliteWriter>> SqliteWriter::Make(std::unique_ptr<Connection> connection) {
+  auto writer = std::make_unique<SqliteWriter>();
+  writer->connection = std::move(connection);
+  absl::StatusOr<TransactionStatements> transactions = TransactionStatements::Prepare(*writer->connection);
+  if (!transactions.ok()) return transactions.status();
+  writer->transactions = *std::move(transactions);
+  absl::StatusOr<SqliteNames> names = SqliteNames::Prepare(*writer->connection);
+  if (!names.ok()) return names.status();
+  writer->names = *std::move(names);
+  if (absl::Status prepared = PrepareAll(*writer->connection, writer->statements); !prepared.ok()) return prepared;
+  return writer;
+}
+
+}  // namespace tradewind::store

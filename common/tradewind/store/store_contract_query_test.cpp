@@ -1,0 +1,252 @@
+// Requests, kept records, secondary indexes and what a reader sees.
+#include <gmock/gmock.h>
+
+#include <atomic>
+#include <limits>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/time/time.h"
+
+#include "tradewind/store/store_contract.h"
+
+namespace tradewind::store {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+using Kind = CommitResult::Kind;
+using std::string_literals::operator""s;
+
+constexpr int64_t kLowest = std::numeric_limits<int64_t>::min();
+constexpr int64_t kHighest = std::numeric_limits<int64_t>::max();
+
+TEST_P(StoreContract, AnswersRequestsInTheOrderAsked) {
+  const std::string id = "i\0d\xff"s;
+  Batch batch;
+  batch.requests = {{{"alice", "Create", id}, "h1", "r1"}, {{"", "Create", id}, "h2", ""}};
+  ASSERT_EQ(Commit(batch).kind, Kind::kCommitted);
+  Reopen();
+  const RequestKey keys[] = {{"bob", "Create", id},
+                             {"", "Create", id},
+                             {"alice", "Cancel", id},
+                             {"alice", "Create", "i"},
+                             {"alice", "Create", id}};
+  const auto rows = session_->LoadRequests(keys);
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  ASSERT_THAT(*rows, SizeIs(5));
+  EXPECT_FALSE((*rows)[0].has_value());
+  EXPECT_EQ((*rows)[1]->hash, "h2");
+  EXPECT_EQ((*rows)[1]->reply, "");
+  EXPECT_FALSE((*rows)[2].has_value());
+  EXPECT_FALSE((*rows)[3].has_value());
+  EXPECT_EQ((*rows)[4]->hash, "h1");
+  EXPECT_EQ((*rows)[4]->reply, "r1");
+}
+
+TEST_P(StoreContract, PrunesOldRequestsUpToALimit) {
+  const absl::Time start = absl::FromUnixSeconds(1'700'000'000);
+  std::vector<std::string> ids;
+  for (int i = 0; i < 10; ++i) ids.push_back(std::to_string(i));
+  // Written in an order other than that of their times.
+  for (const int i : {3, 0, 9, 1, 2, 4, 8, 5, 7, 6}) {
+    Batch batch;
+    batch.now = start + absl::Hours(i);
+    batch.requests = {{{"caller", "method", ids[static_cast<size_t>(i)]}, "hash", "reply"}};
+    ASSERT_EQ(Commit(batch).kind, Kind::kCommitted);
+  }
+  const absl::Time before = start + absl::Hours(6);
+  EXPECT_EQ(*session_->PruneRequests(before, 0), 0);
+  EXPECT_EQ(*session_->PruneRequests(before, 4), 4);
+  EXPECT_EQ(*session_->PruneRequests(before, 4), 2);
+  EXPECT_EQ(*session_->PruneRequests(before, 4), 0);
+  for (size_t i = 0; i < ids.size(); ++i) {
+    EXPECT_EQ(LoadRequest({"caller", "method", ids[i]}).has_value(), i >= 6) << i;
+  }
+}
+
+TEST_P(StoreContract, KeepsRecordsOfATaskInOrder) {
+  const TaskId task{"orders", 1};
+  const TaskId other{"orders", 2};
+  const std::string bytes = "k\0\xff"s;
+  Batch batch;
+  for (int i = 0; i < 3; ++i) {
+    batch.kept.push_back({.task = task,
+                          .state = KeptState::kDead,
+                          .key = bytes,
+                          .type = "T",
+                          .reason = "why",
+                          .record = bytes + std::to_string(i)});
+  }
+  batch.kept.push_back({.task = task, .state = KeptState::kHeld, .source = "source/1", .record = "held"});
+  batch.kept.push_back({.task = other, .state = KeptState::kDead, .record = "other"});
+  ASSERT_EQ(Commit(batch).kind, Kind::kCommitted);
+
+  Reopen();
+  auto dead = session_->LoadKept(task, KeptState::kDead);
+  ASSERT_TRUE(dead.ok()) << dead.status();
+  ASSERT_THAT(*dead, SizeIs(3));
+  EXPECT_LT((*dead)[0].id, (*dead)[1].id);
+  EXPECT_LT((*dead)[1].id, (*dead)[2].id);
+  EXPECT_EQ((*dead)[1].task, task);
+  EXPECT_EQ((*dead)[1].state, KeptState::kDead);
+  EXPECT_EQ((*dead)[1].key, bytes);
+  EXPECT_EQ((*dead)[1].source, "");
+  EXPECT_EQ((*dead)[1].type, "T");
+  EXPECT_EQ((*dead)[1].reason, "why");
+  EXPECT_EQ((*dead)[1].record, bytes + "1");
+  const auto held = session_->LoadKept(task, KeptState::kHeld);
+  ASSERT_TRUE(held.ok()) << held.status();
+  ASSERT_THAT(*held, SizeIs(1));
+  EXPECT_EQ((*held)[0].source, "source/1");
+
+  // An id is never given twice, not even that of the last record once it is gone.
+  const auto all = store_->reader().ListKept(KeptState::kDead, 10);
+  ASSERT_TRUE(all.ok()) << all.status();
+  ASSERT_THAT(*all, SizeIs(4));
+  const int64_t last = all->back().id;
+  Batch removal;
+  removal.kept_removed = {(*dead)[1].id, last, 987654321};
+  ASSERT_EQ(Commit(removal).kind, Kind::kCommitted);
+  Batch addition;
+  addition.kept.push_back({.task = task, .record = "new"});
+  ASSERT_EQ(Commit(addition).kind, Kind::kCommitted);
+  dead = session_->LoadKept(task, KeptState::kDead);
+  ASSERT_TRUE(dead.ok()) << dead.status();
+  ASSERT_THAT(*dead, SizeIs(3));
+  EXPECT_EQ((*dead)[2].record, "new");
+  EXPECT_GT((*dead)[2].id, last);
+}
+
+TEST_P(StoreContract, ListsAndCountsKeptRecordsOfAllTasks) {
+  for (int i = 0; i < 5; ++i) {
+    Batch batch;
+    batch.kept.push_back({.task = {"group", i}, .record = std::to_string(i)});
+    batch.kept.push_back({.task = {"group", i}, .state = KeptState::kHeld});
+    ASSERT_EQ(Commit(batch).kind, Kind::kCommitted);
+  }
+  const auto listed = store_->reader().ListKept(KeptState::kDead, 3);
+  ASSERT_TRUE(listed.ok()) << listed.status();
+  ASSERT_THAT(*listed, SizeIs(3));
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ((*listed)[static_cast<size_t>(i)].task.partition, i);
+    EXPECT_EQ((*listed)[static_cast<size_t>(i)].record, std::to_string(i));
+  }
+  EXPECT_EQ(*store_->reader().CountKept(KeptState::kDead), 5);
+  EXPECT_EQ(*store_->reader().CountKept(KeptState::kHeld), 5);
+}
+
+TEST_P(StoreContract, ReaderFindsNothingWhereThereIsNothing) {
+  EXPECT_FALSE(store_->reader().Get("order", "1")->has_value());
+  EXPECT_THAT(ListKeys({.kind = "order", .index = "by_user"}), IsEmpty());
+  Write("order", "1", 0, "value", {{"by_user", "u", 1}});
+  EXPECT_FALSE(store_->reader().Get("order", "2")->has_value());
+  EXPECT_FALSE(store_->reader().Get("user", "1")->has_value());
+  EXPECT_THAT(ListKeys({.kind = "order", .index = "by_state"}), IsEmpty());
+  EXPECT_THAT(ListKeys({.kind = "order", .index = "by_user", .value = "v"}), IsEmpty());
+  EXPECT_THAT(ListKeys({.kind = "user", .index = "by_user", .value = "u"}), IsEmpty());
+}
+
+TEST_P(StoreContract, ReaderSeesEachCommit) {
+  uint64_t version = Write("order", "1", 0, "a");
+  for (const std::string_view value : {"b", "c", "d"}) {
+    version = Write("order", "1", version, value);
+    const auto found = store_->reader().Get("order", "1");
+    ASSERT_TRUE(found.ok() && found->has_value());
+    EXPECT_EQ((*found)->value, value);
+    EXPECT_EQ((*found)->version, version);
+  }
+  Write("order", "1", version, std::nullopt);
+  EXPECT_FALSE(store_->reader().Get("order", "1")->has_value());
+}
+
+TEST_P(StoreContract, ListsByOrderThenKeyBothWaysAndInPages) {
+  const std::string bytes = "\0\xff"s;
+  // Equal orders, keys that are prefixes of each other, and both ends of the range.
+  const std::pair<std::string, int64_t> rows[] = {
+      {"b", 5},   {"a", 5},         {"a\0"s, 5},   {"z", 1},           {"", 9},
+      {bytes, 9}, {"low", kLowest}, {"", kLowest}, {"high", kHighest}, {"minus", -1}};
+  int n = 0;
+  for (const auto& [key, order] : rows) {
+    const std::string full = key + "/" + std::to_string(n++);
+    Write("order", full, 0, "value of " + full, {{"by_user", bytes, order}, {"by_state", "open", order / 2}});
+  }
+  // Bytes compare unsigned, and a shorter key goes before one that it begins.
+  const std::vector<std::string> up = {"/7"s,  "low/6"s, "minus/9"s,  "z/3"s, "a\0/2"s,
+                                       "a/1"s, "b/0"s,   "\0\xff/5"s, "/4"s,  "high/8"s};
+  const std::vector<std::string> down(up.rbegin(), up.rend());
+  ListQuery query{.kind = "order", .index = "by_user", .value = bytes};
+  EXPECT_EQ(ListKeys(query), up);
+  query.descending = true;
+  EXPECT_EQ(ListKeys(query), down);
+
+  for (const bool descending : {false, true}) {
+    std::vector<std::string> paged;
+    ListQuery page{.kind = "order", .index = "by_user", .value = bytes, .descending = descending, .limit = 3};
+    while (true) {
+      const auto listed = store_->reader().List(page);
+      ASSERT_TRUE(listed.ok()) << listed.status();
+      for (const ListedAggregate& row : *listed) {
+        EXPECT_EQ(row.value, "value of " + row.key);
+        paged.push_back(row.key);
+      }
+      if (listed->size() < 3) break;
+      page.after = ListQuery::After{listed->back().order, listed->back().key};
+    }
+    EXPECT_EQ(paged, descending ? down : up);
+  }
+}
+
+TEST_P(StoreContract, MovesAnAggregateInItsIndexes) {
+  uint64_t version = Write("order", "1", 0, "open", {{"by_state", "open", 1}, {"by_user", "u", 1}});
+  version = Write("order", "1", version, "closed", {{"by_state", "closed", 2}}, {{"by_state", "open", 1}});
+  EXPECT_THAT(ListKeys({.kind = "order", .index = "by_state", .value = "open"}), IsEmpty());
+  EXPECT_THAT(ListKeys({.kind = "order", .index = "by_state", .value = "closed"}), ElementsAre("1"));
+  EXPECT_THAT(ListKeys({.kind = "order", .index = "by_user", .value = "u"}), ElementsAre("1"));
+  // Added again where it is: as if once.
+  version = Write("order", "1", version, "closed", {{"by_user", "u", 1}});
+  EXPECT_THAT(ListKeys({.kind = "order", .index = "by_user", .value = "u"}), ElementsAre("1"));
+  Write("order", "1", version, std::nullopt, {}, {{"by_state", "closed", 2}, {"by_user", "u", 1}});
+  EXPECT_THAT(ListKeys({.kind = "order", .index = "by_state", .value = "closed"}), IsEmpty());
+  EXPECT_THAT(ListKeys({.kind = "order", .index = "by_user", .value = "u"}), IsEmpty());
+}
+
+// Two aggregates that every commit changes together are never seen half changed, by any of many readers at once.
+TEST_P(StoreContract, ReadersSeeWholeCommitsOnly) {
+  constexpr int kReaders = 3;
+  constexpr int kCommits = 100;
+  uint64_t left = Write("pair", "left", 0, "0", {{"all", "", 0}});
+  uint64_t right = Write("pair", "right", 0, "0", {{"all", "", 0}});
+  std::atomic<bool> done = false;
+  std::atomic<int> reads = 0;
+  std::vector<std::thread> readers;
+  for (int i = 0; i < kReaders; ++i) {
+    readers.emplace_back([&] {
+      do {
+        const auto listed = store_->reader().List({.kind = "pair", .index = "all"});
+        ASSERT_TRUE(listed.ok()) << listed.status();
+        ASSERT_THAT(*listed, SizeIs(2));
+        ASSERT_EQ((*listed)[0].value, (*listed)[1].value);
+        ASSERT_TRUE(store_->reader().Get("pair", "left").ok());
+        ++reads;
+      } while (!done);
+    });
+  }
+  for (int i = 1; i <= kCommits; ++i) {
+    const std::string value = std::to_string(i);
+    Batch batch;
+    batch.aggregates = {MakeWrite("pair", "left", left, value), MakeWrite("pair", "right", right, value)};
+    const CommitResult result = Commit(batch);
+    EXPECT_EQ(result.kind, Kind::kCommitted);
+    left = result.versions[0];
+    right = result.versions[1];
+  }
+  done = true;
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_GE(reads, kReaders);
+}
+
+}  // namespace
+}  // namespace tradewind::store
