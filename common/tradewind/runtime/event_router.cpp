@@ -1,0 +1,50 @@
+#include "tradewind/runtime/event_router.h"
+
+#include <fmt/format.h>
+
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/message.h"
+#include "tradewind/bus/envelope.h"
+#include "tradewind/mesh/v1/state.pb.h"
+#include "tradewind/runtime/context.h"
+
+namespace tradewind::runtime {
+
+int32_t EventRouter::PartitionCount(const std::string& full_topic) const {
+  const auto found = partition_counts_.find(full_topic);
+  return found == partition_counts_.end() ? 0 : found->second;
+}
+
+const EventRouter::Target& EventRouter::TargetOf(const google::protobuf::Descriptor* type) {
+  const auto known = targets_.find(type);
+  if (known != targets_.end()) return known->second;
+  auto route = RouteOf(type);
+  if (!route.ok()) throw InvalidEvent(std::string(route.status().message()));
+  const std::string full_topic = FullTopic(route->topic);
+  const int32_t partitions = PartitionCount(full_topic);
+  if (partitions == 0) {
+    throw InvalidEvent(fmt::format("{} goes to {}, which this group did not name as an output", type->full_name(),
+                                   full_topic));
+  }
+  return targets_.emplace(type, Target{*std::move(route), full_topic, partitions}).first->second;
+}
+
+void EventRouter::Address(const google::protobuf::Message& event, mesh::v1::OutgoingEvent& out) {
+  const Target& target = TargetOf(event.GetDescriptor());
+  std::string scratch;
+  const std::string_view key = target.route.KeyOf(event, scratch);
+  if (key.empty()) {
+    throw InvalidEvent(fmt::format("{} was emitted without its key '{}'", event.GetDescriptor()->full_name(),
+                                   target.route.key->name()));
+  }
+  if (!event.SerializeToString(out.mutable_value()) || out.value().size() > kMaxEventBytes) {
+    throw InvalidEvent(fmt::format("{} under key '{}' has {} bytes; the most is {}", event.GetDescriptor()->full_name(),
+                                   key, out.value().size(), kMaxEventBytes));
+  }
+  out.set_topic(target.full_topic);
+  out.set_partition(bus::PartitionOf(key, target.partitions));
+  out.set_key(key.data(), key.size());
+  out.set_type(event.GetDescriptor()->full_name());
+}
+
+}  // namespace tradewind::runtime

@@ -1,0 +1,47 @@
+// Where an emitted event goes: full topic name, key and partition, worked out by the type's options and the pinned
+// partition counts. One per worker; not thread-safe.
+#pragma once
+
+#include <map>
+#include <string>
+#include <unordered_map>
+
+#include "tradewind/runtime/message_rule.h"
+
+namespace google::protobuf {
+class Descriptor;
+class Message;
+}  // namespace google::protobuf
+namespace tradewind::mesh::v1 {
+class OutgoingEvent;
+}
+
+namespace tradewind::runtime {
+
+class EventRouter {
+ public:
+  // `partition_counts` by full topic name.
+  EventRouter(std::string topic_prefix, std::map<std::string, int32_t> partition_counts)
+      : topic_prefix_(std::move(topic_prefix)), partition_counts_(std::move(partition_counts)) {}
+
+  // Fills in everything but number, previous and traceparent. Throws InvalidEvent, saying why, when the event can never
+  // be published; `out` is then left half filled.
+  void Address(const google::protobuf::Message& event, mesh::v1::OutgoingEvent& out);
+
+  int32_t PartitionCount(const std::string& full_topic) const;
+  std::string FullTopic(const std::string& topic) const { return topic_prefix_ + topic; }
+
+ private:
+  struct Target {
+    MessageRoute route;
+    std::string full_topic;
+    int32_t partitions;
+  };
+  const Target& TargetOf(const google::protobuf::Descriptor* type);
+
+  std::string topic_prefix_;
+  std::map<std::string, int32_t> partition_counts_;
+  std::unordered_map<const google::protobuf::Descriptor*, Target> targets_;
+};
+
+}  // namespace tradewind::runtime

@@ -1,0 +1,59 @@
+#include "tradewind/runtime/group.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/message.h"
+#include "tradewind/runtime/message_rule.h"
+
+namespace tradewind::runtime {
+namespace {
+
+void AddOnce(std::vector<std::string>& names, const std::string& name) {
+  if (!name.empty() && std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+}
+
+}  // namespace
+
+std::string Group::TopicOf(const google::protobuf::Descriptor* type) {
+  auto route = RouteOf(type);
+  if (route.ok()) return route->topic;
+  status_.Update(route.status());
+  return "";
+}
+
+std::string Group::AddInput(Handler handler) {
+  const google::protobuf::Descriptor* type = handler.prototype->GetDescriptor();
+  std::string topic = TopicOf(type);
+  if (!handlers_.try_emplace(type->full_name(), std::move(handler)).second) {
+    status_.Update(absl::InvalidArgumentError(
+        fmt::format("group '{}' has two handlers for {}; keep one", name_, type->full_name())));
+  }
+  AddOnce(input_topics_, topic);
+  if (lead_topic_.empty()) lead_topic_ = topic;
+  return topic;
+}
+
+void Group::Add(Handler handler) { AddInput(std::move(handler)); }
+
+void Group::AddCommand(Handler handler) { AddOnce(command_topics_, AddInput(std::move(handler))); }
+
+void Group::AddOutput(const google::protobuf::Descriptor* event) { AddOnce(output_topics_, TopicOf(event)); }
+
+bool Group::is_command_topic(std::string_view topic) const {
+  return std::find(command_topics_.begin(), command_topics_.end(), topic) != command_topics_.end();
+}
+
+const Handler* Group::Find(std::string_view type) const {
+  const auto found = handlers_.find(type);
+  return found == handlers_.end() ? nullptr : &found->second;
+}
+
+const Indexer* Group::FindIndexer(std::string_view kind) const {
+  const auto found = indexers_.find(kind);
+  return found == indexers_.end() ? nullptr : &found->second;
+}
+
+}  // namespace tradewind::runtime

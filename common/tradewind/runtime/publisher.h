@@ -1,0 +1,85 @@
+// Brings committed outbox rows to Kafka: each task's rows in order, a new epoch's rows only after all older ones are
+// acknowledged, and everything from the first unacknowledged row again after any failure.
+//
+// Owned by one worker, used by its thread only. Never blocks, except in Settle.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "tradewind/bus/event_sink.h"
+#include "tradewind/mesh/v1/state.pb.h"
+
+namespace tradewind::runtime {
+
+class Publisher {
+ public:
+  // `sink` outlives the publisher.
+  explicit Publisher(bus::EventSink& sink) : sink_(sink) {}
+
+  // Takes over a committed row of the task on this partition number. Rows of a task come in the order of `sequence`.
+  void Append(int32_t partition, uint64_t sequence, std::unique_ptr<mesh::v1::OutboxBatch> batch);
+
+  // Hands over what may be sent and takes in what was delivered. Call often.
+  void Pump(absl::Time now);
+
+  // Pumps until every row of `partitions` is acknowledged or `deadline` has passed; true for the former.
+  bool Settle(absl::Span<const int32_t> partitions, absl::Time deadline);
+
+  // The greatest row sequence up to which everything of the task is on the log; 0 where nothing was appended.
+  uint64_t Acknowledged(int32_t partition) const;
+  // Drops all knowledge of the task. What is in flight may still arrive; its successors recognise it as a repeat.
+  void Forget(int32_t partition);
+
+  // Committed, not yet acknowledged.
+  int64_t unacknowledged_bytes() const { return unacknowledged_bytes_; }
+
+ private:
+  struct Row {
+    uint64_t sequence;
+    std::unique_ptr<mesh::v1::OutboxBatch> batch;
+    int64_t bytes;
+    // Events handed to the sink, and of those the acknowledged.
+    int sent = 0;
+    int acknowledged = 0;
+  };
+  struct Lane {
+    // Tells this lane from an earlier one of the same partition, whose deliveries may still arrive.
+    uint64_t id;
+    std::deque<Row> rows;
+    // Rows at the front whose events were all handed to the sink.
+    size_t sent_rows = 0;
+    uint64_t acknowledged = 0;
+  };
+  struct RowName {
+    int32_t partition;
+    uint64_t lane_id;
+    uint64_t sequence;
+  };
+
+  // False when the sink takes no more for now.
+  bool Send(int32_t partition, Lane& lane);
+  bool SendRow(int32_t partition, uint64_t lane_id, Row& row);
+  void Collect(absl::Duration timeout);
+  void OnDelivery(const bus::Delivery& delivery);
+  void StartAfresh(absl::Time now);
+
+  bus::EventSink& sink_;
+  std::unordered_map<int32_t, Lane> lanes_;
+  // What a delivery's token stands for.
+  std::unordered_map<uint64_t, RowName> in_flight_;
+  uint64_t next_token_ = 1;
+  uint64_t next_lane_id_ = 1;
+  int64_t unacknowledged_bytes_ = 0;
+  bool failed_ = false;
+  absl::Time retry_at_ = absl::InfinitePast();
+  absl::Duration backoff_;
+};
+
+}  // namespace tradewind::runtime

@@ -1,0 +1,114 @@
+#include "tradewind/runtime/request_ledger.h"
+
+#include <sodium.h>
+
+#include "google/rpc/status.pb.h"
+#include "tradewind/errors/problem.h"
+#include "tradewind/mesh/v1/envelope.pb.h"
+#include "tradewind/mesh/v1/state.pb.h"
+
+namespace tradewind::runtime {
+namespace {
+
+constexpr size_t kHashBytes = 16;
+
+// BLAKE2b-128 over key and value: what makes a repeat a repeat.
+std::string HashOf(const bus::Record& record) {
+  crypto_generichash_state state;
+  crypto_generichash_init(&state, nullptr, 0, kHashBytes);
+  for (const std::string_view part : {record.key(), record.value()}) {
+    const uint64_t size = part.size();
+    crypto_generichash_update(&state, reinterpret_cast<const unsigned char*>(&size), sizeof(size));
+    crypto_generichash_update(&state, reinterpret_cast<const unsigned char*>(part.data()), part.size());
+  }
+  std::string hash(kHashBytes, '\0');
+  crypto_generichash_final(&state, reinterpret_cast<unsigned char*>(hash.data()), kHashBytes);
+  return hash;
+}
+
+std::string ToStored(const mesh::v1::Reply& reply) {
+  mesh::v1::StoredReply stored;
+  if (reply.has_error()) {
+    reply.error().SerializeToString(stored.mutable_error());
+  } else {
+    stored.set_type(reply.resource().type_url());
+    stored.set_resource(reply.resource().value());
+  }
+  return stored.SerializeAsString();
+}
+
+void FromStored(const std::string& bytes, mesh::v1::Reply& reply) {
+  mesh::v1::StoredReply stored;
+  stored.ParseFromString(bytes);
+  if (!stored.error().empty()) {
+    reply.mutable_error()->ParseFromString(stored.error());
+  } else {
+    reply.mutable_resource()->set_type_url(stored.type());
+    reply.mutable_resource()->set_value(stored.resource());
+  }
+}
+
+}  // namespace
+
+std::string RequestLedger::NameOf(const bus::Envelope& envelope) {
+  std::string name;
+  name.reserve(envelope.caller.size() + envelope.method.size() + envelope.request_id.size() + 2);
+  name.append(envelope.caller).append(1, '\0').append(envelope.method).append(1, '\0').append(envelope.request_id);
+  return name;
+}
+
+void RequestLedger::Want(const bus::Envelope& envelope) {
+  if (envelope.request_id.empty()) return;
+  std::string name = NameOf(envelope);
+  if (!known_.try_emplace(name).second) return;
+  wanted_.push_back({envelope.caller, envelope.method, envelope.request_id});
+  wanted_names_.push_back(std::move(name));
+}
+
+absl::Status RequestLedger::Load(store::Session& session) {
+  if (wanted_.empty()) return absl::OkStatus();
+  auto rows = session.LoadRequests(wanted_);
+  if (!rows.ok()) return rows.status();
+  for (size_t i = 0; i < rows->size(); ++i) {
+    if (auto& row = (*rows)[i]; row.has_value()) {
+      known_[wanted_names_[i]] = Answered{std::move(row->hash), std::move(row->reply)};
+    }
+  }
+  wanted_.clear();
+  wanted_names_.clear();
+  return absl::OkStatus();
+}
+
+bool RequestLedger::Answer(const bus::Envelope& envelope, const bus::Record& record, mesh::v1::Reply& reply) const {
+  if (envelope.request_id.empty()) return false;
+  const auto found = known_.find(NameOf(envelope));
+  if (found == known_.end() || !found->second.has_value()) return false;
+  if (found->second->hash == HashOf(record)) {
+    FromStored(found->second->reply, reply);
+    return true;
+  }
+  *reply.mutable_error() = errors::ToRpcStatus(
+      {.code = absl::StatusCode::kInvalidArgument,
+       .reason = "REQUEST_ID_REUSED",
+       .message = "this request_id was used before with another request; use a new one for a new request",
+       .metadata = {{"request_id", std::string(envelope.request_id)}, {"method", std::string(envelope.method)}}});
+  return true;
+}
+
+void RequestLedger::Remember(const bus::Envelope& envelope, const bus::Record& record, const mesh::v1::Reply& reply) {
+  if (envelope.request_id.empty()) return;
+  std::optional<Answered>& slot = known_[NameOf(envelope)];
+  slot = Answered{HashOf(record), ToStored(reply)};
+  remembered_.push_back({{envelope.caller, envelope.method, envelope.request_id}, &*slot});
+}
+
+std::vector<store::RequestWrite> RequestLedger::Writes() const {
+  std::vector<store::RequestWrite> writes;
+  writes.reserve(remembered_.size());
+  for (const Remembered& request : remembered_) {
+    writes.push_back({.key = request.key, .hash = request.answered->hash, .reply = request.answered->reply});
+  }
+  return writes;
+}
+
+}  // namespace tradewind::runtime

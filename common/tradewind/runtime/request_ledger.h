@@ -1,0 +1,61 @@
+// The answers to requests that carried a request_id, as far as one batch needs them: those the store remembers, and those
+// the batch itself gives.
+//
+// A repeat is recognised by (caller, method, request_id) and answered with the first answer; another body under the same
+// id is an error.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "tradewind/bus/envelope.h"
+#include "tradewind/bus/record.h"
+#include "tradewind/store/store.h"
+
+namespace tradewind::mesh::v1 {
+class Reply;
+}
+
+namespace tradewind::runtime {
+
+// Not thread-safe; lives for one attempt at a batch.
+class RequestLedger {
+ public:
+  // Remembers that the request may be a repeat; Load asks the store about all of them in one query.
+  void Want(const bus::Envelope& envelope);
+  absl::Status Load(store::Session& session);
+
+  // Fills `reply` (all but its correlation id) when this request was answered before, in an earlier batch or in this
+  // one. False for a new request, and for one without a request_id.
+  bool Answer(const bus::Envelope& envelope, const bus::Record& record, mesh::v1::Reply& reply) const;
+
+  // Remembers the answer to a new request. No effect without a request_id.
+  void Remember(const bus::Envelope& envelope, const bus::Record& record, const mesh::v1::Reply& reply);
+
+  // What has to be written. Views into the ledger and into the records.
+  std::vector<store::RequestWrite> Writes() const;
+
+ private:
+  struct Answered {
+    std::string hash;
+    std::string reply;
+  };
+  static std::string NameOf(const bus::Envelope& envelope);
+
+  // By name. Nothing: asked for, and new.
+  std::unordered_map<std::string, std::optional<Answered>> known_;
+  std::vector<store::RequestKey> wanted_;
+  std::vector<std::string> wanted_names_;
+  struct Remembered {
+    store::RequestKey key;
+    const Answered* answered;
+  };
+  std::vector<Remembered> remembered_;
+};
+
+}  // namespace tradewind::runtime

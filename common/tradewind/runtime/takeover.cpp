@@ -1,0 +1,164 @@
+#include "tradewind/runtime/takeover.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "tradewind/mesh/v1/state.pb.h"
+#include "tradewind/runtime/logger.h"
+
+namespace tradewind::runtime {
+namespace {
+
+constexpr std::string_view kAdoptHint =
+    "if this store is the one to go on with, start once with --runtime.adopt_offsets=true; its events since then are "
+    "sent again";
+
+bus::Record FromKept(const std::string& bytes) {
+  mesh::v1::KeptRecord kept;
+  kept.ParseFromString(bytes);
+  bus::RecordContent content{.topic = kept.topic(),
+                             .partition = kept.partition(),
+                             .offset = kept.offset(),
+                             .timestamp_ms = kept.timestamp_ms(),
+                             .key = std::move(*kept.mutable_key()),
+                             .value = std::move(*kept.mutable_value())};
+  for (auto& header : *kept.mutable_headers()) content.headers.emplace_back(header.name(), header.value());
+  return bus::Record::FromContent(std::move(content));
+}
+
+}  // namespace
+
+std::string OffsetMetadata::ToString() const { return fmt::format("{},{}", store_id, epoch); }
+
+std::optional<OffsetMetadata> OffsetMetadata::Parse(std::string_view text) {
+  const size_t comma = text.find(',');
+  if (comma == std::string_view::npos || comma == 0) return std::nullopt;
+  OffsetMetadata metadata{.store_id = std::string(text.substr(0, comma))};
+  const auto [end, error] = std::from_chars(text.data() + comma + 1, text.data() + text.size(), metadata.epoch);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return metadata;
+}
+
+absl::StatusOr<TakenOver> Takeover::Take(bus::EventSource& source, int32_t partition) {
+  auto committed = Committed(source, partition);
+  if (!committed.ok()) return committed.status();
+  uint64_t epoch_floor = 0;
+  for (const bus::CommittedOffset& offset : *committed) {
+    if (const auto metadata = OffsetMetadata::Parse(offset.metadata)) {
+      epoch_floor = std::max(epoch_floor, metadata->epoch + 1);
+    }
+  }
+
+  TakenOver taken{.task = std::make_unique<Task>()};
+  Task& task = *taken.task;
+  task.id = {.group = group_.name(), .partition = partition};
+  task.source = fmt::format("/{}/{}", group_.name(), partition);
+  auto row = session_.TakeTask(task.id, epoch_floor);
+  if (!row.ok()) return row.status();
+  auto progress = TaskProgress::Parse(row->progress);
+  if (!progress.ok()) return progress.status();
+  task.epoch = row->epoch;
+  task.emit_sequence = row->emit_sequence;
+  task.progress = *std::move(progress);
+  taken.outbox = std::move(row->outbox);
+  if (!task.progress.cluster_id().empty() && task.progress.cluster_id() != cluster_id_) {
+    return absl::FailedPreconditionError(fmt::format(
+        "the store's offsets for group '{}' belong to Kafka cluster {}, and kafka.brokers leads to cluster {}; set "
+        "kafka.brokers to the former, or give the service an empty store",
+        group_.name(), task.progress.cluster_id(), cluster_id_));
+  }
+
+  for (const bus::CommittedOffset& offset : *committed) {
+    if (absl::Status checked = CheckMirror(offset, task); !checked.ok()) return checked;
+    auto range = source.Range(offset.topic, partition);
+    if (!range.ok()) return range.status();
+    auto start = Start(offset.topic, *range, task);
+    if (!start.ok()) return start.status();
+    taken.positions.push_back({.topic = offset.topic, .partition = partition, .offset = *start});
+  }
+  if (absl::Status held = LoadHeld(session_, task); !held.ok()) return held;
+  kLog.Debug("task taken", {{"group", group_.name()}, {"partition", partition}, {"epoch", task.epoch}});
+  return taken;
+}
+
+absl::StatusOr<std::vector<bus::CommittedOffset>> Takeover::Committed(bus::EventSource& source,
+                                                                      int32_t partition) const {
+  std::vector<bus::Position> wanted;
+  for (const std::string& topic : group_.input_topics()) {
+    wanted.push_back({.topic = router_.FullTopic(topic), .partition = partition});
+  }
+  return source.Committed(wanted);
+}
+
+absl::Status Takeover::CheckMirror(const bus::CommittedOffset& committed, const Task& task) const {
+  if (committed.offset < 0 || adopt_offsets_) return absl::OkStatus();
+  const auto metadata = OffsetMetadata::Parse(committed.metadata);
+  if (metadata.has_value() && metadata->store_id != store_id_) {
+    return absl::FailedPreconditionError(fmt::format(
+        "group '{}' was run on another store (id {}) than this one (id {}); point the store settings at the former, or "
+        "{}",
+        group_.name(), metadata->store_id, store_id_, kAdoptHint));
+  }
+  const auto& inputs = task.progress.inputs();
+  const auto input = std::find_if(inputs.begin(), inputs.end(),
+                                  [&](const InputProgress& candidate) { return candidate.topic() == committed.topic; });
+  const int64_t mine = input == inputs.end() ? 0 : input->next_offset();
+  if (committed.offset > mine) {
+    return absl::FailedPreconditionError(fmt::format(
+        "group '{}' committed offset {} of {}/{}, and the store is at {}: the store is an older copy, or its offsets "
+        "were moved by hand; bring the newer store back, or {}",
+        group_.name(), committed.offset, committed.topic, committed.partition, mine, kAdoptHint));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int64_t> Takeover::Start(const std::string& topic, const bus::OffsetRange& range, Task& task) const {
+  InputProgress* input = task.progress.FindInput(topic);
+  if (input == nullptr) {
+    task.progress.AddInput(topic, range.low);
+    return range.low;
+  }
+  const int64_t next = input->next_offset();
+  if (next < range.low || next > range.high) {
+    return absl::FailedPreconditionError(fmt::format(
+        "group '{}' continues {}/{} at offset {}, and the log holds {} to {}: {}; give the service an empty store to "
+        "start from what is there",
+        group_.name(), topic, task.id.partition, next, range.low, range.high,
+        next < range.low ? "records it has not read were deleted (retention.ms or retention.bytes is too small)"
+                         : "the topic was made anew or lost its end"));
+  }
+  if (next == range.low || input->fingerprint() == 0) return next;
+  task.expected[topic] = {.offset = next - 1, .fingerprint = input->fingerprint()};
+  return next - 1;
+}
+
+absl::Status Takeover::LoadHeld(store::Session& session, Task& task) {
+  auto rows = session.LoadKept(task.id, store::KeptState::kHeld);
+  if (!rows.ok()) return rows.status();
+  task.held.clear();
+  for (const store::KeptRecord& row : *rows) {
+    bus::Record record = FromKept(row.record);
+    auto envelope = bus::ParseEnvelope(record);
+    if (!envelope.ok()) return absl::DataLossError(fmt::format("held event {} of the store does not parse", row.id));
+    const Task::ChainName chain{std::string(record.topic()), std::string(envelope->source)};
+    task.held[chain].push_back({.id = row.id, .record = std::move(record), .envelope = *std::move(envelope)});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckFirstRecord(Task& task, const bus::Record& record) {
+  if (task.expected.empty()) return absl::OkStatus();
+  const auto expected = task.expected.find(record.topic());
+  if (expected == task.expected.end()) return absl::OkStatus();
+  const auto [offset, fingerprint] = expected->second;
+  task.expected.erase(expected);
+  if (record.offset() != offset || bus::Fingerprint(record) == fingerprint) return absl::OkStatus();
+  return absl::FailedPreconditionError(fmt::format(
+      "{}/{} holds another record at offset {} than the one group '{}' read there: the topic was made anew; give the "
+      "service an empty store, or bring the topic back",
+      record.topic(), record.partition(), offset, task.id.group));
+}
+
+}  // namespace tradewind::runtime

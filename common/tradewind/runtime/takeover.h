@@ -1,0 +1,75 @@
+// How a worker makes a task its own: a new epoch in the store, and every reason not to trust what is found there or in
+// Kafka checked before the first record is read.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "tradewind/bus/event_source.h"
+#include "tradewind/runtime/event_router.h"
+#include "tradewind/runtime/group.h"
+#include "tradewind/runtime/task.h"
+#include "tradewind/store/store.h"
+
+namespace tradewind::runtime {
+
+// What the mirror of a task's offsets in Kafka carries as metadata: "<store id>,<epoch>".
+struct OffsetMetadata {
+  std::string store_id;
+  uint64_t epoch = 0;
+
+  std::string ToString() const;
+  // Nothing where the text is not of that form.
+  static std::optional<OffsetMetadata> Parse(std::string_view text);
+};
+
+struct TakenOver {
+  std::unique_ptr<Task> task;
+  // Committed by earlier owners and possibly not published.
+  std::vector<store::OutboxRow> outbox;
+  // Where to start reading.
+  std::vector<bus::Position> positions;
+};
+
+class Takeover {
+ public:
+  // All outlive it.
+  Takeover(const Group& group, const EventRouter& router, store::Session& session, std::string store_id,
+           std::string cluster_id, bool adopt_offsets)
+      : group_(group),
+        router_(router),
+        session_(session),
+        store_id_(std::move(store_id)),
+        cluster_id_(std::move(cluster_id)),
+        adopt_offsets_(adopt_offsets) {}
+
+  // Blocks for requests to Kafka and the store. Unavailable: try again. FailedPrecondition: this store, these offsets
+  // and these topics do not belong together; the message names the way out.
+  absl::StatusOr<TakenOver> Take(bus::EventSource& source, int32_t partition);
+
+  // The held events of a task, in order. Used again after a commit that added some.
+  static absl::Status LoadHeld(store::Session& session, Task& task);
+
+ private:
+  absl::StatusOr<std::vector<bus::CommittedOffset>> Committed(bus::EventSource& source, int32_t partition) const;
+  absl::Status CheckMirror(const bus::CommittedOffset& committed, const Task& task) const;
+  // The first offset to read.
+  absl::StatusOr<int64_t> Start(const std::string& topic, const bus::OffsetRange& range, Task& task) const;
+
+  const Group& group_;
+  const EventRouter& router_;
+  store::Session& session_;
+  const std::string store_id_;
+  const std::string cluster_id_;
+  const bool adopt_offsets_;
+};
+
+// The record that a resumed partition starts with: whether it is the one the task remembers. FailedPrecondition when
+// it is not.
+absl::Status CheckFirstRecord(Task& task, const bus::Record& record);
+
+}  // namespace tradewind::runtime

@@ -1,0 +1,108 @@
+#include "tradewind/runtime/task_progress.h"
+
+#include <algorithm>
+
+#include "tradewind/mesh/v1/state.pb.h"
+
+namespace tradewind::runtime {
+namespace {
+
+bus::Sequence FromProto(const mesh::v1::Sequence& sequence) {
+  return {.epoch = sequence.epoch(), .number = sequence.number()};
+}
+
+void ToProto(const bus::Sequence& sequence, mesh::v1::Sequence& out) {
+  out.set_epoch(sequence.epoch);
+  out.set_number(sequence.number);
+}
+
+}  // namespace
+
+std::vector<InputProgress::Watermark>::const_iterator InputProgress::Find(std::string_view source) const {
+  return std::lower_bound(watermarks_.begin(), watermarks_.end(), source,
+                          [](const Watermark& mark, std::string_view wanted) { return mark.source < wanted; });
+}
+
+Verdict InputProgress::Judge(const bus::Envelope& envelope) const {
+  if (!envelope.sequence.has_value()) return Verdict::kTake;
+  const auto mark = Find(envelope.source);
+  if (mark == watermarks_.end() || mark->source != envelope.source) return Verdict::kTake;
+  if (*envelope.sequence <= mark->sequence) return Verdict::kRepeat;
+  return envelope.previous <= mark->sequence ? Verdict::kTake : Verdict::kGap;
+}
+
+void InputProgress::Take(const bus::Envelope& envelope) {
+  if (!envelope.sequence.has_value()) return;
+  const auto mark = Find(envelope.source);
+  if (mark != watermarks_.end() && mark->source == envelope.source) {
+    watermarks_[static_cast<size_t>(mark - watermarks_.begin())].sequence = *envelope.sequence;
+  } else {
+    watermarks_.insert(mark, {std::string(envelope.source), *envelope.sequence});
+  }
+}
+
+absl::StatusOr<TaskProgress> TaskProgress::Parse(const std::string& blob) {
+  mesh::v1::TaskProgress proto;
+  if (!proto.ParseFromString(blob)) return absl::DataLossError("the progress of a task does not parse");
+  TaskProgress progress;
+  progress.cluster_id_ = proto.cluster_id();
+  for (const auto& input : proto.inputs()) {
+    InputProgress& added = progress.AddInput(input.topic(), input.offset());
+    added.fingerprint_ = input.fingerprint();
+    for (const auto& mark : input.watermarks()) {
+      added.watermarks_.push_back({mark.source(), FromProto(mark.sequence())});
+    }
+  }
+  for (const auto& output : proto.outputs()) {
+    progress.outputs_.push_back({output.topic(), output.partition(), FromProto(output.last())});
+  }
+  return progress;
+}
+
+std::string TaskProgress::Serialize(const std::string& cluster_id) const {
+  mesh::v1::TaskProgress proto;
+  proto.set_cluster_id(cluster_id);
+  for (const InputProgress& input : inputs_) {
+    auto& out = *proto.add_inputs();
+    out.set_topic(input.topic_);
+    out.set_offset(input.next_offset_);
+    out.set_fingerprint(input.fingerprint_);
+    for (const auto& mark : input.watermarks_) {
+      auto& watermark = *out.add_watermarks();
+      watermark.set_source(mark.source);
+      ToProto(mark.sequence, *watermark.mutable_sequence());
+    }
+  }
+  for (const Output& output : outputs_) {
+    auto& out = *proto.add_outputs();
+    out.set_topic(output.topic);
+    out.set_partition(output.partition);
+    ToProto(output.last, *out.mutable_last());
+  }
+  return proto.SerializeAsString();
+}
+
+InputProgress* TaskProgress::FindInput(std::string_view topic) {
+  for (InputProgress& input : inputs_) {
+    if (input.topic_ == topic) return &input;
+  }
+  return nullptr;
+}
+
+InputProgress& TaskProgress::AddInput(std::string topic, int64_t next_offset) {
+  return inputs_.emplace_back(std::move(topic), next_offset);
+}
+
+std::optional<bus::Sequence> TaskProgress::Extend(std::string_view topic, int32_t partition, bus::Sequence sequence) {
+  const auto before = [&](const Output& output, int32_t wanted) {
+    return output.partition < wanted || (output.partition == wanted && output.topic < topic);
+  };
+  const auto found = std::lower_bound(outputs_.begin(), outputs_.end(), partition, before);
+  if (found != outputs_.end() && found->partition == partition && found->topic == topic) {
+    return std::exchange(found->last, sequence);
+  }
+  outputs_.insert(found, {std::string(topic), partition, sequence});
+  return std::nullopt;
+}
+
+}  // namespace tradewind::runtime

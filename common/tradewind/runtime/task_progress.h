@@ -1,0 +1,91 @@
+// What a task remembers of its inputs and outputs: offsets, the watermark of each source, the end of each chain. Plain
+// values, copied by every batch and kept only when its transaction commits.
+//
+// The rule of the chain (DESIGN, "Repeats and gaps are recognised"): an event is taken iff its sequence is above its
+// source's watermark and its predecessor is not. tests/ drive it against a plain model.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "tradewind/bus/envelope.h"
+
+namespace tradewind::runtime {
+
+enum class Verdict {
+  // Next in its source's chain, or from a source never seen before, or from outside the mesh.
+  kTake,
+  // Seen before.
+  kRepeat,
+  // Something between the watermark and this event is missing.
+  kGap,
+};
+
+class InputProgress {
+ public:
+  explicit InputProgress(std::string topic, int64_t next_offset = 0) : topic_(std::move(topic)), next_offset_(next_offset) {}
+
+  const std::string& topic() const { return topic_; }
+  int64_t next_offset() const { return next_offset_; }
+  // Of the record at next_offset - 1; 0 where none was read.
+  uint64_t fingerprint() const { return fingerprint_; }
+
+  // Does not change anything.
+  Verdict Judge(const bus::Envelope& envelope) const;
+  // Raises the watermark of the event's source. No effect for an event without a sequence.
+  void Take(const bus::Envelope& envelope);
+  void MoveTo(int64_t next_offset, uint64_t fingerprint) {
+    next_offset_ = next_offset;
+    fingerprint_ = fingerprint;
+  }
+
+ private:
+  friend class TaskProgress;
+  struct Watermark {
+    std::string source;
+    bus::Sequence sequence;
+  };
+  // Sorted by source.
+  std::vector<Watermark>::const_iterator Find(std::string_view source) const;
+
+  std::string topic_;
+  int64_t next_offset_;
+  uint64_t fingerprint_ = 0;
+  std::vector<Watermark> watermarks_;
+};
+
+class TaskProgress {
+ public:
+  TaskProgress() = default;
+  // DataLoss when the blob does not parse.
+  static absl::StatusOr<TaskProgress> Parse(const std::string& blob);
+  std::string Serialize(const std::string& cluster_id) const;
+
+  // The cluster the offsets belong to; empty for a task that never ran.
+  const std::string& cluster_id() const { return cluster_id_; }
+
+  // Null where the topic was never read.
+  InputProgress* FindInput(std::string_view topic);
+  InputProgress& AddInput(std::string topic, int64_t next_offset);
+  const std::vector<InputProgress>& inputs() const { return inputs_; }
+
+  // Puts `sequence` at the end of the output partition's chain and returns what stood there, if anything.
+  std::optional<bus::Sequence> Extend(std::string_view topic, int32_t partition, bus::Sequence sequence);
+
+ private:
+  struct Output {
+    std::string topic;
+    int32_t partition;
+    bus::Sequence last;
+  };
+  std::string cluster_id_;
+  std::vector<InputProgress> inputs_;
+  // Sorted by partition, then topic.
+  std::vector<Output> outputs_;
+};
+
+}  // namespace tradewind::runtime

@@ -1,0 +1,99 @@
+#include "tradewind/runtime/task_progress.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "rapidcheck.h"
+#include "rapidcheck/gtest.h"
+
+namespace tradewind::runtime {
+namespace {
+
+bus::Envelope Event(std::string_view source, bus::Sequence sequence, bus::Sequence previous) {
+  bus::Envelope envelope;
+  envelope.source = source;
+  envelope.sequence = sequence;
+  envelope.previous = previous;
+  return envelope;
+}
+
+TEST(TaskProgress, TakesASourceNeverSeenAsItComes) {
+  InputProgress progress("topic");
+  EXPECT_EQ(progress.Judge(Event("/a/0", {7, 5}, {7, 4})), Verdict::kTake);
+}
+
+TEST(TaskProgress, TellsRepeatFromGapFromNext) {
+  InputProgress progress("topic");
+  progress.Take(Event("/a/0", {7, 5}, {}));
+  EXPECT_EQ(progress.Judge(Event("/a/0", {7, 5}, {7, 4})), Verdict::kRepeat);
+  EXPECT_EQ(progress.Judge(Event("/a/0", {6, 9}, {6, 8})), Verdict::kRepeat);
+  EXPECT_EQ(progress.Judge(Event("/a/0", {7, 8}, {7, 5})), Verdict::kTake);
+  EXPECT_EQ(progress.Judge(Event("/a/0", {7, 8}, {7, 6})), Verdict::kGap);
+  EXPECT_EQ(progress.Judge(Event("/b/0", {1, 1}, {})), Verdict::kTake);
+}
+
+TEST(TaskProgress, TakesEventsFromOutsideAlways) {
+  InputProgress progress("topic");
+  bus::Envelope outside;
+  outside.source = "/elsewhere";
+  progress.Take(outside);
+  EXPECT_EQ(progress.Judge(outside), Verdict::kTake);
+}
+
+TEST(TaskProgress, ChainsEachOutputPartitionByItself) {
+  TaskProgress progress;
+  EXPECT_EQ(progress.Extend("t", 0, {1, 1}), std::nullopt);
+  EXPECT_EQ(progress.Extend("t", 1, {1, 2}), std::nullopt);
+  EXPECT_EQ(progress.Extend("u", 0, {1, 3}), std::nullopt);
+  EXPECT_EQ(progress.Extend("t", 0, {2, 4}), (bus::Sequence{1, 1}));
+  EXPECT_EQ(progress.Extend("t", 0, {2, 5}), (bus::Sequence{2, 4}));
+}
+
+TEST(TaskProgress, SurvivesItsBlob) {
+  TaskProgress progress;
+  InputProgress& input = progress.AddInput("topic", 3);
+  input.Take(Event("/b/0", {7, 5}, {}));
+  input.Take(Event("/a/0", {7, 6}, {}));
+  input.MoveTo(9, 42);
+  progress.Extend("out", 2, {1, 8});
+  auto copy = TaskProgress::Parse(progress.Serialize("cluster"));
+  ASSERT_TRUE(copy.ok());
+  EXPECT_EQ(copy->cluster_id(), "cluster");
+  EXPECT_EQ(copy->FindInput("topic")->next_offset(), 9);
+  EXPECT_EQ(copy->FindInput("topic")->fingerprint(), 42U);
+  EXPECT_EQ(copy->FindInput("topic")->Judge(Event("/a/0", {7, 6}, {})), Verdict::kRepeat);
+  EXPECT_EQ(copy->Extend("out", 2, {1, 9}), (bus::Sequence{1, 8}));
+  EXPECT_FALSE(TaskProgress::Parse("\xff\xff").ok());
+}
+
+// A chain sent with any prefix repeated any number of times, as a publisher does that starts again from the first row not
+// acknowledged, is taken once and in order; with an event lost for good, nothing behind it is.
+RC_GTEST_PROP(TaskProgress, ResendsAreTakenOnceAndLossStopsTheChain, ()) {
+  const auto length = *rc::gen::inRange(1, 30);
+  const auto lost = *rc::gen::inRange(1, 60);
+  std::vector<int> log;
+  int acknowledged = 0;
+  for (const auto& [more, fewer] : *rc::gen::arbitrary<std::vector<std::pair<uint8_t, uint8_t>>>()) {
+    const int end = std::min(length, acknowledged + more % 8);
+    for (int i = acknowledged; i < end; ++i) log.push_back(i);
+    acknowledged = std::max(acknowledged, end - fewer % 8);
+  }
+  for (int i = acknowledged; i < length; ++i) log.push_back(i);
+  InputProgress progress("topic");
+  std::vector<int> taken;
+  for (const int i : log) {
+    if (i == lost) continue;
+    const bus::Envelope event = Event("/a/0", {1, static_cast<uint64_t>(i) + 1}, {1, static_cast<uint64_t>(i)});
+    if (progress.Judge(event) != Verdict::kTake) continue;
+    progress.Take(event);
+    taken.push_back(i);
+  }
+  const int expected = std::min(length, lost);
+  RC_ASSERT(static_cast<int>(taken.size()) == expected);
+  for (int i = 0; i < expected; ++i) RC_ASSERT(taken[static_cast<size_t>(i)] == i);
+}
+
+}  // namespace
+}  // namespace tradewind::runtime

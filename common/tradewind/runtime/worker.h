@@ -1,0 +1,85 @@
+// The processing loop: takes tasks as Kafka assigns them, and turns what arrives into one store transaction a batch,
+// then into published events and replies. README.md tells why this is exactly once.
+//
+// One worker is one thread, one member of the consumer group, one session of the store and one producer; nothing in it
+// is shared. A service scales by more workers and more processes.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "tradewind/bus/event_sink.h"
+#include "tradewind/bus/event_source.h"
+#include "tradewind/runtime/group.h"
+#include "tradewind/store/store.h"
+
+namespace tradewind::config {
+class Schema;
+}
+
+namespace tradewind::runtime {
+
+struct WorkerConfig {
+  // A batch is closed when it holds this many messages, or this many bytes of them.
+  int32_t batch_messages = 500;
+  int64_t batch_bytes = 4 << 20;
+  // Events committed but not yet acknowledged by Kafka; at this many bytes the worker takes no more input.
+  int64_t outbox_bytes = 64 << 20;
+  // How often a message is handled while its handler asks for a retry; then it is kept as dead.
+  int32_t max_attempts = 10;
+  // How long answers to a request_id are kept.
+  absl::Duration request_retention = absl::Hours(24 * 7);
+  // Go on although Kafka knows another store, or a newer state of this one, for the group: after a restore.
+  bool adopt_offsets = false;
+};
+
+// Binds the fields under "runtime".
+void Describe(config::Schema& schema, WorkerConfig& config);
+
+// What a worker works with. The pointers outlive it.
+struct WorkerPorts {
+  const Group* group = nullptr;
+  store::Session* session = nullptr;
+  std::string store_id;
+  std::string cluster_id;
+  std::string topic_prefix;
+  // Partitions of every input and output topic, by full name. Pinned for the life of the worker.
+  std::map<std::string, int32_t> partition_counts;
+  // Makes the member of the consumer group; called once, by Run.
+  std::function<absl::StatusOr<std::unique_ptr<bus::EventSource>>(bus::AssignmentListener&)> make_source;
+  // For the outbox: gapless, waits for ever. And for replies, which may be lost.
+  bus::EventSink* events = nullptr;
+  bus::EventSink* replies = nullptr;
+  // Replaceable by tests.
+  std::function<absl::Time()> now = absl::Now;
+};
+
+class Worker {
+ public:
+  Worker(WorkerPorts ports, WorkerConfig config);
+  ~Worker();
+
+  // Works until Stop, then drains: finishes its batch, waits for what it published, commits offsets, leaves the group.
+  // Returns OK after Stop, or the error that made going on impossible (a refused task, a schema too new), which names
+  // the way out.
+  absl::Status Run();
+
+  // May be called by any thread, and from a signal-handling thread. Does not block.
+  void Stop();
+
+  // True once the first assignment was taken. Any thread.
+  bool ready() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tradewind::runtime

@@ -1,0 +1,94 @@
+// For the tests of the worker: a mesh of one group, with its topics in memory and its store in a folder of its own, and
+// workers that can be started, killed and left behind as zombies.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <future>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "google/protobuf/message.h"
+#include "tradewind/bus/envelope.h"
+#include "tradewind/mesh/v1/envelope.pb.h"
+#include "tradewind/runtime/worker.h"
+#include "tradewind/store/store.h"
+#include "tradewind/testing/in_memory_kafka.h"
+
+namespace tradewind::runtime {
+
+inline constexpr char kCommands[] = "order.commands.v1";
+inline constexpr char kEvents[] = "order.events.v1";
+inline constexpr char kUserEvents[] = "user.events.v1";
+inline constexpr char kReplies[] = "mesh.replies.v1";
+inline constexpr char kDead[] = "mesh.dead.v1";
+inline constexpr int32_t kPartitions = 4;
+
+// What a command carries besides itself.
+struct CommandHeaders {
+  std::string request_id;
+  uint64_t correlation_id = 0;
+  std::string traceparent;
+};
+
+class Mesh;
+
+// A worker on a thread of its own, with its own session and sinks.
+class RunningWorker {
+ public:
+  RunningWorker(Mesh& mesh, const Group& group, std::vector<int32_t> partitions, WorkerConfig config,
+                std::function<std::unique_ptr<store::Session>(std::unique_ptr<store::Session>)> wrap_session);
+  ~RunningWorker();
+
+  // Stops in order; the result of Run.
+  absl::Status Stop();
+  // Waits for Run to return by itself, which it does only with an error; stops it after ten seconds.
+  absl::Status WaitForError();
+
+  testing::InMemorySource& source() { return *source_; }
+  testing::InMemorySink& events() { return *events_; }
+
+ private:
+  std::unique_ptr<store::Session> session_;
+  std::unique_ptr<testing::InMemorySink> events_;
+  std::unique_ptr<testing::InMemorySink> replies_;
+  testing::InMemorySource* source_ = nullptr;
+  std::unique_ptr<Worker> worker_;
+  std::future<absl::Status> result_;
+};
+
+class Mesh {
+ public:
+  Mesh();
+  ~Mesh();
+
+  std::unique_ptr<RunningWorker> Start(
+      const Group& group, std::vector<int32_t> partitions = {0, 1, 2, 3}, WorkerConfig config = {},
+      std::function<std::unique_ptr<store::Session>(std::unique_ptr<store::Session>)> wrap_session = nullptr);
+
+  // Closes the store and opens the one in the folder of that name, new where there is none. No worker may be running.
+  void OpenStore(const std::string& name);
+  void CopyStore(const std::string& from, const std::string& to);
+
+  // Puts a message on the topic that its options name, as the gateway does.
+  int64_t Send(const google::protobuf::Message& message, const std::string& key, const CommandHeaders& headers = {});
+  // Puts an event of another service's task there.
+  int64_t SendChained(const google::protobuf::Message& message, const std::string& key, const std::string& source,
+                      bus::Sequence sequence, bus::Sequence previous);
+  // All replies so far, after waiting for `count` of them.
+  std::vector<mesh::v1::Reply> WaitForReplies(size_t count);
+
+  testing::InMemoryKafka& kafka() { return kafka_; }
+  store::Store& store() { return *store_; }
+
+ private:
+  testing::InMemoryKafka kafka_;
+  std::filesystem::path folder_;
+  std::unique_ptr<store::Store> store_;
+};
+
+// Header of a record, or "".
+std::string HeaderOf(const bus::RecordContent& record, std::string_view name);
+
+}  // namespace tradewind::runtime

@@ -1,0 +1,54 @@
+// What a worker counts. Names and meanings are listed in the folder's README.
+#pragma once
+
+#include <string>
+
+#include "absl/time/time.h"
+#include "tradewind/runtime/attempt.h"
+#include "tradewind/telemetry/metrics.h"
+
+namespace tradewind::runtime {
+
+struct WorkerMetrics {
+  explicit WorkerMetrics(const std::string& group)
+      : handled(New("tradewind_events_handled_total", "Messages given to a handler.", group)),
+        skipped(New("tradewind_events_skipped_total", "Events of a type without a handler.", group)),
+        repeats(New("tradewind_events_repeated_total", "Events dropped as seen before.", group)),
+        gaps(New("tradewind_events_held_total", "Events held back behind a gap.", group)),
+        dead(New("tradewind_events_dead_total", "Messages kept as dead.", group)),
+        rejected(New("tradewind_commands_rejected_total", "Commands refused by their handler.", group)),
+        retries(New("tradewind_retries_total", "Messages put off by their handler.", group)),
+        conflicts(New("tradewind_commit_conflicts_total", "Batches decided again: an aggregate had changed.", group)),
+        fenced(New("tradewind_commits_fenced_total", "Commits refused because a task had another owner.", group)),
+        batches(New("tradewind_batches_total", "Batches committed.", group)),
+        dead_records(telemetry::NewGauge("tradewind_dead_records", "Messages in the store that are kept as dead.",
+                                         {{"group", group}})),
+        outbox_bytes(telemetry::NewGauge("tradewind_outbox_bytes", "Committed and not yet acknowledged by Kafka.",
+                                         {{"group", group}})),
+        batch_seconds(telemetry::NewHistogram("tradewind_batch_seconds", "From the first load to the commit.",
+                                              {{"group", group}})) {}
+
+  void Committed(const Counts& counts, absl::Duration took) const {
+    handled.Add(static_cast<double>(counts.handled));
+    skipped.Add(static_cast<double>(counts.skipped));
+    repeats.Add(static_cast<double>(counts.repeats));
+    gaps.Add(static_cast<double>(counts.gaps));
+    dead.Add(static_cast<double>(counts.dead));
+    dead_records.Add(static_cast<double>(counts.dead));
+    rejected.Add(static_cast<double>(counts.rejected));
+    retries.Add(static_cast<double>(counts.retries));
+    batches.Add();
+    batch_seconds.Observe(absl::ToDoubleSeconds(took));
+  }
+
+  telemetry::Counter handled, skipped, repeats, gaps, dead, rejected, retries, conflicts, fenced, batches;
+  telemetry::Gauge dead_records, outbox_bytes;
+  telemetry::Histogram batch_seconds;
+
+ private:
+  static telemetry::Counter New(const std::string& name, const std::string& help, const std::string& group) {
+    return telemetry::NewCounter(name, help, {{"group", group}});
+  }
+};
+
+}  // namespace tradewind::runtime

@@ -1,0 +1,340 @@
+// Who may write and publish: takeovers, zombies, failed deliveries, a store that is away, and everything that is refused
+// because store, offsets and topics do not belong together.
+#include <atomic>
+#include <thread>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tradewind/bus/envelope.h"
+#include "tradewind/order/v1/events.pb.h"
+#include "tradewind/order/v1/order.pb.h"
+#include "tradewind/runtime/takeover.h"
+#include "tradewind/runtime/worker_harness.h"
+#include "tradewind/runtime/worker_test_group.h"
+
+namespace tradewind::runtime {
+namespace {
+
+using order::v1::Order;
+using ::testing::HasSubstr;
+
+int64_t Revision(Mesh& mesh, const std::string& id) {
+  const auto stored = mesh.store().reader().Get(Order::descriptor()->full_name(), id);
+  Order order;
+  if (stored.ok() && stored->has_value()) order.ParseFromString((*stored)->value);
+  return order.revision();
+}
+
+bool WaitForRevision(Mesh& mesh, const std::string& id, int64_t revision) {
+  const absl::Time deadline = absl::Now() + absl::Seconds(10);
+  while (Revision(mesh, id) < revision && absl::Now() < deadline) std::this_thread::yield();
+  return Revision(mesh, id) == revision;
+}
+
+// What a subscriber that keeps the rule of the chain takes of a topic.
+std::vector<std::string> TakenByWatermark(const std::vector<bus::RecordContent>& records) {
+  InputProgress progress("topic");
+  std::vector<std::string> taken;
+  for (const bus::RecordContent& content : records) {
+    const bus::Record record = bus::Record::FromContent(content);
+    const auto envelope = bus::ParseEnvelope(record);
+    const Verdict verdict = progress.Judge(*envelope);
+    EXPECT_NE(verdict, Verdict::kGap);
+    if (verdict != Verdict::kTake) continue;
+    progress.Take(*envelope);
+    taken.emplace_back(envelope->id);
+  }
+  return taken;
+}
+
+TEST(WorkerOwnership, PublishesWhatACrashedOwnerHadCommitted) {
+  Mesh mesh;
+  const Group group = CountingGroup();
+  auto first = mesh.Start(group);
+  first->events().Cork();
+  for (int i = 0; i < 3; ++i) mesh.Send(Create("o-1"), "o-1");
+  ASSERT_TRUE(WaitForRevision(mesh, "o-1", 3));
+  EXPECT_TRUE(mesh.kafka().ReadAll(kEvents).empty());
+  // The first is not stopped: it holds the task while the second takes it, like a process that has stalled.
+  const auto second = mesh.Start(group);
+  EXPECT_TRUE(mesh.kafka().WaitForRecords(kEvents, 3));
+  mesh.Send(Create("o-1"), "o-1");
+  ASSERT_TRUE(mesh.kafka().WaitForRecords(kEvents, 4));
+  EXPECT_TRUE(WaitForRevision(mesh, "o-1", 4));
+}
+
+TEST(WorkerOwnership, AZombieCommitsNothingAndItsLateEventsAreRepeats) {
+  Mesh mesh;
+  const Group group = CountingGroup();
+  const auto zombie = mesh.Start(group);
+  zombie->events().Cork();
+  mesh.Send(Create("o-1"), "o-1");
+  ASSERT_TRUE(WaitForRevision(mesh, "o-1", 1));
+  const auto owner = mesh.Start(group);
+  for (int i = 0; i < 3; ++i) mesh.Send(Create("o-1"), "o-1");
+  ASSERT_TRUE(mesh.kafka().WaitForRecords(kEvents, 4));
+  zombie->events().Uncork();
+  ASSERT_TRUE(mesh.kafka().WaitForRecords(kEvents, 5));
+  EXPECT_EQ(TakenByWatermark(mesh.kafka().Read(kEvents, bus::PartitionOf("o-1", kPartitions))).size(), 4U);
+  EXPECT_TRUE(WaitForRevision(mesh, "o-1", 4));
+}
+
+TEST(WorkerOwnership, TwoOwnersOfOneTaskHandleEachCommandOnce) {
+  Mesh mesh;
+  const Group group = CountingGroup();
+  const auto one = mesh.Start(group);
+  const auto other = mesh.Start(group);
+  constexpr int kCount = 300;
+  for (int i = 0; i < kCount; ++i) mesh.Send(Create("o-1"), "o-1");
+  EXPECT_TRUE(WaitForRevision(mesh, "o-1", kCount));
+}
+
+TEST(WorkerOwnership, TasksThatMeetOnOneAggregateLoseNoWrite) {
+  Mesh mesh;
+  Group group("order");
+  group.AddCommand({.run =
+                        [](const google::protobuf::Message&, Context& context) {
+                          const auto shared = context.Load<Order>("shared");
+                          shared->set_revision(shared->revision() + 1);
+                          return Ack();
+                        },
+                    .prototype = &order::v1::CreateOrderRequest::default_instance()});
+  const auto even = mesh.Start(group, {0, 2});
+  const auto odd = mesh.Start(group, {1, 3});
+  constexpr int kCount = 1000;
+  for (int i = 0; i < kCount; ++i) {
+    const std::string key = "o-" + std::to_string(i);
+    mesh.Send(Create(key), key);
+  }
+  EXPECT_TRUE(WaitForRevision(mesh, "shared", kCount));
+}
+
+TEST(WorkerOwnership, SendsEverythingAgainAfterAFailedDelivery) {
+  for (const bool reaches_the_log : {false, true}) {
+    Mesh mesh;
+    const Group group = CountingGroup();
+    const auto worker = mesh.Start(group);
+    if (reaches_the_log) {
+      worker->events().FailAfterAppending(5);
+    } else {
+      worker->events().FailAfter(5);
+    }
+    constexpr int kCount = 20;
+    for (int i = 0; i < kCount; ++i) mesh.Send(Create("o-1"), "o-1");
+    ASSERT_TRUE(WaitForRevision(mesh, "o-1", kCount));
+    ASSERT_TRUE(worker->Stop().ok());
+    const auto records = mesh.kafka().Read(kEvents, bus::PartitionOf("o-1", kPartitions));
+    EXPECT_EQ(TakenByWatermark(records).size(), static_cast<size_t>(kCount));
+  }
+}
+
+TEST(WorkerOwnership, ARestartPublishesNothingTwiceOnceTheOutboxWasTidied) {
+  Mesh mesh;
+  const Group group = CountingGroup();
+  auto worker = mesh.Start(group);
+  mesh.Send(Create("o-1"), "o-1");
+  ASSERT_TRUE(mesh.kafka().WaitForRecords(kEvents, 1));
+  ASSERT_TRUE(worker->Stop().ok());
+  worker = mesh.Start(group);
+  mesh.Send(Create("o-1"), "o-1");
+  ASSERT_TRUE(mesh.kafka().WaitForRecords(kEvents, 2));
+  ASSERT_TRUE(worker->Stop().ok());
+  EXPECT_EQ(mesh.kafka().ReadAll(kEvents).size(), 2U);
+}
+
+TEST(WorkerOwnership, MirrorsOffsetsWithStoreAndEpoch) {
+  Mesh mesh;
+  const Group group = CountingGroup();
+  const auto worker = mesh.Start(group);
+  mesh.Send(Create("o-1"), "o-1");
+  ASSERT_TRUE(WaitForRevision(mesh, "o-1", 1));
+  ASSERT_TRUE(worker->Stop().ok());
+  const auto committed = mesh.kafka().Committed(kCommands, bus::PartitionOf("o-1", kPartitions));
+  EXPECT_EQ(committed.offset, 1);
+  const auto metadata = OffsetMetadata::Parse(committed.metadata);
+  ASSERT_TRUE(metadata.has_value());
+  EXPECT_EQ(metadata->store_id, mesh.store().id());
+  EXPECT_GT(metadata->epoch, 0U);
+}
+
+TEST(WorkerOwnership, TakesAnEpochAboveTheOneInKafka) {
+  Mesh mesh;
+  const Group group = CountingGroup();
+  const uint64_t far = 9'000'000'000'000;
+  mesh.kafka().SetCommitted({kCommands, 0, 0, OffsetMetadata{mesh.store().id(), far}.ToString()});
+  const auto worker = mesh.Start(group, {0});
+  std::string key = "o-0";
+  for (int i = 1; bus::PartitionOf(key, kPartitions) != 0; ++i) key = "o-" + std::to_string(i);
+  mesh.Send(Create(key), key);
+  ASSERT_TRUE(mesh.kafka().WaitForRecords(kEvents, 1));
+  const auto sequence = bus::Sequence::Parse(HeaderOf(mesh.kafka().ReadAll(kEvents)[0], bus::kSequenceHeader));
+  ASSERT_TRUE(sequence.has_value());
+  EXPECT_EQ(sequence->epoch, far + 1);
+}
+
+// Runs a worker over one command, so that store, offsets and log have a history.
+void MakeHistory(Mesh& mesh, const Group& group) {
+  const auto worker = mesh.Start(group);
+  const int64_t before = Revision(mesh, "o-1");
+  mesh.Send(Create("o-1"), "o-1");
+  ASSERT_TRUE(WaitForRevision(mesh, "o-1", before + 1));
+  ASSERT_TRUE(worker->Stop().ok());
+}
+
+TEST(WorkerOwnership, RefusesAnotherStoreForTheGroup) {
+  Mesh mesh;
+  const Group group = CountingGroup();
+  MakeHistory(mesh, group);
+  const std::string first_id = mesh.store().id();
+  mesh.OpenStore("another");
+  const absl::Status refused = mesh.Start(group)->WaitForError();
+  EXPECT_TRUE(absl::IsFailedPrecondition(refused)) << refused;
+  EXPECT_THAT(std::string(refused.message()), HasSubstr(first_id));
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("adopt_offsets"));
+}
+
+TEST(WorkerOwnership, RefusesAStoreRestoredFromABackupUnlessTold) {
+  Mesh mesh;
+  const Group group = CountingGroup();
+  MakeHistory(mesh, group);
+  mesh.CopyStore("store", "backup");
+  MakeHistory(mesh, group);
+  mesh.OpenStore("backup");
+  const absl::Status refused = mesh.Start(group)->WaitForError();
+  EXPECT_TRUE(absl::IsFailedPrecondition(refused)) << refused;
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("older copy"));
+
+  const auto told = mesh.Start(group, {0, 1, 2, 3}, {.adopt_offsets = true});
+  EXPECT_TRUE(WaitForRevision(mesh, "o-1", 2));
+}
+
+TEST(WorkerOwnership, RefusesARecreatedTopic) {
+  Mesh mesh;
+  const Group group = CountingGroup();
+  MakeHistory(mesh, group);
+  mesh.kafka().RecreateTopic(kCommands);
+  absl::Status refused = mesh.Start(group)->WaitForError();
+  EXPECT_TRUE(absl::IsFailedPrecondition(refused)) << refused;
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("made anew"));
+
+  // With as many records as before, only the fingerprint of the last one tells.
+  mesh.Send(Create("o-1"), "o-1");
+  mesh.Send(Create("o-1"), "o-1");
+  refused = mesh.Start(group)->WaitForError();
+  EXPECT_TRUE(absl::IsFailedPrecondition(refused)) << refused;
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("another record"));
+}
+
+TEST(WorkerOwnership, RefusesOffsetsThatRetentionHasPassed) {
+  Mesh mesh;
+  const Group group = CountingGroup();
+  MakeHistory(mesh, group);
+  for (int i = 0; i < 3; ++i) mesh.Send(Create("o-1"), "o-1");
+  mesh.kafka().DeleteBefore(kCommands, bus::PartitionOf("o-1", kPartitions), 3);
+  const absl::Status refused = mesh.Start(group)->WaitForError();
+  EXPECT_TRUE(absl::IsFailedPrecondition(refused)) << refused;
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("retention"));
+}
+
+TEST(WorkerOwnership, DropsWhatItLostAndTakesItAgain) {
+  Mesh mesh;
+  const Group group = CountingGroup();
+  const auto worker = mesh.Start(group);
+  mesh.Send(Create("o-1"), "o-1");
+  ASSERT_TRUE(WaitForRevision(mesh, "o-1", 1));
+  worker->source().Lose({0, 1, 2, 3});
+  worker->source().Assign({0, 1, 2, 3});
+  mesh.Send(Create("o-1"), "o-1");
+  EXPECT_TRUE(WaitForRevision(mesh, "o-1", 2));
+}
+
+// A session whose calls fail while a test says so.
+class FlakySession final : public store::Session {
+ public:
+  FlakySession(std::unique_ptr<store::Session> inner, std::atomic<int>& unavailable, std::string refused)
+      : inner_(std::move(inner)), unavailable_(unavailable), refused_(std::move(refused)) {}
+
+  absl::StatusOr<store::TakenTask> TakeTask(const store::TaskId& task, uint64_t floor) override {
+    if (Away()) return absl::UnavailableError("away on purpose");
+    return inner_->TakeTask(task, floor);
+  }
+  absl::StatusOr<std::vector<store::Aggregate>> LoadAggregates(absl::Span<const store::AggregateKey> keys) override {
+    if (Away()) return absl::UnavailableError("away on purpose");
+    return inner_->LoadAggregates(keys);
+  }
+  absl::StatusOr<std::vector<std::optional<store::RequestRow>>> LoadRequests(
+      absl::Span<const store::RequestKey> keys) override {
+    return inner_->LoadRequests(keys);
+  }
+  absl::StatusOr<store::CommitResult> Commit(const store::Batch& batch) override {
+    for (const store::AggregateWrite& write : batch.aggregates) {
+      if (write.key == refused_) return absl::InvalidArgumentError("refused on purpose");
+    }
+    auto result = inner_->Commit(batch);
+    // The answer is lost: the caller cannot know that this was written.
+    if (!batch.aggregates.empty() && Away()) return absl::UnavailableError("answer lost on purpose");
+    return result;
+  }
+  absl::StatusOr<std::vector<store::KeptRecord>> LoadKept(const store::TaskId& task, store::KeptState state) override {
+    return inner_->LoadKept(task, state);
+  }
+  absl::StatusOr<int64_t> PruneRequests(absl::Time before, int64_t limit) override {
+    return inner_->PruneRequests(before, limit);
+  }
+
+ private:
+  bool Away() { return unavailable_ > 0 && unavailable_-- > 0; }
+
+  std::unique_ptr<store::Session> inner_;
+  std::atomic<int>& unavailable_;
+  const std::string refused_;
+};
+
+TEST(WorkerOwnership, HandlesEachCommandOnceThoughTheStoreGoesAway) {
+  Mesh mesh;
+  const Group group = CountingGroup();
+  std::atomic<int> unavailable{0};
+  const auto worker = mesh.Start(group, {0, 1, 2, 3}, {}, [&](std::unique_ptr<store::Session> inner) {
+    return std::make_unique<FlakySession>(std::move(inner), unavailable, "");
+  });
+  constexpr int kCount = 12;
+  for (int i = 1; i <= kCount; ++i) {
+    unavailable = i % 3;
+    mesh.Send(Create("o-1"), "o-1");
+    ASSERT_TRUE(WaitForRevision(mesh, "o-1", i));
+  }
+  ASSERT_TRUE(worker->Stop().ok());
+  EXPECT_EQ(Revision(mesh, "o-1"), kCount);
+  const auto records = mesh.kafka().Read(kEvents, bus::PartitionOf("o-1", kPartitions));
+  EXPECT_EQ(TakenByWatermark(records).size(), static_cast<size_t>(kCount));
+}
+
+TEST(WorkerOwnership, MakesOnlyTheMessageDeadThatTheStoreRefuses) {
+  Mesh mesh;
+  const Group group = CountingGroup();
+  std::atomic<int> unavailable{0};
+  for (const char* id : {"o-1", "o-2", "o-3"}) mesh.Send(Create(id), id);
+  const auto worker = mesh.Start(group, {0, 1, 2, 3}, {}, [&](std::unique_ptr<store::Session> inner) {
+    return std::make_unique<FlakySession>(std::move(inner), unavailable, "o-2");
+  });
+  ASSERT_TRUE(mesh.kafka().WaitForRecords(kDead, 1));
+  EXPECT_TRUE(WaitForRevision(mesh, "o-1", 1));
+  EXPECT_TRUE(WaitForRevision(mesh, "o-3", 1));
+  EXPECT_EQ(Revision(mesh, "o-2"), 0);
+}
+
+TEST(WorkerOwnership, TakesNoInputWhileTheOutboxIsFull) {
+  Mesh mesh;
+  const Group group = CountingGroup();
+  const auto worker = mesh.Start(group, {0, 1, 2, 3}, {.batch_messages = 1, .outbox_bytes = 1});
+  worker->events().Cork();
+  for (int i = 0; i < 5; ++i) mesh.Send(Create("o-1"), "o-1");
+  ASSERT_TRUE(WaitForRevision(mesh, "o-1", 1));
+  mesh.WaitForReplies(1);
+  EXPECT_EQ(Revision(mesh, "o-1"), 1);
+  worker->events().Uncork();
+  EXPECT_TRUE(WaitForRevision(mesh, "o-1", 5));
+}
+
+}  // namespace
+}  // namespace tradewind::runtime

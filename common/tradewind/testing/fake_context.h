@@ -1,0 +1,115 @@
+// A runtime::Context over maps in memory, for testing deciders and subscribers without Kafka, store or runtime: given
+// what is stored, when a handler runs, then these are its state, events and answer.
+//
+//   testing::FakeContext context;
+//   context.Put("o-1", order);
+//   const runtime::Outcome outcome = context.Decide<OrderDecider>(cancel);
+//   EXPECT_EQ(context.Find<Order>("o-1")->state(), ORDER_STATE_CANCELLED);
+//   EXPECT_EQ(context.Events<OrderCancelled>().size(), 1);
+//
+// Keeps the promise of the runtime: when a handler answers anything but Ack, or throws, nothing of it stays.
+// Not thread-safe.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "google/protobuf/message.h"
+
+#include "tradewind/runtime/context.h"
+#include "tradewind/runtime/outcome.h"
+
+namespace tradewind::testing {
+
+class FakeContext final : public runtime::Context {
+ public:
+  FakeContext();
+  ~FakeContext();
+
+  // Given. What the next message brings with it.
+  void set_event_id(std::string event_id) { event_id_ = std::move(event_id); }
+  void set_now(absl::Time now) { now_ = now; }
+  void set_caller(std::string caller) { caller_ = std::move(caller); }
+  void Put(std::string_view key, const google::protobuf::Message& state);
+
+  // When. The message's key is read from the field that its options name; events and reply of earlier runs are
+  // forgotten, aggregates stay.
+  template <typename Decider, typename Command>
+  runtime::Outcome Decide(const Command& command) {
+    return Run(command, [&] { return Decider::Decide(command, Load<typename Decider::State>(key_), *this); });
+  }
+  template <typename Event, typename Function>
+  runtime::Outcome Handle(const Event& event, Function handler) {
+    return Run(event, [&] { return handler(event, *this); });
+  }
+
+  // Then. Null where there is no such aggregate; valid until the next run.
+  template <typename State>
+  const State* Find(std::string_view key) const {
+    return static_cast<const State*>(FindState(State::descriptor()->full_name(), key));
+  }
+  // How many aggregates of a type there are.
+  template <typename State>
+  size_t Count() const {
+    return CountStates(State::descriptor()->full_name());
+  }
+  // Everything the last run emitted, oldest first.
+  const std::vector<std::unique_ptr<google::protobuf::Message>>& events() const { return events_; }
+  // Those of one type.
+  template <typename Event>
+  std::vector<Event> Events() const {
+    std::vector<Event> found;
+    for (const auto& event : events_) {
+      if (event->GetDescriptor() == Event::descriptor()) found.push_back(static_cast<const Event&>(*event));
+    }
+    return found;
+  }
+  // Null where the last run answered nothing, or something of another type.
+  template <typename Resource>
+  const Resource* Answer() const {
+    return reply_ != nullptr && reply_->GetDescriptor() == Resource::descriptor()
+               ? static_cast<const Resource*>(reply_.get())
+               : nullptr;
+  }
+
+  // runtime::Context.
+  void Emit(const google::protobuf::Message& event) override;
+  void Reply(const google::protobuf::Message& resource) override;
+  std::string_view key() const override { return key_; }
+  std::string_view event_id() const override { return event_id_; }
+  absl::Time now() const override { return now_; }
+  std::string_view caller() const override { return caller_; }
+
+ private:
+  struct Entry {
+    std::unique_ptr<google::protobuf::Message> state;
+    // As they stood before the handler ran.
+    std::string kept_state;
+    bool exists = false;
+    bool removed = false;
+  };
+  using Id = std::pair<std::string, std::string>;
+
+  Slot LoadSlot(const google::protobuf::Message& prototype, std::string_view key) override;
+  runtime::Outcome Run(const google::protobuf::Message& message, const std::function<runtime::Outcome()>& handler);
+  void Keep();
+  void TakeBack();
+  const google::protobuf::Message* FindState(const std::string& kind, std::string_view key) const;
+  size_t CountStates(const std::string& kind) const;
+
+  std::map<Id, Entry> entries_;
+  std::vector<std::unique_ptr<google::protobuf::Message>> events_;
+  std::unique_ptr<google::protobuf::Message> reply_;
+  std::string key_;
+  std::string event_id_ = "event-1";
+  std::string caller_;
+  absl::Time now_ = absl::FromUnixMillis(1'700'000'000'123);
+};
+
+}  // namespace tradewind::testing

@@ -1,0 +1,41 @@
+// A store::Reader over maps in memory, for testing queries without a store. Fails on demand.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "tradewind/store/store.h"
+
+namespace tradewind::testing {
+
+// Thread-safe.
+class FakeReader final : public store::Reader {
+ public:
+  // Puts an aggregate in the place of the one that was there, with its version raised by one.
+  void Put(std::string_view kind, std::string_view key, std::string value, std::vector<store::IndexEntry> entries);
+  // Every call fails with `status` from now on; OK ends that.
+  void FailWith(absl::Status status);
+
+  absl::StatusOr<std::optional<store::Aggregate>> Get(std::string_view kind, std::string_view key) override;
+  absl::StatusOr<std::vector<store::ListedAggregate>> List(const store::ListQuery& query) override;
+  // There are never any kept records.
+  absl::StatusOr<std::vector<store::KeptRecord>> ListKept(store::KeptState state, int64_t limit) override;
+  absl::StatusOr<int64_t> CountKept(store::KeptState state) override;
+
+ private:
+  struct Stored {
+    store::Aggregate aggregate;
+    std::vector<store::IndexEntry> entries;
+  };
+
+  // Tests put from one thread while a server reads on another.
+  std::mutex mutex_;
+  absl::Status failure_;
+  std::map<std::pair<std::string, std::string>, Stored> stored_;
+};
+
+}  // namespace tradewind::testing

@@ -1,0 +1,143 @@
+// A log in memory behind the seams that the runtime has to Kafka: topics with partitions, sources whose ownership a test
+// hands out and takes away, sinks that stall and fail on purpose.
+//
+// For unit tests of the runtime. It is kinder than a broker (no rebalance takes time, nothing is reordered), so it shows
+// what the runtime does, never that Kafka keeps its promises: the integration tests are for that.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tradewind/bus/event_sink.h"
+#include "tradewind/bus/event_source.h"
+#include "tradewind/bus/record.h"
+
+namespace tradewind::testing {
+
+class InMemorySource;
+class InMemorySink;
+
+// Thread-safe. Outlives the sources and sinks it made.
+class InMemoryKafka {
+ public:
+  void CreateTopic(const std::string& name, int32_t partitions);
+  // Drops the topic's records: what a topic made anew looks like.
+  void RecreateTopic(const std::string& name);
+  // Drops the records below `offset`, as retention does.
+  void DeleteBefore(const std::string& topic, int32_t partition, int64_t offset);
+
+  // Offset of the record.
+  int64_t Append(bus::RecordContent content);
+  std::vector<bus::RecordContent> Read(const std::string& topic, int32_t partition) const;
+  // Of all partitions of the topic, one partition after the other.
+  std::vector<bus::RecordContent> ReadAll(const std::string& topic) const;
+  // Waits until all partitions of the topic hold `count` records together; false after ten seconds.
+  bool WaitForRecords(const std::string& topic, size_t count) const;
+
+  std::map<std::string, int32_t> partition_counts() const;
+
+  // `input_topics` are full names. The source owns nothing until InMemorySource::Assign.
+  std::unique_ptr<InMemorySource> MakeSource(std::vector<std::string> input_topics,
+                                             bus::AssignmentListener& listener);
+  std::unique_ptr<InMemorySink> MakeSink();
+
+  void SetCommitted(bus::CommittedOffset offset);
+  bus::CommittedOffset Committed(const std::string& topic, int32_t partition) const;
+
+ private:
+  friend class InMemorySource;
+  friend class InMemorySink;
+  struct Partition {
+    int64_t low = 0;
+    std::vector<bus::RecordContent> records;
+    int64_t high() const { return low + static_cast<int64_t>(records.size()); }
+  };
+
+  // One log for all threads of a test; nothing is fast here.
+  mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
+  std::map<std::string, std::vector<Partition>> topics_;
+  std::map<std::pair<std::string, int32_t>, bus::CommittedOffset> committed_;
+};
+
+// Assign, Revoke and Lose may be called by any thread and take effect in the owner's next Poll; the rest belongs to the
+// thread that polls.
+class InMemorySource final : public bus::EventSource {
+ public:
+  void Assign(std::vector<int32_t> partitions);
+  void Revoke(std::vector<int32_t> partitions);
+  void Lose(std::vector<int32_t> partitions);
+
+  absl::StatusOr<std::optional<bus::Record>> Poll(absl::Duration timeout) override;
+  absl::Status Pause(absl::Span<const int32_t> partitions) override;
+  absl::Status Resume(absl::Span<const bus::Position> positions) override;
+  absl::StatusOr<std::vector<bus::CommittedOffset>> Committed(absl::Span<const bus::Position> partitions) override;
+  absl::StatusOr<bus::OffsetRange> Range(const std::string& topic, int32_t partition) override;
+  absl::Status CommitOffsets(absl::Span<const bus::CommittedOffset> offsets, bool wait) override;
+  absl::Status Close(absl::Duration deadline) override;
+
+ private:
+  friend class InMemoryKafka;
+  using Place = std::pair<int32_t, std::string>;
+  struct Change {
+    enum class Kind { kAssign, kRevoke, kLose } kind;
+    std::vector<int32_t> partitions;
+  };
+
+  InMemorySource(InMemoryKafka& kafka, std::vector<std::string> input_topics, bus::AssignmentListener& listener)
+      : kafka_(kafka), input_topics_(std::move(input_topics)), listener_(listener) {}
+  void Enqueue(Change change);
+  void Apply(const Change& change);
+  void Drop(const std::vector<int32_t>& partitions);
+  // Nothing when no record waits. The kafka's mutex is held.
+  std::optional<bus::Record> Next();
+
+  InMemoryKafka& kafka_;
+  const std::vector<std::string> input_topics_;
+  bus::AssignmentListener& listener_;
+  // Guarded by the kafka's mutex: tests put changes in from other threads.
+  std::deque<Change> changes_;
+  // Next offset of what is being read.
+  std::map<Place, int64_t> reading_;
+  std::vector<int32_t> owned_;
+};
+
+// Thread-safe.
+class InMemorySink final : public bus::EventSink {
+ public:
+  // While corked, nothing reaches the log and nothing is reported.
+  void Cork();
+  void Uncork();
+  // Of the records produced from now on, the one after `records` more fails; everything behind it fails too until Reset.
+  void FailAfter(int records);
+  // The failing record, and those behind it, reach the log although their delivery is reported as failed.
+  void FailAfterAppending(int records);
+
+  absl::Status Produce(const bus::OutgoingRecord& record, uint64_t token) override;
+  int Poll(absl::Duration timeout, absl::FunctionRef<void(const bus::Delivery&)> on_delivery) override;
+  absl::Status Reset() override;
+
+ private:
+  friend class InMemoryKafka;
+  explicit InMemorySink(InMemoryKafka& kafka) : kafka_(kafka) {}
+  void Deliver(bus::RecordContent content, uint64_t token);
+
+  InMemoryKafka& kafka_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool corked_ = false;
+  bool failing_ = false;
+  bool append_failed_ = false;
+  int fail_after_ = -1;
+  std::deque<std::pair<bus::RecordContent, uint64_t>> waiting_;
+  std::deque<bus::Delivery> delivered_;
+};
+
+}  // namespace tradewind::testing
