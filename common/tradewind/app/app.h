@@ -1,0 +1,140 @@
+// What a service author includes. An App is one service: handlers for commands and events, queries over gRPC, and
+// everything around them (configuration, logging, metrics, topics, store, health, shutdown).
+//
+//   int main(int argc, char** argv) {
+//     auto app = tradewind::App("loyalty", argc, argv);
+//     app.On<order::v1::OrderConfirmed>([](const order::v1::OrderConfirmed& event, tradewind::Context& context) {
+//       auto points = context.Load<loyalty::v1::Account>(event.user_id());
+//       points->set_total(points->total() + event.total().units());
+//       return tradewind::Ack();
+//     });
+//     return app.Run();
+//   }
+//
+// Declare everything before Run; Run blocks until SIGTERM or SIGINT and returns the exit code.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "absl/functional/any_invocable.h"
+#include "tradewind/app/event_feed.h"
+#include "tradewind/config/config.h"
+#include "tradewind/runtime/context.h"
+#include "tradewind/runtime/group.h"
+#include "tradewind/runtime/outcome.h"
+#include "tradewind/store/store.h"
+
+namespace grpc {
+class Service;
+}
+
+namespace tradewind {
+
+using runtime::Ack;
+using runtime::Context;
+using runtime::Dead;
+using runtime::Loaded;
+using runtime::Outcome;
+using runtime::Reject;
+using runtime::Retry;
+
+// The command types of a decider, and the event types it may emit.
+template <typename... Messages>
+struct Types {};
+
+class App {
+ public:
+  // `name` is the consumer group, the store's name and the default of everything else that needs one. Does not read
+  // the command line yet: Run does.
+  App(std::string name, int argc, char** argv);
+  ~App();
+  App(App&&) noexcept;
+
+  // Default addresses (host:port) of the gRPC server and of /metrics; the settings grpc.address and metrics.address go
+  // before. Without them, and without those settings, the service listens on neither.
+  App& ListenOn(std::string grpc_address, std::string metrics_address);
+
+  // Subscribes to an event type. `handler`: Outcome(const Event&, Context&); a thrown exception is a Retry.
+  // `Emits` lists the event types it may emit.
+  template <typename Event, typename... Emits, typename Function>
+  void On(Function handler) {
+    group().Add(Wrap<Event>(std::move(handler), nullptr));
+    (group().AddOutput(Emits::descriptor()), ...);
+  }
+
+  // An aggregate that answers commands. A Decider has
+  //   using State = ...;                                     // loaded under the command's key
+  //   using Commands = tradewind::Types<CreateOrderRequest, ...>;
+  //   using Events = tradewind::Types<OrderCreated, ...>;    // what it may emit
+  //   static Outcome Decide(const Command&, Loaded<State> state, Context&);  // one overload a command; pure
+  template <typename Decider>
+  void Decide() {
+    AddCommands<Decider>(typename Decider::Commands{});
+    AddOutputs(typename Decider::Events{});
+  }
+
+  // Lists aggregates of type State by more than their key. `indexer` is pure: same state, same entries.
+  template <typename State>
+  void Index(std::function<std::vector<store::IndexEntry>(const State&)> indexer) {
+    group().AddIndex(State::descriptor()->full_name(),
+                     [indexer = std::move(indexer)](const google::protobuf::Message& state) {
+                       return indexer(static_cast<const State&>(state));
+                     });
+  }
+
+  // Adds fields of the service's own to its configuration.
+  void Configure(std::function<void(config::Schema&)> describe);
+
+  // What a gRPC service is built from, once the store is open and before calls are taken.
+  struct Ports {
+    store::Reader& reader;
+    // Follows one of the service's own event topics, for watch streams.
+    std::function<EventFeed&(std::string_view topic)> feed;
+    // Asks for a call at the start of the shutdown, before the gRPC server waits for its open calls: the place to end
+    // streams that would not end by themselves. The feeds outlive the gRPC server, and that outlives its streams.
+    std::function<void(std::function<void()> callback)> on_drain;
+  };
+  using MakeService = std::function<std::unique_ptr<grpc::Service>(const Ports&)>;
+  // Serves the queries of a generated service: `app.Serve<v1::OrderService>(make)`. `make` is called once during Run.
+  template <typename Service>
+  void Serve(MakeService make) {
+    Serve(Service::service_full_name(), std::move(make));
+  }
+
+  int Run();
+
+ private:
+  template <typename Decider, typename... Commands>
+  void AddCommands(Types<Commands...>) {
+    (group().AddCommand(Wrap<Commands>(
+         [](const Commands& command, Context& context) {
+           return Decider::Decide(command, context.Load<typename Decider::State>(context.key()), context);
+         },
+         &Decider::State::default_instance())),
+     ...);
+  }
+  template <typename... Events>
+  void AddOutputs(Types<Events...>) {
+    (group().AddOutput(Events::descriptor()), ...);
+  }
+  template <typename Message, typename Function>
+  static runtime::Handler Wrap(Function handler, const google::protobuf::Message* own_state) {
+    return {.run = [handler = std::move(handler)](
+                       const google::protobuf::Message& message,
+                       Context& context) { return handler(static_cast<const Message&>(message), context); },
+            .prototype = &Message::default_instance(),
+            .own_state = own_state};
+  }
+
+  void Serve(std::string full_name, MakeService make);
+  runtime::Group& group();
+
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tradewind

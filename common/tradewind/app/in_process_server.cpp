@@ -1,0 +1,45 @@
+#include "tradewind/app/in_process_server.h"
+
+#include <chrono>
+#include <thread>
+
+#include "absl/time/clock.h"
+#include "grpcpp/server_builder.h"
+
+namespace tradewind::testing {
+namespace {
+
+constexpr absl::Duration kPatience = absl::Seconds(10);
+
+}  // namespace
+
+InProcessServer::InProcessServer(grpc::Service& service) {
+  grpc::ServerBuilder builder;
+  builder.RegisterService(&service);
+  server_ = builder.BuildAndStart();
+}
+
+InProcessServer::~InProcessServer() { Shutdown(absl::ZeroDuration()); }
+
+void InProcessServer::Shutdown(absl::Duration deadline) {
+  if (server_ == nullptr) return;
+  server_->Shutdown(absl::ToChronoTime(absl::Now() + deadline));
+  server_->Wait();
+}
+
+std::unique_ptr<grpc::ClientContext> MakeClientContext() {
+  auto context = std::make_unique<grpc::ClientContext>();
+  context->set_deadline(absl::ToChronoTime(absl::Now() + kPatience));
+  return context;
+}
+
+bool Eventually(const std::function<bool()>& condition) {
+  const absl::Time give_up = absl::Now() + kPatience;
+  while (!condition()) {
+    if (absl::Now() > give_up) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return true;
+}
+
+}  // namespace tradewind::testing

@@ -1,0 +1,31 @@
+// CheckHealth: one call of grpc.health.v1 on a channel of its own.
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "grpcpp/channel.h"
+#include "grpcpp/client_context.h"
+
+#include "tradewind/rpc/channel.h"
+#include "tradewind/rpc/server.h"
+
+namespace tradewind::rpc {
+
+absl::Status CheckHealth(const std::string& address, absl::Duration timeout) {
+  const auto stub = grpc::health::v1::Health::NewStub(MakeChannel(address));
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(timeout));
+  grpc::health::v1::HealthCheckResponse response;
+  const grpc::Status status = stub->Check(&context, {}, &response);
+  if (!status.ok()) {
+    return absl::UnavailableError(fmt::format("no health from {}: {}", address, status.error_message()));
+  }
+  if (response.status() != grpc::health::v1::HealthCheckResponse::SERVING) {
+    return absl::UnavailableError(fmt::format(
+        "{} answers {}", address, grpc::health::v1::HealthCheckResponse::ServingStatus_Name(response.status())));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace tradewind::rpc
