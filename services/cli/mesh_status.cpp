@@ -1,0 +1,129 @@
+#include "services/cli/mesh_status.h"
+
+#include <algorithm>
+#include <cmath>
+#include <future>
+#include <set>
+#include <utility>
+
+#include "services/cli/metrics_scrape.h"
+#include "tradewind/rpc/server.h"
+
+namespace tradewind::cli {
+namespace {
+
+constexpr std::string_view kDeadRecords = "tradewind_dead_records";
+using Place = std::pair<std::string, int32_t>;
+
+std::optional<int64_t> CountDead(const std::string& address, absl::Duration timeout) {
+  const auto page = FetchMetrics(address, timeout);
+  const auto dead = page.ok() ? SumSamples(*page, kDeadRecords) : std::nullopt;
+  return dead.has_value() ? std::optional<int64_t>(std::llround(*dead)) : std::nullopt;
+}
+
+std::set<std::string> TopicsWithCommits(absl::Span<const bus::GroupLag> lags) {
+  std::set<std::string> topics;
+  for (const bus::GroupLag& lag : lags) {
+    if (lag.committed >= 0) {
+      topics.insert(lag.topic);
+    }
+  }
+  return topics;
+}
+
+GroupStatus GatherGroup(const CliConfig& config, const std::string& name, const std::vector<std::string>& topics,
+                        bus::KafkaAdmin& admin) {
+  const auto lags = admin.Lag(bus::FullTopic(config.kafka, name), topics);
+  if (!lags.ok()) {
+    return {.name = name, .status = lags.status()};
+  }
+  const std::set<std::string> own = TopicsWithCommits(*lags);
+  std::map<Place, int64_t> lows;
+  for (const bus::GroupLag& lag : *lags) {
+    if (lag.committed >= 0 || lag.end == 0 || own.count(lag.topic) == 0) {
+      continue;
+    }
+    const auto range = admin.Range(lag.topic, lag.partition);
+    if (!range.ok()) {
+      return {.name = name, .status = range.status()};
+    }
+    lows[{lag.topic, lag.partition}] = range->low;
+  }
+  return SumLag(name, *lags, lows);
+}
+
+void GatherKafka(const CliConfig& config, MeshStatus& status) {
+  for (const auto& [name, address] : config.groups) {
+    status.groups.push_back({.name = name, .status = absl::UnavailableError("Kafka does not answer")});
+  }
+  const auto admin = bus::KafkaAdmin::Create(config.kafka, "tradewind-status");
+  if (!admin.ok()) {
+    status.kafka = admin.status();
+    return;
+  }
+  auto cluster_id = (*admin)->ClusterId();
+  const auto topics = cluster_id.ok() ? (*admin)->ListTopics() : cluster_id.status();
+  if (!topics.ok()) {
+    status.kafka = topics.status();
+    return;
+  }
+  status.cluster_id = *std::move(cluster_id);
+  std::vector<std::string> names;
+  for (const bus::TopicInfo& topic : *topics) {
+    // Kafka's own ("__consumer_offsets") are no group's input, nor are those under another prefix.
+    if (!topic.name.starts_with("__") && topic.name.starts_with(config.kafka.topic_prefix)) {
+      names.push_back(topic.name);
+    }
+  }
+  for (GroupStatus& group : status.groups) {
+    group = GatherGroup(config, group.name, names, **admin);
+  }
+}
+
+}  // namespace
+
+bool MeshStatus::well() const {
+  return kafka.ok() &&
+         std::all_of(services.begin(), services.end(), [](const ServiceStatus& one) { return one.health.ok(); }) &&
+         std::all_of(groups.begin(), groups.end(), [](const GroupStatus& group) { return group.status.ok(); });
+}
+
+GroupStatus SumLag(std::string name, absl::Span<const bus::GroupLag> lags, const std::map<Place, int64_t>& lows) {
+  GroupStatus status{.name = std::move(name)};
+  const std::set<std::string> own = TopicsWithCommits(lags);
+  status.committed = !own.empty();
+  for (const bus::GroupLag& lag : lags) {
+    if (own.count(lag.topic) == 0) {
+      continue;
+    }
+    const auto low = lows.find({lag.topic, lag.partition});
+    const int64_t begin = low == lows.end() ? 0 : low->second;
+    status.lag += std::max<int64_t>(0, lag.end - (lag.committed >= 0 ? lag.committed : begin));
+  }
+  return status;
+}
+
+MeshStatus GatherStatus(const CliConfig& config, absl::Duration timeout) {
+  std::vector<std::future<absl::Status>> answers;
+  for (const auto& [name, address] : config.services) {
+    answers.push_back(
+        std::async(std::launch::async, [address = address, timeout] { return rpc::CheckHealth(address, timeout); }));
+  }
+  std::vector<std::future<std::optional<int64_t>>> dead;
+  for (const auto& [name, address] : config.groups) {
+    dead.push_back(
+        std::async(std::launch::async, [address = address, timeout] { return CountDead(address, timeout); }));
+  }
+  MeshStatus status;
+  GatherKafka(config, status);
+  size_t i = 0;
+  for (const auto& [name, address] : config.services) {
+    status.services.push_back({.name = name, .address = address, .health = answers[i++].get()});
+  }
+  for (size_t group = 0; group < dead.size(); ++group) {
+    status.groups[group].dead = dead[group].get();
+  }
+  return status;
+}
+
+}  // namespace tradewind::cli

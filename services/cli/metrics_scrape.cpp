@@ -1,0 +1,190 @@
+#include "services/cli/metrics_scrape.h"
+
+#include <fmt/format.h>
+#include <netdb.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/clock.h"
+
+namespace tradewind::cli {
+namespace {
+
+// A page of metrics is tens of kilobytes; what sends more is not one.
+constexpr size_t kMaxAnswer = 16 << 20;
+
+class Socket {
+ public:
+  explicit Socket(int descriptor) : descriptor_(descriptor) {}
+  ~Socket() {
+    if (descriptor_ >= 0) {
+      close(descriptor_);
+    }
+  }
+  Socket(const Socket&) = delete;
+  Socket& operator=(const Socket&) = delete;
+  int get() const { return descriptor_; }
+
+ private:
+  const int descriptor_;
+};
+
+absl::Status SocketError(const std::string& address, int error) {
+  return absl::UnavailableError(fmt::format("{}: {}", address, std::generic_category().message(error)));
+}
+
+// Waits until the socket is ready for `events`.
+absl::Status AwaitReady(const Socket& socket, short events, absl::Time deadline, const std::string& address) {
+  pollfd entry{.fd = socket.get(), .events = events, .revents = 0};
+  const int64_t left = absl::ToInt64Milliseconds(deadline - absl::Now());
+  const int ready = left > 0 ? poll(&entry, 1, static_cast<int>(left)) : 0;
+  if (ready < 0) {
+    return SocketError(address, errno);
+  }
+  return ready == 0 ? absl::DeadlineExceededError(fmt::format("{}: no answer in time", address)) : absl::OkStatus();
+}
+
+absl::Status Connect(const Socket& socket, const addrinfo& target, absl::Time deadline, const std::string& address) {
+  if (connect(socket.get(), target.ai_addr, target.ai_addrlen) == 0) {
+    return absl::OkStatus();
+  }
+  if (errno != EINPROGRESS) {
+    return SocketError(address, errno);
+  }
+  if (absl::Status ready = AwaitReady(socket, POLLOUT, deadline, address); !ready.ok()) {
+    return ready;
+  }
+  int error = 0;
+  socklen_t size = sizeof(error);
+  getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+  return error == 0 ? absl::OkStatus() : SocketError(address, error);
+}
+
+absl::Status Send(const Socket& socket, std::string_view bytes, absl::Time deadline, const std::string& address) {
+  while (!bytes.empty()) {
+    if (absl::Status ready = AwaitReady(socket, POLLOUT, deadline, address); !ready.ok()) {
+      return ready;
+    }
+    const ssize_t sent = send(socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+      return SocketError(address, errno);
+    }
+    bytes.remove_prefix(static_cast<size_t>(std::max<ssize_t>(sent, 0)));
+  }
+  return absl::OkStatus();
+}
+
+// Everything up to the end of the connection.
+absl::StatusOr<std::string> Receive(const Socket& socket, absl::Time deadline, const std::string& address) {
+  std::string answer;
+  char buffer[16 << 10];
+  while (answer.size() < kMaxAnswer) {
+    if (absl::Status ready = AwaitReady(socket, POLLIN, deadline, address); !ready.ok()) {
+      return ready;
+    }
+    const ssize_t received = recv(socket.get(), buffer, sizeof(buffer), 0);
+    if (received == 0) {
+      return answer;
+    }
+    if (received < 0 && errno != EAGAIN && errno != EINTR) {
+      return SocketError(address, errno);
+    }
+    answer.append(buffer, static_cast<size_t>(std::max<ssize_t>(received, 0)));
+  }
+  return absl::UnavailableError(fmt::format("{}: the answer is too long for metrics", address));
+}
+
+// The value of a sample line whose name has been taken off: "{label=\"a\"} 3 1700000000" or " 3".
+std::optional<double> SampleValue(std::string_view rest) {
+  if (rest.starts_with('{')) {
+    bool quoted = false;
+    size_t at = 1;
+    for (; at < rest.size() && (quoted || rest[at] != '}'); ++at) {
+      if (quoted && rest[at] == '\\') {
+        ++at;
+      } else if (rest[at] == '"') {
+        quoted = !quoted;
+      }
+    }
+    rest.remove_prefix(std::min(at + 1, rest.size()));
+  }
+  rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
+  const std::string_view number = rest.substr(0, rest.find(' '));
+  double value = 0;
+  return absl::SimpleAtod(absl::string_view(number.data(), number.size()), &value) ? std::optional(value)
+                                                                                   : std::nullopt;
+}
+
+}  // namespace
+
+std::optional<double> SumSamples(std::string_view exposition, std::string_view metric) {
+  std::optional<double> sum;
+  while (!exposition.empty()) {
+    const size_t length = std::min(exposition.find('\n'), exposition.size());
+    std::string_view line = exposition.substr(0, length);
+    exposition.remove_prefix(std::min(length + 1, exposition.size()));
+    if (line.ends_with('\r')) {
+      line.remove_suffix(1);
+    }
+    if (!line.starts_with(metric)) {
+      continue;
+    }
+    line.remove_prefix(metric.size());
+    if (!line.starts_with('{') && !line.starts_with(' ')) {
+      continue;
+    }
+    if (const std::optional<double> value = SampleValue(line)) {
+      sum = sum.value_or(0) + *value;
+    }
+  }
+  return sum;
+}
+
+absl::StatusOr<std::string> FetchMetrics(const std::string& address, absl::Duration timeout) {
+  const absl::Time deadline = absl::Now() + timeout;
+  const size_t colon = address.rfind(':');
+  if (colon == std::string::npos) {
+    return absl::InvalidArgumentError(fmt::format("cli.groups: '{}' is not host:port", address));
+  }
+  const addrinfo hints{.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+  addrinfo* found = nullptr;
+  if (const int error =
+          getaddrinfo(address.substr(0, colon).c_str(), address.substr(colon + 1).c_str(), &hints, &found);
+      error != 0) {
+    return absl::UnavailableError(fmt::format("{}: {}", address, gai_strerror(error)));
+  }
+  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> target(found, freeaddrinfo);
+  const Socket socket(::socket(target->ai_family, target->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (socket.get() < 0) {
+    return SocketError(address, errno);
+  }
+  if (absl::Status connected = Connect(socket, *target, deadline, address); !connected.ok()) {
+    return connected;
+  }
+  // HTTP/1.0: the answer ends with the connection and is never sent in chunks.
+  const std::string request = fmt::format("GET /metrics HTTP/1.0\r\nHost: {}\r\n\r\n", address);
+  if (absl::Status sent = Send(socket, request, deadline, address); !sent.ok()) {
+    return sent;
+  }
+  auto answer = Receive(socket, deadline, address);
+  if (!answer.ok()) {
+    return answer.status();
+  }
+  const std::string status_line = answer->substr(0, answer->find('\r'));
+  const size_t body = answer->find("\r\n\r\n");
+  if (status_line.find(" 200") == std::string::npos || body == std::string::npos) {
+    return absl::UnavailableError(fmt::format("{}/metrics answered with something other than a 200", address));
+  }
+  return answer->substr(body + 4);
+}
+
+}  // namespace tradewind::cli

@@ -1,0 +1,95 @@
+#include "services/cli/metrics_scrape.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <thread>
+
+namespace tradewind::cli {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(SumSamples, AddsOverLabels) {
+  const std::string page =
+      "# HELP dead_records Dead.\n"
+      "# TYPE dead_records gauge\n"
+      "dead_records{group=\"order\"} 2\n"
+      "dead_records{group=\"a } \\\" b\",x=\"y\"} 3 1700000000\n"
+      "dead_records_total 100\n";
+  EXPECT_EQ(SumSamples(page, "dead_records"), 5);
+}
+
+TEST(SumSamples, TakesASampleWithoutLabels) { EXPECT_EQ(SumSamples("dead 4.5\r\n", "dead"), 4.5); }
+
+TEST(SumSamples, HasNothingWhereThereIsNoSuchMetric) {
+  EXPECT_EQ(SumSamples("", "dead"), std::nullopt);
+  EXPECT_EQ(SumSamples("dead_records 1\n# dead 2\n", "dead"), std::nullopt);
+  EXPECT_EQ(SumSamples("dead{a=\"b\n", "dead"), std::nullopt);
+}
+
+// Answers one connection on loopback with fixed bytes, then closes it.
+class OneAnswer {
+ public:
+  explicit OneAnswer(std::string answer) : listener_(socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{.sin_family = AF_INET, .sin_port = 0, .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
+    socklen_t size = sizeof(address);
+    EXPECT_EQ(bind(listener_, reinterpret_cast<sockaddr*>(&address), size), 0);
+    EXPECT_EQ(listen(listener_, 1), 0);
+    getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
+    address_ = fmt::format("127.0.0.1:{}", ntohs(address.sin_port));
+    thread_ = std::thread([this, answer = std::move(answer)] {
+      const int connection = accept(listener_, nullptr, nullptr);
+      char request[1024];
+      recv(connection, request, sizeof(request), 0);
+      send(connection, answer.data(), answer.size(), MSG_NOSIGNAL);
+      close(connection);
+    });
+  }
+  ~OneAnswer() {
+    thread_.join();
+    close(listener_);
+  }
+  const std::string& address() const { return address_; }
+
+ private:
+  const int listener_;
+  std::string address_;
+  std::thread thread_;
+};
+
+TEST(FetchMetrics, ReturnsThePage) {
+  const OneAnswer server("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\ndead 1\n");
+  const auto page = FetchMetrics(server.address(), absl::Seconds(10));
+  ASSERT_TRUE(page.ok()) << page.status();
+  EXPECT_EQ(*page, "dead 1\n");
+}
+
+TEST(FetchMetrics, RefusesAnotherAnswer) {
+  const OneAnswer server("HTTP/1.1 404 Not Found\r\n\r\n");
+  EXPECT_EQ(FetchMetrics(server.address(), absl::Seconds(10)).status().code(), absl::StatusCode::kUnavailable);
+}
+
+TEST(FetchMetrics, SaysThatNobodyListens) {
+  std::string address;
+  {
+    const OneAnswer gone("HTTP/1.1 200 OK\r\n\r\n");
+    address = gone.address();
+    ASSERT_TRUE(FetchMetrics(address, absl::Seconds(10)).ok());
+  }
+  const auto page = FetchMetrics(address, absl::Seconds(10));
+  EXPECT_EQ(page.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(page.status().message()), HasSubstr(address));
+}
+
+TEST(FetchMetrics, RefusesAnAddressWithoutAPort) {
+  EXPECT_EQ(FetchMetrics("localhost", absl::Seconds(1)).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace tradewind::cli

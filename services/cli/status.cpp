@@ -1,0 +1,113 @@
+#include "services/cli/status.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "services/cli/mesh_status.h"
+#include "services/cli/text.h"
+
+namespace tradewind::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string MessageOf(const absl::Status& status) { return Printable(std::string(status.message())); }
+
+Table::Cell LagCell(const GroupStatus& group) {
+  if (!group.status.ok()) {
+    return {"unknown", Tone::kBad};
+  }
+  return group.committed ? Table::Cell(Grouped(group.lag)) : Table::Cell("-", Tone::kDim);
+}
+
+std::string GroupNote(const GroupStatus& group) {
+  if (!group.status.ok()) {
+    return MessageOf(group.status);
+  }
+  return group.committed ? "" : "nothing committed yet";
+}
+
+void PrintTables(const MeshStatus& mesh, const Session& session) {
+  Table services({{"SERVICE"}, {"ADDRESS"}, {"HEALTH"}});
+  for (const ServiceStatus& service : mesh.services) {
+    services.AddRow({service.name, service.address,
+                     service.health.ok() ? Table::Cell("serving", Tone::kGood)
+                                         : Table::Cell(MessageOf(service.health), Tone::kBad)});
+  }
+  services.AddRow({"kafka", session.config.kafka.brokers,
+                   mesh.kafka.ok() ? Table::Cell(fmt::format("reachable, cluster {}", mesh.cluster_id), Tone::kGood)
+                                   : Table::Cell(MessageOf(mesh.kafka), Tone::kBad)});
+  services.Print(session.out, session.color);
+
+  session.out << '\n';
+  Table groups({{"GROUP"}, {"LAG", true}, {"DEAD", true}, {"NOTE"}});
+  for (const GroupStatus& group : mesh.groups) {
+    const Tone tone = group.dead.value_or(0) > 0 ? Tone::kBad : Tone::kPlain;
+    groups.AddRow({group.name, LagCell(group),
+                   group.dead.has_value() ? Table::Cell(Grouped(*group.dead), tone) : Table::Cell("-", Tone::kDim),
+                   GroupNote(group)});
+  }
+  groups.Print(session.out, session.color);
+}
+
+void PrintJson(const MeshStatus& mesh, const Session& session) {
+  Json json = {{"well", mesh.well()}, {"services", Json::array()}, {"groups", Json::array()}};
+  for (const ServiceStatus& service : mesh.services) {
+    Json item = {{"name", service.name}, {"address", service.address}, {"serving", service.health.ok()}};
+    if (!service.health.ok()) {
+      item["problem"] = MessageOf(service.health);
+    }
+    json["services"].push_back(item);
+  }
+  json["kafka"] = {{"brokers", session.config.kafka.brokers}, {"reachable", mesh.kafka.ok()}};
+  if (mesh.kafka.ok()) {
+    json["kafka"]["cluster_id"] = mesh.cluster_id;
+  } else {
+    json["kafka"]["problem"] = MessageOf(mesh.kafka);
+  }
+  for (const GroupStatus& group : mesh.groups) {
+    Json item = {{"name", group.name}};
+    if (!group.status.ok()) {
+      item["problem"] = MessageOf(group.status);
+    } else if (group.committed) {
+      item["lag"] = group.lag;
+    }
+    if (group.dead.has_value()) {
+      item["dead"] = *group.dead;
+    }
+    json["groups"].push_back(item);
+  }
+  session.out << json.dump(2) << '\n';
+}
+
+// What is not well, in one line.
+absl::Status Verdict(const MeshStatus& mesh) {
+  std::vector<std::string> ill;
+  for (const ServiceStatus& service : mesh.services) {
+    if (!service.health.ok()) {
+      ill.push_back(service.name);
+    }
+  }
+  if (!mesh.kafka.ok()) {
+    ill.push_back("kafka");
+  }
+  for (const GroupStatus& group : mesh.groups) {
+    if (mesh.kafka.ok() && !group.status.ok()) {
+      ill.push_back(fmt::format("the lag of group {}", group.name));
+    }
+  }
+  return absl::UnavailableError(fmt::format("not well: {}", fmt::join(ill, ", ")));
+}
+
+}  // namespace
+
+int RunStatus(const StatusOptions& options, const Session& session) {
+  const MeshStatus mesh = GatherStatus(session.config, options.timeout);
+  options.json ? PrintJson(mesh, session) : PrintTables(mesh, session);
+  return mesh.well() ? kExitOk : Fail(session, Verdict(mesh));
+}
+
+}  // namespace tradewind::cli

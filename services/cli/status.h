@@ -1,0 +1,20 @@
+// `tradewind status`: whether the services and Kafka are well, and how far the consumer groups are behind.
+#pragma once
+
+#include "absl/time/time.h"
+
+#include "services/cli/session.h"
+
+namespace tradewind::cli {
+
+struct StatusOptions {
+  // For one question to one service.
+  absl::Duration timeout = absl::Seconds(2);
+  bool json = false;
+};
+
+// Returns kExitOk when every service is serving, Kafka answers and every group's lag is known. Lag and dead letters are
+// shown, and do not count as not being well.
+int RunStatus(const StatusOptions& options, const Session& session);
+
+}  // namespace tradewind::cli

@@ -1,0 +1,59 @@
+// Text for people: bytes made safe to show on a terminal, tables, and the names nearest to a mistyped one.
+#pragma once
+
+#include <cstdint>
+#include <ostream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/types/span.h"
+
+namespace tradewind::cli {
+
+// The text with every byte that is not printable UTF-8 written as \xNN, C0 and C1 controls included, so that bytes from
+// a topic can neither break a line nor steer the terminal.
+std::string Printable(std::string_view bytes);
+
+// "0a1b2c" of the first `limit` bytes, followed by "..." where there are more.
+std::string HexPrefix(std::string_view bytes, size_t limit);
+
+// RFC 3339 in UTC with milliseconds: "2026-01-31T09:05:07.123Z".
+std::string FormatTimestamp(int64_t unix_ms);
+
+// Up to three of `known` that `text` was probably meant to be, best first.
+std::vector<std::string> NearNames(std::string_view text, absl::Span<const std::string> known);
+
+// "1,204,331".
+std::string Grouped(int64_t number);
+
+enum class Tone { kPlain, kGood, kBad, kDim };
+
+// The text in its tone where `color` is set, else as it is.
+std::string Toned(std::string_view text, Tone tone, bool color);
+
+// Columns as wide as their widest cell, two spaces apart. Widths are counted in code points.
+class Table {
+ public:
+  struct Column {
+    std::string title;
+    bool align_right = false;
+  };
+  struct Cell {
+    Cell(std::string cell_text, Tone cell_tone = Tone::kPlain) : text(std::move(cell_text)), tone(cell_tone) {}
+    Cell(const char* cell_text) : text(cell_text) {}
+    std::string text;
+    Tone tone = Tone::kPlain;
+  };
+
+  explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+  // One cell a column.
+  void AddRow(std::vector<Cell> cells) { rows_.push_back(std::move(cells)); }
+  void Print(std::ostream& out, bool color) const;
+
+ private:
+  std::vector<Column> columns_;
+  std::vector<std::vector<Cell>> rows_;
+};
+
+}  // namespace tradewind::cli

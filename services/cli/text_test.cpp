@@ -1,0 +1,80 @@
+#include "services/cli/text.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+namespace tradewind::cli {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+const std::vector<std::string> kTopics = {"order.commands.v1", "order.events.v1", "user.events.v1", "mesh.dead.v1"};
+
+TEST(Printable, KeepsTextOfAnyScript) { EXPECT_EQ(Printable("Zoë 東京 🚢"), "Zoë 東京 🚢"); }
+
+TEST(Printable, EscapesWhatCouldSteerATerminal) {
+  EXPECT_EQ(Printable("a\nb\x1b[2J\x7f"), "a\\x0ab\\x1b[2J\\x7f");
+  // U+009B, the one-character CSI.
+  EXPECT_EQ(Printable("\xc2\x9b"), "\\xc2\\x9b");
+}
+
+TEST(Printable, EscapesBytesThatAreNotUtf8) {
+  EXPECT_EQ(Printable("a\xff"), "a\\xff");
+  EXPECT_EQ(Printable("\xe6\x9d"), "\\xe6\\x9d");           // cut short
+  EXPECT_EQ(Printable("\xc0\xaf"), "\\xc0\\xaf");           // overlong
+  EXPECT_EQ(Printable("\xed\xa0\x80"), "\\xed\\xa0\\x80");  // a surrogate
+}
+
+TEST(HexPrefix, StopsAtTheLimit) {
+  EXPECT_EQ(HexPrefix(std::string_view("\x00\xff\x10", 3), 3), "00ff10");
+  EXPECT_EQ(HexPrefix("abc", 2), "6162...");
+}
+
+TEST(FormatTimestamp, IsUtcWithMilliseconds) {
+  EXPECT_EQ(FormatTimestamp(1'000'000'000'007), "2001-09-09T01:46:40.007Z");
+}
+
+TEST(NearNames, FindsTheMisspeltOne) {
+  EXPECT_THAT(NearNames("user.event.v1", kTopics), ElementsAre("user.events.v1", "order.events.v1"));
+  EXPECT_THAT(NearNames("mesh.daed.v1", kTopics), ElementsAre("mesh.dead.v1"));
+}
+
+TEST(NearNames, FindsThoseWithTheWordInThem) {
+  EXPECT_THAT(NearNames("Order", kTopics), ElementsAre("order.commands.v1", "order.events.v1"));
+}
+
+TEST(NearNames, KeepsSilentWhereNothingIsNear) { EXPECT_THAT(NearNames("payments", kTopics), IsEmpty()); }
+
+TEST(Grouped, SetsAThousandsComma) {
+  EXPECT_EQ(Grouped(0), "0");
+  EXPECT_EQ(Grouped(999), "999");
+  EXPECT_EQ(Grouped(-1000), "-1,000");
+  EXPECT_EQ(Grouped(-100), "-100");
+  EXPECT_EQ(Grouped(1234567), "1,234,567");
+}
+
+TEST(Table, AlignsByCodePointsAndEndsNoLineInSpaces) {
+  Table table({{"NAME"}, {"N", true}, {"NOTE"}});
+  table.AddRow({"Zoë", "5", "x"});
+  table.AddRow({"longer", "1,000", ""});
+  std::ostringstream out;
+  table.Print(out, false);
+  EXPECT_EQ(out.str(),
+            "NAME        N  NOTE\n"
+            "Zoë         5  x\n"
+            "longer  1,000\n");
+}
+
+TEST(Table, ColoursDoNotShiftColumns) {
+  Table table({{"A"}, {"B"}});
+  table.AddRow({{"bad", Tone::kBad}, "x"});
+  std::ostringstream out;
+  table.Print(out, true);
+  EXPECT_EQ(out.str(), "\x1b[2mA\x1b[0m    \x1b[2mB\x1b[0m\n\x1b[31mbad\x1b[0m  x\n");
+}
+
+}  // namespace
+}  // namespace tradewind::cli

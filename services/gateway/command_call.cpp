@@ -1,0 +1,317 @@
+// One command: read, check, fill in, hash, produce, wait, answer.
+#include <fmt/format.h>
+
+#include <atomic>
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "absl/time/clock.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "google/protobuf/wire_format_lite.h"
+#include "google/rpc/status.pb.h"
+
+#include "services/gateway/command_path.h"
+#include "services/gateway/ids.h"
+#include "services/gateway/logger.h"
+#include "tradewind/bus/envelope.h"
+#include "tradewind/mesh/v1/envelope.pb.h"
+#include "tradewind/rpc/errors.h"
+
+namespace tradewind::gateway {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::Reflection;
+
+constexpr const char* kWaitMetadata = "tradewind-wait";
+// The answer has to be on its way before the caller's own clock runs out.
+constexpr absl::Duration kAnswerMargin = absl::Milliseconds(20);
+// There is no authentication yet: everybody is the same caller.
+constexpr std::string_view kCaller;
+
+errors::Problem OutcomePending(std::string_view why, bool has_request_id) {
+  return {.code = absl::StatusCode::kDeadlineExceeded,
+          .reason = "OUTCOME_PENDING",
+          .message = fmt::format(
+              "{}; the command may still take effect. {}", why,
+              has_request_id ? "Repeat the call with the same request_id to learn its outcome: it never acts twice."
+                             : "Read the resource before calling again, and give a request_id next time: a call "
+                               "repeated with the same one never acts twice.")};
+}
+
+errors::Problem Busy(std::string_view what) {
+  return {.code = absl::StatusCode::kResourceExhausted,
+          .reason = "GATEWAY_BUSY",
+          .message = fmt::format("{}; nothing was done, try again later", what)};
+}
+
+// UUIDs mean the same in either case; what is derived from them must be the same too.
+void LowerCase(std::string& text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') {
+      c = static_cast<char>(c - 'A' + 'a');
+    }
+  }
+}
+
+// A message with nothing but its string field `number`.
+grpc::ByteBuffer OnlyId(int number, const std::string& id) {
+  std::string bytes;
+  if (number != 0) {
+    google::protobuf::io::StringOutputStream stream(&bytes);
+    google::protobuf::io::CodedOutputStream output(&stream);
+    google::protobuf::internal::WireFormatLite::WriteString(number, id, &output);
+  }
+  const grpc::Slice slice(bytes);
+  return {&slice, 1};
+}
+
+// The same message always gives the same bytes: the service tells a repeat from another request by them.
+void SerializeDeterministically(const Message& message, std::string& bytes) {
+  bytes.clear();
+  google::protobuf::io::StringOutputStream stream(&bytes);
+  google::protobuf::io::CodedOutputStream output(&stream);
+  output.SetSerializationDeterministic(true);
+  message.SerializeToCodedStream(&output);
+}
+
+class CommandCall final : public ServerCall, public PendingCall {
+ public:
+  CommandCall(const CommandPath& path, const Method& method, const MethodMetrics& metrics,
+              grpc::GenericCallbackServerContext& context)
+      : ServerCall(method, metrics, context), path_(path), arena_(first_block_, sizeof(first_block_)) {
+    ReadRequest();
+  }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) {
+      End(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "the call carries no request"));
+      return;
+    }
+    if (!ReadWait()) {
+      return;
+    }
+    message_ = ParseAndCheck(arena_);
+    if (message_ == nullptr) {
+      return;
+    }
+    FillIn();
+    if (HasSecrets()) {
+      HashThenPublish();
+    } else {
+      Publish();
+    }
+  }
+
+  void OnCancel() override {
+    // 0, or an id that is not in the table, means that somebody else ends this call.
+    if (path_.pending.Take(correlation_id_.load()) != nullptr) {
+      End(grpc::Status(grpc::StatusCode::CANCELLED, "the caller went away"));
+    }
+  }
+
+  void OnAccepted() override { EndWith(OnlyId(method().command.response_id_number, key_)); }
+
+  void OnReply(mesh::v1::Reply& reply) override {
+    if (reply.has_error()) {
+      End(rpc::ToGrpcStatus(reply.error()));
+      return;
+    }
+    const std::string_view type_url = reply.resource().type_url();
+    if (type_url.substr(type_url.rfind('/') + 1) != method().response_type) {
+      const errors::Problem problem{.code = absl::StatusCode::kInternal,
+                                    .reason = "WRONG_RESPONSE_TYPE",
+                                    .message = fmt::format("the service answered {} with '{}', not {}", method().path,
+                                                           type_url, method().response_type)};
+      End(problem);
+      return;
+    }
+    const grpc::Slice slice(reply.resource().value());
+    EndWith({&slice, 1});
+  }
+
+  void OnNotAccepted(const absl::Status& why) override { End(NotAccepted(why)); }
+
+  void OnOutcomePending(const absl::Status& why) override {
+    End(OutcomePending(std::string(why.message()), !request_id_.empty()));
+  }
+
+ private:
+  static errors::Problem NotAccepted(const absl::Status& why) {
+    return {.code = absl::StatusCode::kUnavailable,
+            .reason = "NOT_ACCEPTED",
+            .message = fmt::format("Kafka did not take the command ({}); nothing was done, try again",
+                                   std::string(why.message()))};
+  }
+
+  // What the caller wants to wait for. False when that is not understood: the call has ended then.
+  bool ReadWait() {
+    const std::string_view wait = Metadata(kWaitMetadata);
+    if (wait == "accepted") {
+      await_ = Await::kAcceptance;
+      return true;
+    }
+    if (wait.empty() || wait == "outcome") {
+      return true;
+    }
+    End(errors::Problem{.code = absl::StatusCode::kInvalidArgument,
+                        .reason = "INVALID_METADATA",
+                        .message = fmt::format("metadata {} must be 'accepted' or 'outcome'", kWaitMetadata)});
+    return false;
+  }
+
+  void FillIn() {
+    const Reflection& reflection = *message_->GetReflection();
+    const CommandShape& command = method().command;
+    now_ = absl::Now();
+    if (command.request_id != nullptr) {
+      request_id_ = reflection.GetString(*message_, command.request_id);
+      LowerCase(request_id_);
+      reflection.SetString(message_, command.request_id, request_id_);
+    }
+    if (command.key_is_generated) {
+      const Uuid id = request_id_.empty() ? NewUuid(now_) : DeriveUuid(kCaller, method().path, request_id_);
+      key_ = id.view();
+      reflection.SetString(message_, command.key, key_);
+    } else {
+      key_ = reflection.GetString(*message_, command.key);
+    }
+  }
+
+  bool HasSecrets() const {
+    const Reflection& reflection = *message_->GetReflection();
+    for (const FieldDescriptor* field : method().command.hashed) {
+      std::string scratch;
+      if (!reflection.GetStringReference(*message_, field, &scratch).empty()) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  void HashThenPublish() {
+    HasherPool::Job job = [this] {
+      if (context().IsCancelled()) {
+        End(grpc::Status(grpc::StatusCode::CANCELLED, "the caller went away"));
+        return;
+      }
+      if (const absl::Status status = Hash(); !status.ok()) {
+        kLog.Warn("cannot hash", {{"method", method().path}, {"error", status}});
+        End(Busy("no memory for a hash"));
+        return;
+      }
+      Publish();
+    };
+    if (!path_.hashers.Submit(job)) {
+      End(Busy("too many secrets wait to be hashed"));
+    }
+  }
+
+  absl::Status Hash() {
+    const Reflection& reflection = *message_->GetReflection();
+    for (const FieldDescriptor* field : method().command.hashed) {
+      const std::string secret = reflection.GetString(*message_, field);
+      if (secret.empty()) {
+        continue;
+      }
+      absl::StatusOr<std::string> hash =
+          HashPassword(path_.hash_cost, secret, method().path, field->name(), request_id_);
+      if (!hash.ok()) {
+        return hash.status();
+      }
+      reflection.SetString(message_, field, *std::move(hash));
+    }
+    return absl::OkStatus();
+  }
+
+  // How long the call may take from now, the margin for the answer taken off.
+  absl::Duration Remaining() const {
+    absl::Duration remaining = path_.timeout;
+    if (context().deadline() != std::chrono::system_clock::time_point::max()) {
+      remaining = absl::FromChrono(context().deadline()) - absl::Now();
+    }
+    return std::min(remaining, path_.max_timeout) - kAnswerMargin;
+  }
+
+  // Hands the command over. After that this call may be gone at any moment.
+  void Publish() {
+    thread_local std::string value;
+    SerializeDeterministically(*message_, value);
+    const Topology::Target& target = path_.topology.targets.at(method().command.topic);
+    const uint64_t id = path_.pending.NextId();
+    // Once the id is in the table a cancellation may end this call while the record is still being handed over: nothing
+    // the record points to may belong to the call.
+    const std::string key = key_;
+    const std::string request_id = request_id_;
+    const Uuid event_id = NewUuid(now_);
+    const std::string time = bus::EventTime(now_);
+    const std::string traceparent = trace().ToTraceparent();
+    const bus::Envelope envelope{.id = event_id.view(),
+                                 .type = method().request_type,
+                                 .source = path_.source,
+                                 .time = time,
+                                 .subject = key,
+                                 .content_type = bus::kProtobufContentType,
+                                 .traceparent = traceparent,
+                                 .reply_to = bus::ReplyAddress{.partition = path_.topology.reply_partition,
+                                                               .instance_id = path_.instance_id,
+                                                               .correlation_id = id},
+                                 .caller = kCaller,
+                                 .method = method().path,
+                                 .request_id = request_id};
+    const bus::EnvelopeHeaders headers(envelope, key);
+    const bus::OutgoingRecord record{.topic = target.topic,
+                                     .partition = bus::PartitionOf(key, target.partitions),
+                                     .key = key,
+                                     .value = value,
+                                     .headers = headers.view()};
+    const absl::Duration remaining = Remaining();
+    DeadlineThread& deadlines = path_.deadlines;
+    correlation_id_ = id;
+    const absl::Status status = path_.publisher.Publish(record, id, *this, await_);
+    if (!status.ok()) {
+      EndUnsent(status);
+      return;
+    }
+    deadlines.Add(id, remaining);
+  }
+
+  // The call is ours again, and Kafka does not have the command.
+  void EndUnsent(const absl::Status& status) {
+    if (absl::IsResourceExhausted(status)) {
+      End(Busy("the queue of commands to Kafka is full"));
+    } else if (absl::IsInvalidArgument(status)) {
+      End(errors::Problem{
+          .code = absl::StatusCode::kInvalidArgument,
+          .reason = "REQUEST_NOT_SENDABLE",
+          .message = fmt::format("the request cannot be put on the log: {}", std::string(status.message()))});
+    } else {
+      End(NotAccepted(status));
+    }
+  }
+
+  const CommandPath& path_;
+  // Requests are small: most fit here and cost no allocation.
+  char first_block_[1024];
+  google::protobuf::Arena arena_;
+  Message* message_ = nullptr;
+  absl::Time now_;
+  Await await_ = Await::kOutcome;
+  std::string request_id_;
+  std::string key_;
+  // 0 until the command is handed over.
+  std::atomic<uint64_t> correlation_id_ = 0;
+};
+
+}  // namespace
+
+grpc::ServerGenericBidiReactor* StartCommandCall(const CommandPath& path, const Method& method,
+                                                 const MethodMetrics& metrics,
+                                                 grpc::GenericCallbackServerContext& context) {
+  return new CommandCall(path, method, metrics, context);
+}
+
+}  // namespace tradewind::gateway

@@ -1,0 +1,109 @@
+#include "services/gateway/command_publisher.h"
+
+#include <string>
+
+#include "services/gateway/logger.h"
+#include "tradewind/errors/problem.h"
+
+namespace tradewind::gateway {
+namespace {
+
+// How often the thread looks whether it should stop or replace the producer, where no report wakes it.
+constexpr absl::Duration kPollTimeout = absl::Milliseconds(100);
+constexpr absl::Duration kReplaceBackoff = absl::Seconds(1);
+constexpr absl::Duration kLastReports = absl::Seconds(2);
+
+}  // namespace
+
+CommandPublisher::CommandPublisher(std::unique_ptr<bus::EventSink> sink, PendingTable& pending)
+    : sink_(std::move(sink)), pending_(pending), thread_([this] { Run(); }) {}
+
+CommandPublisher::~CommandPublisher() {
+  stop_.Notify();
+  thread_.join();
+}
+
+absl::Status CommandPublisher::Publish(const bus::OutgoingRecord& record, uint64_t id, PendingCall& call, Await await) {
+  absl::Status status;
+  bool still_ours = false;
+  {
+    absl::ReaderMutexLock lock(&mutex_);
+    // Before the record is on its way: the answer may be here before Produce has returned.
+    pending_.Insert(id, call, await);
+    owed_.fetch_add(1, std::memory_order_relaxed);
+    status = sink_->Produce(record, id);
+    if (status.ok()) {
+      return status;
+    }
+    owed_.fetch_sub(1, std::memory_order_relaxed);
+    still_ours = pending_.Take(id) != nullptr;
+  }
+  if (!absl::IsResourceExhausted(status) && !absl::IsInvalidArgument(status)) {
+    // Neither this record nor the load is to blame.
+    broken_ = true;
+  }
+  // Where a cancellation or the deadline was faster, the call has ended and the error is nobody's.
+  return still_ours ? status : absl::OkStatus();
+}
+
+void CommandPublisher::Run() {
+  const auto report = [this](const bus::Delivery& delivery) { Report(delivery); };
+  while (!stop_.HasBeenNotified()) {
+    sink_->Poll(kPollTimeout, report);
+    if (broken_) {
+      ReplaceProducer();
+    }
+  }
+  const absl::Time end = absl::Now() + kLastReports;
+  while (owed_ > 0 && absl::Now() < end) {
+    sink_->Poll(kPollTimeout, report);
+  }
+}
+
+void CommandPublisher::Report(const bus::Delivery& delivery) {
+  owed_.fetch_sub(1, std::memory_order_relaxed);
+  if (delivery.status.ok()) {
+    if (PendingCall* call = pending_.Deliver(delivery.token)) {
+      call->OnAccepted();
+    }
+    return;
+  }
+  if (errors::Read(delivery.status) == errors::Reading::kFatal) {
+    broken_ = true;
+  }
+  PendingCall* call = pending_.Take(delivery.token);
+  if (call == nullptr) {
+    return;
+  }
+  if (delivery.certainly_absent) {
+    call->OnNotAccepted(delivery.status);
+  } else {
+    call->OnOutcomePending(delivery.status);
+  }
+}
+
+void CommandPublisher::ReplaceProducer() {
+  absl::Status status;
+  std::vector<PendingCall*> lost;
+  {
+    absl::MutexLock lock(&mutex_);
+    status = sink_->Reset();
+    if (status.ok()) {
+      broken_ = false;
+      owed_ = 0;
+    }
+    lost = pending_.TakeUndelivered();
+  }
+  const absl::Status why = absl::UnknownError("the producer was replaced while the command was on its way");
+  for (PendingCall* call : lost) {
+    call->OnOutcomePending(why);
+  }
+  if (status.ok()) {
+    kLog.Warn("replaced a producer that had failed", {{"calls_left_pending", lost.size()}});
+    return;
+  }
+  kLog.Error("cannot replace a producer that has failed, trying again", {{"error", status}, {"in", kReplaceBackoff}});
+  stop_.WaitForNotificationWithTimeout(kReplaceBackoff);
+}
+
+}  // namespace tradewind::gateway

@@ -1,0 +1,51 @@
+// Puts commands on the log and tells their calls what became of them. One sink, one thread that collects its delivery
+// reports; a producer that broke is replaced without a restart.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+
+#include "services/gateway/pending_table.h"
+#include "tradewind/bus/event_sink.h"
+
+namespace tradewind::gateway {
+
+// Publish may be called by any thread.
+class CommandPublisher {
+ public:
+  // `sink` takes Produce from many threads at once; `pending` outlives the publisher.
+  CommandPublisher(std::unique_ptr<bus::EventSink> sink, PendingTable& pending);
+  // Reports what is still to be reported, for up to `kLastReports`, then ends.
+  ~CommandPublisher();
+
+  // Enters `call` into the table under `id` and hands the record to the producer; does not block. When this returns OK
+  // the call is the table's and may have ended already. Otherwise it is the caller's again, and Kafka does not have the
+  // record: ResourceExhausted when the producer's queue is full, InvalidArgument when the record can never be sent,
+  // anything else when the producer is broken (and about to be replaced).
+  absl::Status Publish(const bus::OutgoingRecord& record, uint64_t id, PendingCall& call, Await await);
+
+ private:
+  void Run();
+  void Report(const bus::Delivery& delivery);
+  void ReplaceProducer() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Shared by every Produce, exclusive for Reset alone: a producer must not be replaced under somebody who uses it.
+  // Readers do not wait for one another.
+  absl::Mutex mutex_;
+  std::unique_ptr<bus::EventSink> sink_;
+  PendingTable& pending_;
+  std::atomic<bool> broken_ = false;
+  // Produced and not yet reported.
+  std::atomic<int64_t> owed_ = 0;
+  absl::Notification stop_;
+  std::thread thread_;
+};
+
+}  // namespace tradewind::gateway

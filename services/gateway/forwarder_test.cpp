@@ -1,0 +1,297 @@
+// Calls through a gateway service to a toy owner on loopback, over real gRPC; the log is a sink that takes nothing.
+#include "services/gateway/forwarder.h"
+
+#include <functional>
+#include <string>
+
+#include "absl/synchronization/notification.h"
+#include "gmock/gmock.h"
+#include "google/protobuf/descriptor.pb.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "grpcpp/channel.h"
+#include "grpcpp/client_context.h"
+#include "gtest/gtest.h"
+
+#include "services/gateway/gateway_service.h"
+#include "services/gateway/rules_test.grpc.pb.h"
+#include "tradewind/rpc/channel.h"
+#include "tradewind/rpc/errors.h"
+#include "tradewind/rpc/server.h"
+
+namespace tradewind::gateway {
+namespace {
+
+using test::v1::GetRequest;
+using test::v1::GoodService;
+using test::v1::Thing;
+using testing::HasSubstr;
+
+constexpr absl::Duration kPatience = absl::Seconds(30);
+constexpr int kLongStream = 200;
+
+class NoSink final : public bus::EventSink {
+ public:
+  absl::Status Produce(const bus::OutgoingRecord&, uint64_t) override {
+    return absl::ResourceExhaustedError("takes nothing");
+  }
+  int Poll(absl::Duration timeout, absl::FunctionRef<void(const bus::Delivery&)>) override {
+    stop_.WaitForNotificationWithTimeout(timeout);
+    return 0;
+  }
+  absl::Status Reset() override { return absl::OkStatus(); }
+
+ private:
+  absl::Notification stop_;
+};
+
+// Answers by what it is asked for.
+class Owner final : public GoodService::CallbackService {
+ public:
+  grpc::ServerUnaryReactor* Check(grpc::CallbackServerContext* context, const GetRequest* request,
+                                  Thing* response) override {
+    auto* reactor = context->DefaultReactor();
+    const auto trace = context->client_metadata().find("traceparent");
+    response->set_id(request->id());
+    response->set_name(
+        trace != context->client_metadata().end() ? std::string(trace->second.data(), trace->second.size()) : "");
+    if (request->id() == "missing") {
+      context->AddTrailingMetadata("x-said", "beside");
+      reactor->Finish(missing);
+    } else {
+      reactor->Finish(grpc::Status::OK);
+    }
+    return reactor;
+  }
+
+  grpc::ServerWriteReactor<Thing>* Watch(grpc::CallbackServerContext*, const GetRequest* request) override {
+    return new Stream(*this, request->id());
+  }
+
+  const grpc::Status missing = rpc::ToGrpcStatus(errors::NotFound("thing", "missing"));
+  absl::Notification cancelled;
+
+ private:
+  // "endless" writes one thing and then waits; others write kLongStream things and end.
+  class Stream final : public grpc::ServerWriteReactor<Thing> {
+   public:
+    Stream(Owner& owner, std::string id) : owner_(owner), endless_(id == "endless") { Next(); }
+    void OnWriteDone(bool ok) override {
+      if (!ok) {
+        Finish(grpc::Status::CANCELLED);
+        return;
+      }
+      if (!endless_) {
+        Next();
+      }
+    }
+    void OnCancel() override {
+      owner_.cancelled.Notify();
+      if (endless_) {
+        Finish(grpc::Status::CANCELLED);
+      }
+    }
+    void OnDone() override { delete this; }
+
+   private:
+    void Next() {
+      if (sent_ == kLongStream) {
+        Finish(rpc::ToGrpcStatus(errors::NotFound("thing", "after all")));
+        return;
+      }
+      thing_.set_id(std::to_string(sent_++));
+      StartWrite(&thing_);
+    }
+    Owner& owner_;
+    const bool endless_;
+    int sent_ = 0;
+    Thing thing_;
+  };
+};
+
+google::protobuf::FileDescriptorSet TestSet() {
+  google::protobuf::FileDescriptorSet set;
+  const std::function<void(const google::protobuf::FileDescriptor&)> add =
+      [&](const google::protobuf::FileDescriptor& file) {
+        for (const auto& present : set.file()) {
+          if (present.name() == file.name()) {
+            return;
+          }
+        }
+        for (int i = 0; i < file.dependency_count(); ++i) {
+          add(*file.dependency(i));
+        }
+        file.CopyTo(set.add_file());
+      };
+  add(*Thing::descriptor()->file());
+  return set;
+}
+
+class ForwarderTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto owner = rpc::Server::Start({.address = "127.0.0.1:0"}, {.services = {&owner_}});
+    ASSERT_TRUE(owner.ok()) << owner.status();
+    owner_server_ = *std::move(owner);
+    auto catalog = Catalog::Build(TestSet(), {{"tradewind.gateway.test.v1.GoodService", AddressOf(*owner_server_)}});
+    ASSERT_TRUE(catalog.ok()) << catalog.status();
+    catalog_ = *std::move(catalog);
+    forwarder_ = std::make_unique<Forwarder>(*catalog_, absl::Seconds(20));
+    service_ = std::make_unique<GatewayService>(*catalog_, *forwarder_);
+    auto front = rpc::Server::Start({.address = "127.0.0.1:0"}, {.generic = service_.get(), .pool = &catalog_->pool()});
+    ASSERT_TRUE(front.ok()) << front.status();
+    front_ = *std::move(front);
+    stub_ = GoodService::NewStub(rpc::MakeChannel(AddressOf(*front_)));
+    context_.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(kPatience));
+  }
+
+  static std::string AddressOf(const rpc::Server& server) { return "127.0.0.1:" + std::to_string(server.port()); }
+
+  void Open() { service_->Open(commands_); }
+
+  static GetRequest Ask(const std::string& id) {
+    GetRequest request;
+    request.set_id(id);
+    return request;
+  }
+
+  Owner owner_;
+  std::unique_ptr<rpc::Server> owner_server_;
+  std::unique_ptr<Catalog> catalog_;
+  std::unique_ptr<Forwarder> forwarder_;
+  PendingTable pending_{telemetry::NewGauge("test_pending", "For tests.")};
+  CommandPublisher publisher_{std::make_unique<NoSink>(), pending_};
+  DeadlineThread deadlines_{absl::Seconds(60), [](uint64_t) {}};
+  HasherPool hashers_{1, 1};
+  CommandPath commands_{.instance_id = "test",
+                        .source = "/test",
+                        .timeout = absl::Seconds(10),
+                        .max_timeout = absl::Seconds(10),
+                        .topology = {.targets = {{"test.commands.v1", {.topic = "test.commands.v1", .partitions = 3}}}},
+                        .pending = pending_,
+                        .deadlines = deadlines_,
+                        .publisher = publisher_,
+                        .hashers = hashers_};
+  std::unique_ptr<GatewayService> service_;
+  std::unique_ptr<rpc::Server> front_;
+  std::unique_ptr<GoodService::Stub> stub_;
+  grpc::ClientContext context_;
+};
+
+std::string ReasonOf(const grpc::Status& status) {
+  google::rpc::Status details;
+  google::rpc::ErrorInfo info;
+  if (details.ParseFromString(status.error_details()) && details.details_size() > 0) {
+    details.details(0).UnpackTo(&info);
+  }
+  return info.reason();
+}
+
+TEST_F(ForwarderTest, RefusesCallsUntilThereIsAWayToTheLog) {
+  Thing thing;
+  const grpc::Status status = stub_->Check(&context_, Ask("a"), &thing);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(ReasonOf(status), "NOT_READY");
+}
+
+TEST_F(ForwarderTest, PassesAnswersBackAndTheTraceOn) {
+  Open();
+  context_.AddMetadata("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+  Thing thing;
+  const grpc::Status status = stub_->Check(&context_, Ask("a"), &thing);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(thing.id(), "a");
+  EXPECT_THAT(thing.name(), testing::StartsWith("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
+  EXPECT_THAT(thing.name(), testing::Not(HasSubstr("00f067aa0ba902b7")));
+}
+
+TEST_F(ForwarderTest, PassesErrorsBackUnchanged) {
+  Open();
+  Thing thing;
+  const grpc::Status status = stub_->Check(&context_, Ask("missing"), &thing);
+  EXPECT_EQ(status.error_code(), owner_.missing.error_code());
+  EXPECT_EQ(status.error_message(), owner_.missing.error_message());
+  EXPECT_EQ(status.error_details(), owner_.missing.error_details());
+  const auto& trailing = context_.GetServerTrailingMetadata();
+  EXPECT_EQ(trailing.count("x-said"), 1u);
+  EXPECT_EQ(trailing.count("grpc-status-details-bin"), 1u);
+}
+
+TEST_F(ForwarderTest, ChecksRequestsBeforeItForwardsThem) {
+  Open();
+  Thing thing;
+  const grpc::Status status = stub_->Check(&context_, GetRequest(), &thing);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(ReasonOf(status), "INVALID_FIELD");
+}
+
+TEST_F(ForwarderTest, LetsAnUnreachableOwnerShow) {
+  Open();
+  owner_server_->Shutdown(absl::ZeroDuration());
+  Thing thing;
+  EXPECT_EQ(stub_->Check(&context_, Ask("a"), &thing).error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(ForwarderTest, PassesAStreamOnInOrderWithItsEnd) {
+  Open();
+  const auto stream = stub_->Watch(&context_, Ask("some"));
+  Thing thing;
+  int seen = 0;
+  while (stream->Read(&thing)) {
+    EXPECT_EQ(thing.id(), std::to_string(seen++));
+  }
+  EXPECT_EQ(seen, kLongStream);
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::NOT_FOUND);
+}
+
+TEST_F(ForwarderTest, CancelsTheOwnersStreamWhenTheCallerGoesAway) {
+  Open();
+  const auto stream = stub_->Watch(&context_, Ask("endless"));
+  Thing thing;
+  ASSERT_TRUE(stream->Read(&thing));
+  context_.TryCancel();
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  EXPECT_TRUE(owner_.cancelled.WaitForNotificationWithTimeout(kPatience));
+}
+
+TEST_F(ForwarderTest, EndsStreamsWhenTheGatewayGoesDown) {
+  Open();
+  const auto stream = stub_->Watch(&context_, Ask("endless"));
+  Thing thing;
+  ASSERT_TRUE(stream->Read(&thing));
+  forwarder_->EndStreams();
+  const grpc::Status status = stream->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(ReasonOf(status), "SHUTTING_DOWN");
+  EXPECT_TRUE(owner_.cancelled.WaitForNotificationWithTimeout(kPatience));
+}
+
+TEST_F(ForwarderTest, NamesAnUnknownMethod) {
+  Open();
+  grpc::GenericStub stub(rpc::MakeChannel(AddressOf(*front_)));
+  grpc::ByteBuffer request;
+  grpc::ByteBuffer response;
+  absl::Notification done;
+  grpc::Status status;
+  const grpc::Slice empty("");
+  request = grpc::ByteBuffer(&empty, 1);
+  stub.UnaryCall(&context_, "/no.such.Service/Method", {}, &request, &response, [&](grpc::Status ended) {
+    status = std::move(ended);
+    done.Notify();
+  });
+  ASSERT_TRUE(done.WaitForNotificationWithTimeout(kPatience));
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_THAT(status.error_message(), HasSubstr("/no.such.Service/Method"));
+}
+
+TEST_F(ForwarderTest, SaysSoWhenTheQueueToTheLogIsFull) {
+  Open();
+  Thing thing;
+  const grpc::Status status = stub_->Make(&context_, test::v1::MakeRequest(), &thing);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(ReasonOf(status), "GATEWAY_BUSY");
+  EXPECT_EQ(pending_.size(), 0u);
+}
+
+}  // namespace
+}  // namespace tradewind::gateway

@@ -1,0 +1,61 @@
+// The gateway as a whole: its parts put together, brought up in order and taken down in order.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/notification.h"
+
+#include "services/gateway/catalog.h"
+#include "services/gateway/command_path.h"
+#include "services/gateway/forwarder.h"
+#include "services/gateway/gateway_config.h"
+#include "services/gateway/gateway_service.h"
+#include "services/gateway/reply_reader.h"
+#include "tradewind/bus/kafka_config.h"
+#include "tradewind/rpc/server.h"
+
+namespace tradewind::gateway {
+
+// Start, then Connect, then Stop, all from one thread.
+class Gateway {
+ public:
+  // Takes calls at grpc.address when it returns, and refuses them until Connect has succeeded.
+  static absl::StatusOr<std::unique_ptr<Gateway>> Start(const GatewayConfig& config, const bus::KafkaConfig& kafka,
+                                                        const rpc::ServerConfig& server);
+  ~Gateway();
+
+  // Waits for Kafka, as long as it takes or until `stop`: makes the topics, opens the way to the log, serves.
+  // An error when what Kafka has there cannot be used: waiting would not help.
+  absl::Status Connect(const absl::Notification& stop);
+
+  // Takes no new calls, lets those under way finish within gateway.drain, sends what is to be sent. Blocks.
+  void Stop();
+
+  int port() const { return server_->port(); }
+
+ private:
+  Gateway(const GatewayConfig& config, const bus::KafkaConfig& kafka, std::unique_ptr<Catalog> catalog);
+  // One attempt.
+  absl::Status TryConnect();
+  absl::StatusOr<Topology> MakeTopics();
+
+  const GatewayConfig config_;
+  const bus::KafkaConfig kafka_;
+  const std::string instance_id_;
+  std::unique_ptr<Catalog> catalog_;
+  // From here on in the order in which they need one another: destroyed the other way round.
+  PendingTable pending_;
+  HasherPool hashers_;
+  DeadlineThread deadlines_;
+  Forwarder forwarder_;
+  std::unique_ptr<CommandPublisher> publisher_;
+  std::unique_ptr<ReplyReader> replies_;
+  std::unique_ptr<CommandPath> commands_;
+  GatewayService service_;
+  std::unique_ptr<rpc::Server> server_;
+};
+
+}  // namespace tradewind::gateway

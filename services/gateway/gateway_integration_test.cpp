@@ -1,0 +1,356 @@
+// The gateway on a real broker, with a toy service that answers commands by their name field.
+#include <fmt/format.h>
+#include <sodium.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <set>
+#include <thread>
+
+#include "gmock/gmock.h"
+#include "google/protobuf/descriptor.pb.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "grpcpp/channel.h"
+#include "grpcpp/client_context.h"
+#include "gtest/gtest.h"
+
+#include "services/gateway/gateway.h"
+#include "services/gateway/ids.h"
+#include "services/gateway/rules_test.grpc.pb.h"
+#include "tradewind/bus/envelope.h"
+#include "tradewind/bus/kafka_sink.h"
+#include "tradewind/bus/partition_reader.h"
+#include "tradewind/mesh/v1/envelope.pb.h"
+#include "tradewind/rpc/channel.h"
+
+namespace tradewind::gateway {
+namespace {
+
+using test::v1::ChangeRequest;
+using test::v1::Empty;
+using test::v1::GoodService;
+using test::v1::MakeRequest;
+using test::v1::Thing;
+
+constexpr absl::Duration kPatience = absl::Seconds(30);
+constexpr const char* kRequestId = "0199e7c8-0000-7000-8000-000000000001";
+
+// A command as the toy service saw it.
+struct Seen {
+  std::string key;
+  std::string type;
+  std::string method;
+  std::string request_id;
+  std::string traceparent;
+  int32_t partition = -1;
+  MakeRequest request;
+};
+
+// Reads the command topic from its beginning and answers each MakeRequest with what its name asks for: "silent" with
+// nothing, "wrong" with another type, "refuse" with an error, anything else with a Thing.
+class ToyService {
+ public:
+  explicit ToyService(const bus::KafkaConfig& kafka)
+      : kafka_(kafka), topic_(bus::FullTopic(kafka, "test.commands.v1")) {
+    std::vector<bus::Position> positions;
+    for (int32_t partition = 0; partition < kafka.partitions; ++partition) {
+      positions.push_back({.topic = topic_, .partition = partition, .offset = bus::kFromBeginning});
+    }
+    auto reader = bus::PartitionReader::Create(kafka, "toy", positions);
+    EXPECT_TRUE(reader.ok()) << reader.status();
+    reader_ = *std::move(reader);
+    auto sink = bus::KafkaSink::Create(kafka, {.client_id = "toy", .all_acknowledge = false});
+    EXPECT_TRUE(sink.ok()) << sink.status();
+    sink_ = *std::move(sink);
+    thread_ = std::thread([this] { Run(); });
+  }
+  ~ToyService() {
+    stop_.Notify();
+    thread_.join();
+  }
+
+  // Waits for `count` commands in all.
+  std::vector<Seen> WaitFor(size_t count) {
+    absl::MutexLock lock(&mutex_);
+    const auto enough = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return seen_.size() >= count; };
+    EXPECT_TRUE(mutex_.AwaitWithTimeout(absl::Condition(&enough), kPatience));
+    return seen_;
+  }
+
+ private:
+  void Run() {
+    while (!stop_.HasBeenNotified()) {
+      sink_->Poll(absl::ZeroDuration(), [](const bus::Delivery&) {});
+      auto record = reader_->Poll(absl::Milliseconds(20));
+      ASSERT_TRUE(record.ok()) << record.status();
+      if (record->has_value()) {
+        Handle(**record);
+      }
+    }
+  }
+
+  void Handle(const bus::Record& record) {
+    const auto envelope = bus::ParseEnvelope(record);
+    ASSERT_TRUE(envelope.ok()) << envelope.status();
+    ASSERT_TRUE(envelope->reply_to.has_value());
+    Seen seen{.key = std::string(record.key()),
+              .type = std::string(envelope->type),
+              .method = std::string(envelope->method),
+              .request_id = std::string(envelope->request_id),
+              .traceparent = std::string(envelope->traceparent),
+              .partition = record.partition()};
+    ASSERT_TRUE(seen.request.ParseFromArray(record.value().data(), static_cast<int>(record.value().size())));
+    mesh::v1::ReplyBatch batch;
+    batch.set_instance_id(std::string(envelope->reply_to->instance_id));
+    mesh::v1::Reply& reply = *batch.add_replies();
+    reply.set_correlation_id(envelope->reply_to->correlation_id);
+    Thing thing;
+    thing.set_id(seen.key);
+    thing.set_name(seen.request.name());
+    reply.mutable_resource()->PackFrom(thing);
+    if (seen.request.name() == "wrong") {
+      reply.mutable_resource()->PackFrom(Empty());
+    } else if (seen.request.name() == "refuse") {
+      *reply.mutable_error() = errors::ToRpcStatus(errors::NotFound("thing", seen.key));
+    }
+    if (seen.request.name() != "silent") {
+      const std::string value = batch.SerializeAsString();
+      EXPECT_TRUE(sink_
+                      ->Produce({.topic = bus::FullTopic(kafka_, bus::kRepliesTopic),
+                                 .partition = envelope->reply_to->partition,
+                                 .value = value},
+                                0)
+                      .ok());
+    }
+    absl::MutexLock lock(&mutex_);
+    seen_.push_back(std::move(seen));
+  }
+
+  const bus::KafkaConfig kafka_;
+  const std::string topic_;
+  std::unique_ptr<bus::PartitionReader> reader_;
+  std::unique_ptr<bus::KafkaSink> sink_;
+  absl::Mutex mutex_;
+  std::vector<Seen> seen_ ABSL_GUARDED_BY(mutex_);
+  absl::Notification stop_;
+  std::thread thread_;
+};
+
+std::string WriteDescriptors() {
+  google::protobuf::FileDescriptorSet set;
+  std::set<std::string> added;
+  const std::function<void(const google::protobuf::FileDescriptor&)> add =
+      [&](const google::protobuf::FileDescriptor& file) {
+        if (!added.insert(file.name()).second) {
+          return;
+        }
+        for (int i = 0; i < file.dependency_count(); ++i) {
+          add(*file.dependency(i));
+        }
+        file.CopyTo(set.add_file());
+      };
+  add(*Thing::descriptor()->file());
+  const std::string path =
+      (std::filesystem::temp_directory_path() / fmt::format("gateway-test-{}.binpb", getpid())).string();
+  std::ofstream file(path, std::ios::binary);
+  EXPECT_TRUE(set.SerializeToOstream(&file));
+  return path;
+}
+
+std::string ReasonOf(const grpc::Status& status) {
+  google::rpc::Status details;
+  google::rpc::ErrorInfo info;
+  if (details.ParseFromString(status.error_details()) && details.details_size() > 0) {
+    details.details(0).UnpackTo(&info);
+  }
+  return info.reason();
+}
+
+class GatewayOnKafka : public testing::Test {
+ protected:
+  static bus::KafkaConfig Kafka() {
+    const char* brokers = std::getenv("TRADEWIND_TEST_KAFKA");
+    bus::KafkaConfig config;
+    config.brokers = brokers != nullptr ? brokers : "127.0.0.1:9092";
+    config.partitions = 3;
+    return config;
+  }
+
+  void SetUp() override {
+    kafka_ = Kafka();
+    kafka_.topic_prefix = fmt::format("gw{}.", NewUuid(absl::Now()).view().substr(24));
+    descriptors_ = WriteDescriptors();
+    gateway_ = StartGateway(kafka_);
+    ASSERT_NE(gateway_, nullptr);
+    const absl::Status connected = gateway_->Connect(stop_);
+    ASSERT_TRUE(connected.ok()) << connected;
+    service_ = std::make_unique<ToyService>(kafka_);
+    stub_ = StubOf(*gateway_);
+  }
+
+  void TearDown() override {
+    if (gateway_ != nullptr) {
+      gateway_->Stop();
+    }
+    std::filesystem::remove(descriptors_);
+  }
+
+  std::unique_ptr<Gateway> StartGateway(const bus::KafkaConfig& kafka) {
+    GatewayConfig config;
+    config.descriptors = descriptors_;
+    config.services = {{"tradewind.gateway.test.v1.GoodService", "127.0.0.1:1"}};
+    config.timeout = absl::Seconds(20);
+    config.hash_memory = {8192};
+    auto gateway = Gateway::Start(config, kafka, {.address = "127.0.0.1:0"});
+    EXPECT_TRUE(gateway.ok()) << gateway.status();
+    return gateway.ok() ? *std::move(gateway) : nullptr;
+  }
+
+  static std::unique_ptr<GoodService::Stub> StubOf(const Gateway& gateway) {
+    return GoodService::NewStub(rpc::MakeChannel(fmt::format("127.0.0.1:{}", gateway.port())));
+  }
+
+  struct Answer {
+    grpc::Status status;
+    Thing thing;
+  };
+  Answer Make(const MakeRequest& request, const std::map<std::string, std::string>& metadata = {},
+              absl::Duration timeout = kPatience) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(timeout));
+    for (const auto& [name, value] : metadata) {
+      context.AddMetadata(name, value);
+    }
+    Answer answer;
+    answer.status = stub_->Make(&context, request, &answer.thing);
+    return answer;
+  }
+
+  bus::KafkaConfig kafka_;
+  std::string descriptors_;
+  absl::Notification stop_;
+  std::unique_ptr<Gateway> gateway_;
+  std::unique_ptr<ToyService> service_;
+  std::unique_ptr<GoodService::Stub> stub_;
+};
+
+TEST_F(GatewayOnKafka, AnswersACommandWithItsOutcome) {
+  MakeRequest request;
+  request.set_name("hello");
+  request.set_password("correct horse");
+  const Answer answer = Make(request, {{"traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}});
+  ASSERT_TRUE(answer.status.ok()) << answer.status.error_message();
+  EXPECT_EQ(answer.thing.name(), "hello");
+
+  const Seen seen = service_->WaitFor(1).front();
+  EXPECT_EQ(seen.key, answer.thing.id());
+  EXPECT_EQ(seen.request.id(), seen.key);
+  EXPECT_EQ(seen.type, "tradewind.gateway.test.v1.MakeRequest");
+  EXPECT_EQ(seen.method, "/tradewind.gateway.test.v1.GoodService/Make");
+  EXPECT_EQ(seen.partition, bus::PartitionOf(seen.key, kafka_.partitions));
+  EXPECT_THAT(seen.traceparent, testing::StartsWith("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
+  // The secret did not reach the log; its hash did.
+  EXPECT_EQ(crypto_pwhash_str_verify(seen.request.password().c_str(), "correct horse", 13), 0);
+}
+
+TEST_F(GatewayOnKafka, GivesARepeatedRequestTheSameIdAndBytes) {
+  MakeRequest request;
+  request.set_request_id(kRequestId);
+  request.set_password("correct horse");
+  const Answer first = Make(request);
+  // In capitals it is the same id.
+  request.set_request_id("0199E7C8-0000-7000-8000-000000000001");
+  const Answer second = Make(request);
+  ASSERT_TRUE(first.status.ok()) << first.status.error_message();
+  ASSERT_TRUE(second.status.ok()) << second.status.error_message();
+  EXPECT_EQ(first.thing.id(), second.thing.id());
+  const std::vector<Seen> seen = service_->WaitFor(2);
+  EXPECT_EQ(seen[0].request.SerializeAsString(), seen[1].request.SerializeAsString());
+  EXPECT_EQ(seen[0].request_id, kRequestId);
+  EXPECT_EQ(seen[1].request_id, kRequestId);
+}
+
+TEST_F(GatewayOnKafka, AnswersWithTheIdAloneOnceKafkaHasTheCommand) {
+  MakeRequest request;
+  request.set_name("silent");
+  const Answer answer = Make(request, {{"tradewind-wait", "accepted"}});
+  ASSERT_TRUE(answer.status.ok()) << answer.status.error_message();
+  EXPECT_EQ(answer.thing.name(), "");
+  EXPECT_EQ(answer.thing.id(), service_->WaitFor(1).front().key);
+}
+
+TEST_F(GatewayOnKafka, PassesTheServicesErrorBack) {
+  MakeRequest request;
+  request.set_name("refuse");
+  const Answer answer = Make(request);
+  EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(ReasonOf(answer.status), "THING_NOT_FOUND");
+}
+
+TEST_F(GatewayOnKafka, RefusesAnAnswerOfAnotherType) {
+  MakeRequest request;
+  request.set_name("wrong");
+  EXPECT_EQ(Make(request).status.error_code(), grpc::StatusCode::INTERNAL);
+}
+
+TEST_F(GatewayOnKafka, SaysThatTheOutcomeIsPendingBeforeTheDeadline) {
+  MakeRequest request;
+  request.set_name("silent");
+  const Answer answer = Make(request, {}, absl::Seconds(2));
+  EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  // Made by the gateway, in time, and not by the client's own clock.
+  EXPECT_EQ(ReasonOf(answer.status), "OUTCOME_PENDING");
+}
+
+TEST_F(GatewayOnKafka, FinishesCallsUnderWayWhenStopped) {
+  constexpr int kCalls = 20;
+  std::vector<std::thread> callers;
+  std::atomic<int> answered = 0;
+  std::atomic<int> refused = 0;
+  for (int i = 0; i < kCalls; ++i) {
+    callers.emplace_back([&] {
+      const Answer answer = Make(MakeRequest());
+      ++(answer.status.ok() ? answered : refused);
+      // Either it was never taken, or it got its answer.
+      EXPECT_TRUE(answer.status.ok() || answer.status.error_code() == grpc::StatusCode::UNAVAILABLE)
+          << answer.status.error_message();
+    });
+  }
+  service_->WaitFor(1);
+  gateway_->Stop();
+  for (std::thread& caller : callers) {
+    caller.join();
+  }
+  EXPECT_GT(answered, 0);
+  EXPECT_EQ(answered + refused, kCalls);
+  EXPECT_EQ(service_->WaitFor(static_cast<size_t>(answered)).size(), static_cast<size_t>(answered));
+}
+
+TEST_F(GatewayOnKafka, WaitsForAKafkaThatIsAway) {
+  bus::KafkaConfig nowhere = kafka_;
+  nowhere.brokers = "127.0.0.1:1";
+  nowhere.request_timeout = absl::Milliseconds(300);
+  const std::unique_ptr<Gateway> gateway = StartGateway(nowhere);
+  ASSERT_NE(gateway, nullptr);
+  absl::Notification stop;
+  std::thread connecting([&] { EXPECT_TRUE(gateway->Connect(stop).ok()); });
+  const auto stub = StubOf(*gateway);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(kPatience));
+  Thing thing;
+  const grpc::Status status = stub->Make(&context, MakeRequest(), &thing);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(ReasonOf(status), "NOT_READY");
+  EXPECT_FALSE(rpc::CheckHealth(fmt::format("127.0.0.1:{}", gateway->port()), kPatience).ok());
+  stop.Notify();
+  connecting.join();
+  gateway->Stop();
+}
+
+}  // namespace
+}  // namespace tradewind::gateway

@@ -1,0 +1,56 @@
+// Replaces secrets by their Argon2id hash before they reach the log. A small pool of threads, since one hash takes tens
+// of milliseconds and 19 MiB by design: calls of other kinds must not wait behind it, and a flood of them must be
+// turned away rather than queued without end.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+
+namespace tradewind::gateway {
+
+struct HashCost {
+  // OWASP's recommendation for Argon2id with one lane.
+  int64_t memory_bytes = 19 << 20;
+  int64_t passes = 2;
+};
+
+// The hash in the PHC string format, which crypto_pwhash_str_verify of libsodium accepts. With a request_id the salt
+// follows from (method, field, request_id), so that a repeated call carries the same bytes; without one it is random.
+// Blocks for as long as the cost says. ResourceExhausted when there is no memory for it.
+absl::StatusOr<std::string> HashPassword(const HashCost& cost, std::string_view password, std::string_view method,
+                                         std::string_view field, std::string_view request_id);
+
+// Runs jobs on its own threads. Thread-safe.
+class HasherPool {
+ public:
+  using Job = absl::AnyInvocable<void()>;
+
+  // `queue_limit`: jobs that may wait for a thread.
+  HasherPool(int threads, size_t queue_limit);
+  // Runs what is queued, then ends.
+  ~HasherPool();
+
+  // False, and `job` is not taken, when the queue is full. Does not block.
+  [[nodiscard]] bool Submit(Job& job);
+
+ private:
+  void Run();
+
+  const size_t queue_limit_;
+  absl::Mutex mutex_;
+  std::deque<Job> queue_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace tradewind::gateway

@@ -1,0 +1,83 @@
+// The calls whose command is on its way: who waits for which correlation id. Whoever takes a call out of the table ends
+// it, and nobody else can: that is how a reply, a delivery report, a deadline and a cancellation that meet agree.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+
+#include "tradewind/telemetry/metrics.h"
+
+namespace tradewind::mesh::v1 {
+class Reply;
+}
+
+namespace tradewind::gateway {
+
+// A call that waits. Gets exactly one of these, once, with no lock held, by whoever took it out of the table; it may be
+// gone when the function returns.
+class PendingCall {
+ public:
+  // Kafka has the command, and the caller asked for no more.
+  virtual void OnAccepted() = 0;
+  // May take what it needs out of `reply`.
+  virtual void OnReply(mesh::v1::Reply& reply) = 0;
+  // Kafka does not have the command, for certain.
+  virtual void OnNotAccepted(const absl::Status& why) = 0;
+  // Nobody can tell (yet) whether the command takes effect.
+  virtual void OnOutcomePending(const absl::Status& why) = 0;
+
+ protected:
+  ~PendingCall() = default;
+};
+
+enum class Await { kOutcome, kAcceptance };
+
+// Thread-safe. Locks are per shard and held for a few instructions.
+class PendingTable {
+ public:
+  // `pending` shows how many calls wait.
+  explicit PendingTable(telemetry::Gauge pending);
+
+  // Starts at random: an answer to a previous life of this process must not meet a call of this one.
+  uint64_t NextId() { return next_id_.fetch_add(1, std::memory_order_relaxed); }
+
+  // `call` stays valid until it is taken.
+  void Insert(uint64_t id, PendingCall& call, Await await);
+
+  // Out of the table, to be ended by the caller. Null when somebody else has it.
+  PendingCall* Take(uint64_t id);
+
+  // Kafka has the command: takes a call that awaits just that, notes it for every other and returns null.
+  PendingCall* Deliver(uint64_t id);
+
+  // All whose delivery was not reported.
+  std::vector<PendingCall*> TakeUndelivered();
+
+  size_t size() const;
+
+ private:
+  struct Entry {
+    PendingCall* call = nullptr;
+    Await await = Await::kOutcome;
+    bool delivered = false;
+  };
+  struct alignas(64) Shard {
+    mutable absl::Mutex mutex;
+    std::unordered_map<uint64_t, Entry> entries ABSL_GUARDED_BY(mutex);
+  };
+
+  Shard& ShardOf(uint64_t id) { return shards_[id % shards_.size()]; }
+
+  telemetry::Gauge pending_;
+  std::atomic<uint64_t> next_id_;
+  std::array<Shard, 64> shards_;
+};
+
+}  // namespace tradewind::gateway

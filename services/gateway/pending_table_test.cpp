@@ -1,0 +1,207 @@
+#include "services/gateway/pending_table.h"
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+#include "services/gateway/deadline_wheel.h"
+#include "services/gateway/reply_reader.h"
+#include "tradewind/mesh/v1/envelope.pb.h"
+
+namespace tradewind::gateway {
+namespace {
+
+// Counts how often it was ended, and how.
+class CountingCall final : public PendingCall {
+ public:
+  void OnAccepted() override { ++accepted; }
+  void OnReply(mesh::v1::Reply&) override { ++replies; }
+  void OnNotAccepted(const absl::Status&) override { ++not_accepted; }
+  void OnOutcomePending(const absl::Status&) override { ++outcome_pending; }
+
+  std::atomic<int> accepted = 0;
+  std::atomic<int> replies = 0;
+  std::atomic<int> not_accepted = 0;
+  std::atomic<int> outcome_pending = 0;
+};
+
+telemetry::Gauge TestGauge() { return telemetry::NewGauge("test_pending", "For tests."); }
+
+TEST(PendingTable, GivesACallToTheFirstWhoTakesIt) {
+  PendingTable table(TestGauge());
+  CountingCall call;
+  const uint64_t id = table.NextId();
+  table.Insert(id, call, Await::kOutcome);
+  EXPECT_EQ(table.Take(id), &call);
+  EXPECT_EQ(table.Take(id), nullptr);
+  EXPECT_EQ(table.Take(id + 1), nullptr);
+  EXPECT_EQ(table.size(), 0u);
+}
+
+TEST(PendingTable, NeverGivesACallTwiceUnderARace) {
+  PendingTable table(TestGauge());
+  constexpr int kCalls = 2000;
+  std::vector<CountingCall> calls(kCalls);
+  std::vector<uint64_t> ids;
+  for (CountingCall& call : calls) {
+    ids.push_back(table.NextId());
+    table.Insert(ids.back(), call, Await::kAcceptance);
+  }
+  // A deadline, a delivery report and a replaced producer meet.
+  std::thread deadline([&] {
+    for (const uint64_t id : ids) {
+      if (PendingCall* call = table.Take(id)) {
+        call->OnOutcomePending(absl::OkStatus());
+      }
+    }
+  });
+  std::thread delivery([&] {
+    for (auto id = ids.rbegin(); id != ids.rend(); ++id) {
+      if (PendingCall* call = table.Deliver(*id)) {
+        call->OnAccepted();
+      }
+    }
+  });
+  for (PendingCall* call : table.TakeUndelivered()) {
+    call->OnNotAccepted(absl::OkStatus());
+  }
+  deadline.join();
+  delivery.join();
+  for (const CountingCall& call : calls) {
+    EXPECT_EQ(call.accepted + call.outcome_pending + call.not_accepted, 1);
+  }
+}
+
+TEST(PendingTable, DeliveryEndsOnlyCallsThatAwaitJustThat) {
+  PendingTable table(TestGauge());
+  CountingCall waits_for_kafka;
+  CountingCall waits_for_outcome;
+  table.Insert(1, waits_for_kafka, Await::kAcceptance);
+  table.Insert(2, waits_for_outcome, Await::kOutcome);
+  EXPECT_EQ(table.Deliver(1), &waits_for_kafka);
+  EXPECT_EQ(table.Deliver(2), nullptr);
+  EXPECT_EQ(table.Take(2), &waits_for_outcome);
+}
+
+TEST(PendingTable, AReplacedProducerLosesOnlyWhatWasNotDelivered) {
+  PendingTable table(TestGauge());
+  CountingCall delivered;
+  CountingCall under_way;
+  table.Insert(1, delivered, Await::kOutcome);
+  table.Insert(2, under_way, Await::kOutcome);
+  EXPECT_EQ(table.Deliver(1), nullptr);
+  EXPECT_EQ(table.TakeUndelivered(), std::vector<PendingCall*>{&under_way});
+  EXPECT_EQ(table.size(), 1u);
+}
+
+std::string BatchFor(const std::string& instance, std::initializer_list<uint64_t> ids) {
+  mesh::v1::ReplyBatch batch;
+  batch.set_instance_id(instance);
+  for (const uint64_t id : ids) {
+    batch.add_replies()->set_correlation_id(id);
+  }
+  return batch.SerializeAsString();
+}
+
+TEST(Replies, EndTheCallsTheyBelongTo) {
+  PendingTable table(TestGauge());
+  CountingCall first;
+  CountingCall second;
+  table.Insert(7, first, Await::kOutcome);
+  table.Insert(8, second, Await::kOutcome);
+  mesh::v1::ReplyBatch scratch;
+  // 9 is nobody's any more, and a batch may come twice.
+  EXPECT_EQ(*DeliverReplies(BatchFor("me", {7, 9}), "me", scratch, table), 1);
+  EXPECT_EQ(*DeliverReplies(BatchFor("me", {7, 9}), "me", scratch, table), 0);
+  EXPECT_EQ(first.replies, 1);
+  EXPECT_EQ(second.replies, 0);
+}
+
+TEST(Replies, ForOthersArePassedOver) {
+  PendingTable table(TestGauge());
+  CountingCall call;
+  table.Insert(7, call, Await::kOutcome);
+  mesh::v1::ReplyBatch scratch;
+  EXPECT_EQ(*DeliverReplies(BatchFor("you", {7}), "me", scratch, table), 0);
+  EXPECT_EQ(*DeliverReplies(BatchFor(std::string(200, 'y'), {7}), "me", scratch, table), 0);
+  EXPECT_EQ(*DeliverReplies(BatchFor("", {7}), "me", scratch, table), 0);
+  EXPECT_EQ(call.replies, 0);
+}
+
+TEST(Replies, ThatAreNoneAreRefused) {
+  PendingTable table(TestGauge());
+  mesh::v1::ReplyBatch scratch;
+  EXPECT_EQ(DeliverReplies("\xFF\xFF\xFF", "me", scratch, table).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(DeadlineWheel, GivesIdsWhenTheirTickHasCome) {
+  DeadlineWheel wheel(100);
+  EXPECT_EQ(wheel.Next(), DeadlineWheel::kNever);
+  EXPECT_EQ(wheel.Add(10, 1), 10);
+  EXPECT_EQ(wheel.Add(5, 2), 5);
+  EXPECT_EQ(wheel.Next(), 5);
+  std::vector<uint64_t> due;
+  wheel.Take(4, due);
+  EXPECT_TRUE(due.empty());
+  wheel.Take(7, due);
+  EXPECT_EQ(due, std::vector<uint64_t>{2});
+  due.clear();
+  wheel.Take(1000, due);
+  EXPECT_EQ(due, std::vector<uint64_t>{1});
+  EXPECT_EQ(wheel.Next(), DeadlineWheel::kNever);
+}
+
+TEST(DeadlineWheel, LosesNothingThatComesLateOrLiesTooFarAhead) {
+  DeadlineWheel wheel(100);
+  std::vector<uint64_t> due;
+  wheel.Take(50, due);
+  EXPECT_EQ(wheel.Add(20, 1), 51);
+  EXPECT_EQ(wheel.Add(5000, 2), 150);
+  wheel.Take(150, due);
+  EXPECT_EQ(due, (std::vector<uint64_t>{1, 2}));
+}
+
+TEST(DeadlineWheel, LosesNothingWhenAddedToWhileTaken) {
+  DeadlineWheel wheel(64);
+  constexpr uint64_t kIds = 20'000;
+  std::atomic<bool> done = false;
+  std::vector<uint64_t> due;
+  int64_t tick = 0;
+  std::thread taker([&] {
+    while (!done) {
+      wheel.Take(++tick, due);
+    }
+  });
+  for (uint64_t id = 0; id < kIds; ++id) {
+    wheel.Add(static_cast<int64_t>(id), id);
+  }
+  done = true;
+  taker.join();
+  wheel.Take(tick + 65, due);
+  std::sort(due.begin(), due.end());
+  ASSERT_EQ(due.size(), kIds);
+  EXPECT_EQ(std::unique(due.begin(), due.end()), due.end());
+}
+
+TEST(DeadlineThread, EndsACallThatNobodyAnswers) {
+  PendingTable table(TestGauge());
+  CountingCall call;
+  table.Insert(1, call, Await::kOutcome);
+  absl::Notification ended;
+  DeadlineThread deadlines(absl::Seconds(60), [&](uint64_t id) {
+    if (PendingCall* found = table.Take(id)) {
+      found->OnOutcomePending(absl::OkStatus());
+      ended.Notify();
+    }
+  });
+  // A later one first: the thread has to be woken for the earlier.
+  deadlines.Add(2, absl::Seconds(30));
+  deadlines.Add(1, absl::Milliseconds(1));
+  ended.WaitForNotification();
+  EXPECT_EQ(call.outcome_pending, 1);
+}
+
+}  // namespace
+}  // namespace tradewind::gateway

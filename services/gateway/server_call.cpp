@@ -1,0 +1,112 @@
+#include "services/gateway/server_call.h"
+
+#include <fmt/format.h>
+
+#include "absl/time/clock.h"
+#include "grpcpp/support/proto_buffer_reader.h"
+
+#include "services/gateway/logger.h"
+#include "services/gateway/validator.h"
+#include "tradewind/rpc/errors.h"
+
+namespace tradewind::gateway {
+namespace {
+
+constexpr std::array<const char*, 17> kCodeNames = {
+    "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
+    "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
+    "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
+    "DATA_LOSS", "UNAUTHENTICATED"};
+
+size_t CodeIndex(grpc::StatusCode code) {
+  const auto index = static_cast<size_t>(code);
+  return index < kCodeNames.size() ? index : static_cast<size_t>(grpc::StatusCode::UNKNOWN);
+}
+
+// Our own failures are for whoever runs the mesh; all others are the caller's to read.
+bool IsOurs(grpc::StatusCode code) {
+  return code == grpc::StatusCode::INTERNAL || code == grpc::StatusCode::DATA_LOSS ||
+         code == grpc::StatusCode::UNKNOWN || code == grpc::StatusCode::UNAVAILABLE;
+}
+
+telemetry::TraceContext TraceOf(const grpc::GenericCallbackServerContext& context) {
+  const auto& metadata = context.client_metadata();
+  if (const auto found = metadata.find("traceparent"); found != metadata.end()) {
+    if (const auto parent = telemetry::TraceContext::Parse({found->second.data(), found->second.size()})) {
+      return parent->NewChild();
+    }
+  }
+  return telemetry::TraceContext::NewRoot();
+}
+
+}  // namespace
+
+MethodMetrics::MethodMetrics(const Method& method)
+    : seconds_(telemetry::NewHistogram("tradewind_gateway_call_seconds", "Time from a call's arrival to its end.",
+                                       {{"method", method.path}})) {
+  calls_.reserve(kCodeNames.size());
+  for (const char* code : kCodeNames) {
+    calls_.push_back(telemetry::NewCounter("tradewind_gateway_calls_total", "Calls that have ended, by status code.",
+                                           {{"method", method.path}, {"code", code}}));
+  }
+}
+
+void MethodMetrics::Observe(grpc::StatusCode code, absl::Duration took) const {
+  calls_[CodeIndex(code)].Add();
+  seconds_.Observe(absl::ToDoubleSeconds(took));
+}
+
+ServerCall::ServerCall(const Method& method, const MethodMetrics& metrics, grpc::GenericCallbackServerContext& context)
+    : method_(method), metrics_(metrics), context_(context), start_(absl::Now()), trace_(TraceOf(context)) {}
+
+void ServerCall::End(const grpc::Status& status) {
+  Account(status);
+  Finish(status);
+}
+
+void ServerCall::End(const errors::Problem& problem) { End(rpc::ToGrpcStatus(problem)); }
+
+void ServerCall::EndWith(grpc::ByteBuffer response) {
+  Account(grpc::Status::OK);
+  response_.Swap(&response);
+  StartWriteAndFinish(&response_, grpc::WriteOptions(), grpc::Status::OK);
+}
+
+void ServerCall::Account(const grpc::Status& status) {
+  const absl::Duration took = absl::Now() - start_;
+  metrics_.Observe(status.error_code(), took);
+  const telemetry::TraceScope scope(trace_);
+  const char* code = kCodeNames[CodeIndex(status.error_code())];
+  if (IsOurs(status.error_code())) {
+    kLog.Warn("call failed",
+              {{"method", method_.path}, {"code", code}, {"took", took}, {"error", status.error_message()}});
+  } else {
+    kLog.Debug("call", {{"method", method_.path}, {"code", code}, {"took", took}});
+  }
+}
+
+google::protobuf::Message* ServerCall::ParseAndCheck(google::protobuf::Arena& arena) {
+  google::protobuf::Message* message = method_.request_prototype->New(&arena);
+  grpc::ProtoBufferReader reader(&request_);
+  if (!reader.status().ok() || !message->ParseFromZeroCopyStream(&reader)) {
+    End(errors::Problem{.code = absl::StatusCode::kInvalidArgument,
+                        .reason = "MALFORMED_REQUEST",
+                        .message = fmt::format("the request is not a {}: not protobuf, or text that is not UTF-8",
+                                               method_.request_type)});
+    return nullptr;
+  }
+  std::vector<errors::FieldViolation> violations = Validate(*method_.rules, *message);
+  if (!violations.empty()) {
+    End(errors::InvalidFields(std::move(violations)));
+    return nullptr;
+  }
+  return message;
+}
+
+std::string_view ServerCall::Metadata(const char* name) const {
+  const auto& metadata = context_.client_metadata();
+  const auto found = metadata.find(name);
+  return found != metadata.end() ? std::string_view(found->second.data(), found->second.size()) : std::string_view();
+}
+
+}  // namespace tradewind::gateway

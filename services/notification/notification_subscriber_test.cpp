@@ -1,0 +1,135 @@
+#include "services/notification/notification_subscriber.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "google/protobuf/util/message_differencer.h"
+#include "google/protobuf/util/time_util.h"
+
+#include "tradewind/testing/fake_context.h"
+
+namespace tradewind::notification {
+namespace {
+
+using google::protobuf::util::MessageDifferencer;
+using google::protobuf::util::TimeUtil;
+using ::testing::ElementsAre;
+using ::testing::MatchesRegex;
+using v1::Notification;
+using v1::NotificationCreated;
+using Kind = Outcome::Kind;
+
+order::v1::OrderConfirmed Confirmed() {
+  order::v1::OrderConfirmed event;
+  event.set_order_id("o-1");
+  event.set_user_id("u-1");
+  event.mutable_total()->set_currency_code("EUR");
+  event.mutable_total()->set_units(20);
+  *event.mutable_confirm_time() = TimeUtil::MicrosecondsToTimestamp(5'000'000);
+  return event;
+}
+
+TEST(NotificationSubscriberTest, TellsTheBuyerOfAConfirmedOrder) {
+  testing::FakeContext context;
+  context.set_event_id("order/3/17");
+  ASSERT_EQ(context.Handle(Confirmed(), OnOrderConfirmed).kind(), Kind::kAck);
+
+  const std::string id = NotificationId("order/3/17", "u-1", v1::NOTIFICATION_CHANNEL_IN_APP);
+  const auto* notification = context.Find<Notification>(id);
+  ASSERT_NE(notification, nullptr);
+  EXPECT_EQ(notification->id(), id);
+  EXPECT_EQ(notification->user_id(), "u-1");
+  EXPECT_EQ(notification->channel(), v1::NOTIFICATION_CHANNEL_IN_APP);
+  EXPECT_EQ(notification->kind(), v1::NOTIFICATION_KIND_ORDER_CONFIRMED);
+  EXPECT_EQ(notification->event_id(), "order/3/17");
+  EXPECT_FALSE(notification->subject().empty());
+  EXPECT_FALSE(notification->body().empty());
+  EXPECT_FALSE(notification->read());
+  EXPECT_EQ(TimeUtil::TimestampToMicroseconds(notification->create_time()), 5'000'000);
+
+  const auto events = context.Events<NotificationCreated>();
+  ASSERT_EQ(events.size(), 1);
+  EXPECT_EQ(events[0].user_id(), "u-1");
+  EXPECT_TRUE(MessageDifferencer::Equals(events[0].notification(), *notification));
+}
+
+TEST(NotificationSubscriberTest, TellsOnceHoweverOftenAnEventIsHandled) {
+  testing::FakeContext context;
+  ASSERT_EQ(context.Handle(Confirmed(), OnOrderConfirmed).kind(), Kind::kAck);
+  ASSERT_EQ(context.Handle(Confirmed(), OnOrderConfirmed).kind(), Kind::kAck);
+  EXPECT_TRUE(context.events().empty());
+  EXPECT_EQ(context.Count<Notification>(), 1);
+}
+
+TEST(NotificationSubscriberTest, TellsAgainOfAnotherEvent) {
+  testing::FakeContext context;
+  ASSERT_EQ(context.Handle(Confirmed(), OnOrderConfirmed).kind(), Kind::kAck);
+  context.set_event_id("event-2");
+  ASSERT_EQ(context.Handle(Confirmed(), OnOrderConfirmed).kind(), Kind::kAck);
+  EXPECT_EQ(context.events().size(), 1);
+  EXPECT_EQ(context.Count<Notification>(), 2);
+}
+
+TEST(NotificationSubscriberTest, WelcomesANewUser) {
+  testing::FakeContext context;
+  user::v1::UserRegistered event;
+  event.set_user_id("u-1");
+  event.set_display_name("Ada");
+  ASSERT_EQ(context.Handle(event, OnUserRegistered).kind(), Kind::kAck);
+
+  const auto events = context.Events<NotificationCreated>();
+  ASSERT_EQ(events.size(), 1);
+  EXPECT_EQ(events[0].notification().kind(), v1::NOTIFICATION_KIND_WELCOME);
+  EXPECT_EQ(events[0].notification().subject(), "Welcome, Ada");
+  // The event does not say when: then it is now.
+  EXPECT_EQ(TimeUtil::TimestampToMicroseconds(events[0].notification().create_time()),
+            absl::ToUnixMicros(context.now()));
+}
+
+TEST(NotificationSubscriberTest, TellsOfACancellation) {
+  testing::FakeContext context;
+  order::v1::OrderCancelled event;
+  event.set_order_id("o-1");
+  event.set_user_id("u-1");
+  ASSERT_EQ(context.Handle(event, OnOrderCancelled).kind(), Kind::kAck);
+  ASSERT_EQ(context.Events<NotificationCreated>().size(), 1);
+  EXPECT_EQ(context.Events<NotificationCreated>()[0].notification().kind(), v1::NOTIFICATION_KIND_ORDER_CANCELLED);
+}
+
+TEST(NotificationSubscriberTest, SetsAsideAnEventThatNamesNobody) {
+  testing::FakeContext context;
+  order::v1::OrderConfirmed event = Confirmed();
+  event.clear_user_id();
+  EXPECT_EQ(context.Handle(event, OnOrderConfirmed).kind(), Kind::kDead);
+  EXPECT_EQ(context.Count<Notification>(), 0);
+}
+
+TEST(NotificationIdTest, IsAUuidThatDependsOnAllThree) {
+  const auto channel = v1::NOTIFICATION_CHANNEL_IN_APP;
+  const std::string id = NotificationId("e-1", "u-1", channel);
+  EXPECT_THAT(id, MatchesRegex("[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"));
+  EXPECT_EQ(NotificationId("e-1", "u-1", channel), id);
+  const std::set<std::string> ids = {id, NotificationId("e-2", "u-1", channel), NotificationId("e-1", "u-2", channel),
+                                     NotificationId("e-1", "u-1", v1::NOTIFICATION_CHANNEL_UNSPECIFIED),
+                                     NotificationId("e-1u", "-1", channel)};
+  EXPECT_EQ(ids.size(), 5);
+}
+
+TEST(NotificationIdTest, StaysTheSameFromVersionToVersion) {
+  // A store holds ids made by earlier versions: a changed recipe would tell everyone again when events are replayed.
+  EXPECT_EQ(NotificationId("e-1", "u-1", v1::NOTIFICATION_CHANNEL_IN_APP), "7029c8c2-9af9-8f7c-9908-332d06b7f80d");
+}
+
+TEST(NotificationIndexTest, ListsANotificationWithAllAndWithItsUser) {
+  Notification notification;
+  notification.set_user_id("u-1");
+  *notification.mutable_create_time() = TimeUtil::MicrosecondsToTimestamp(42);
+  EXPECT_THAT(IndexNotification(notification),
+              ElementsAre(store::IndexEntry{.index = "all", .value = "", .order = 42},
+                          store::IndexEntry{.index = "user", .value = "u-1", .order = 42}));
+}
+
+}  // namespace
+}  // namespace tradewind::notification

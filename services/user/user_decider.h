@@ -1,0 +1,30 @@
+// What becomes of an account: the pure answer to each command. Its state is the UserRecord, of which clients see the
+// User.
+#pragma once
+
+#include <vector>
+
+#include "services/user/user_record.pb.h"
+#include "tradewind/app/app.h"
+#include "tradewind/store/store.h"
+#include "tradewind/user/v1/events.pb.h"
+#include "tradewind/user/v1/user.pb.h"
+
+namespace tradewind::user {
+
+struct UserDecider {
+  using State = internal::v1::UserRecord;
+  using Commands = Types<v1::RegisterUserRequest>;
+  using Events = Types<v1::UserRegistered>;
+
+  // One account per address: the claim under the normalized address is an aggregate of its own, and of two commands
+  // that both saw it free, one is decided again. Rejects: EMAIL_TAKEN, USER_EXISTS, PASSWORD_NOT_HASHED.
+  static Outcome Decide(const v1::RegisterUserRequest& command, Loaded<State> record, Context& context);
+};
+
+// Secondary indexes, both in the order of registration: every account, and the one of a normalized address.
+inline constexpr std::string_view kAllUsers = "all";
+inline constexpr std::string_view kUsersByEmail = "email";
+std::vector<store::IndexEntry> IndexUser(const internal::v1::UserRecord& record);
+
+}  // namespace tradewind::user

@@ -1,0 +1,29 @@
+// What the user service answers over gRPC: its own accounts, read from its store, without what must stay there.
+// Commands come through Kafka and are not implemented here.
+#pragma once
+
+#include "tradewind/store/store.h"
+#include "tradewind/user/v1/user.grpc.pb.h"
+
+namespace tradewind::user {
+
+// Thread-safe. Its methods read the store on gRPC's own threads; with SQLite that is a matter of microseconds, less
+// than handing the call to another thread and back.
+class UserQueries final : public v1::UserService::CallbackService {
+ public:
+  // `reader` outlives the service.
+  explicit UserQueries(store::Reader& reader) : reader_(reader) {}
+
+  grpc::ServerUnaryReactor* GetUser(grpc::CallbackServerContext* context, const v1::GetUserRequest* request,
+                                    v1::User* response) override;
+  grpc::ServerUnaryReactor* ListUsers(grpc::CallbackServerContext* context, const v1::ListUsersRequest* request,
+                                      v1::ListUsersResponse* response) override;
+
+ private:
+  grpc::Status Get(const v1::GetUserRequest& request, v1::User* response);
+  grpc::Status List(const v1::ListUsersRequest& request, v1::ListUsersResponse* response);
+
+  store::Reader& reader_;
+};
+
+}  // namespace tradewind::user
