@@ -1,0 +1,181 @@
+# One mesh on this machine: its processes, ports and folders, and how each is started, asked and stopped. Sourced by
+# deploy/up, deploy/down and deploy/service after lib/common.sh; call mesh_init first.
+# shellcheck shell=bash
+
+# In the order of starting. Stopping goes the other way round: the front door closes first.
+SERVICES=(user order notification gateway)
+
+# Seconds a process has to drain after SIGTERM before it is killed: longer than its own deadline.
+STOP_SECONDS=40
+
+# The port on 127.0.0.1 of each listener. TRADEWIND_PORT_<NAME> replaces a default; --port-offset is added to all.
+declare -A PORT
+# Processes that this very shell started, by service.
+declare -A CHILD_PID
+declare -A DEFAULT_PORTS=(
+  [GATEWAY]=50051 [USER]=50052 [ORDER]=50053 [NOTIFICATION]=50054
+  [METRICS_GATEWAY]=9464 [METRICS_USER]=9465 [METRICS_ORDER]=9466 [METRICS_NOTIFICATION]=9467
+  [KAFKA]=9092 [KAFKA_CONTROLLER]=9093
+)
+
+# mesh_init ROOT VAR OFFSET: where the tree is, where the data goes, how far the ports are shifted.
+mesh_init() {
+  ROOT=$1
+  VAR=$2
+  local offset=$3 name variable value
+  [[ "$offset" =~ ^[0-9]{1,5}$ ]] || fail "--port-offset: '$offset' is not a number from 0 to 99999"
+  [[ "$VAR" == /* ]] || VAR="$PWD/$VAR"
+  VAR=$(realpath -m "$VAR")
+  BIN="$ROOT/build/bin"
+  # Settings of these scripts, which the executables do not know.
+  CHILD=(env)
+  for name in "${!DEFAULT_PORTS[@]}"; do
+    variable="TRADEWIND_PORT_$name"
+    value=${!variable:-${DEFAULT_PORTS[$name]}}
+    [[ "$value" =~ ^[0-9]{1,5}$ ]] || fail "$variable: '$value' is not a port number"
+    PORT[$name]=$((10#$value + 10#$offset))
+    ((PORT[$name] > 0 && PORT[$name] < 65536)) ||
+      fail "port ${PORT[$name]} is not between 1 and 65535; see $variable and --port-offset"
+    CHILD+=(-u "$variable")
+  done
+}
+
+address_of() { printf '127.0.0.1:%d' "${PORT[$1]}"; }
+pid_file() { printf '%s/run/%s.pid' "$VAR" "$1"; }
+log_file() { printf '%s/log/%s.log' "$VAR" "$1"; }
+kafka() { "$ROOT/deploy/kafka/broker" "$@" --dir "$VAR/kafka" 9>&-; }
+
+# Names the setting of every port that somebody else has; false if there was one.
+mesh_ports_free() {
+  local name status=0
+  for name in $(printf '%s\n' "${!PORT[@]}" | sort); do
+    if port_taken "${PORT[$name]}"; then
+      warn "port ${PORT[$name]} is taken by another program: free it, or set TRADEWIND_PORT_$name or --port-offset N"
+      status=1
+    fi
+  done
+  return $status
+}
+
+# ---- one process ----------------------------------------------------------------------------------------------------
+
+# When process $1 started, in clock ticks since boot. With the pid it names a process for good; a pid alone may have
+# been given to another. Empty for a process that has ended, reaped or not.
+process_start() {
+  local line
+  local -a fields
+  # The subshell keeps the shell's own complaint quiet when the process has just gone.
+  line=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
+  # After the name, which may hold spaces and brackets: field 0 is the state, field 19 the start.
+  read -ra fields <<<"${line##*) }"
+  [[ "${fields[0]}" == [ZX] ]] || printf '%s' "${fields[19]}"
+}
+
+# record_process NAME PID: pid in the first line, start in the second.
+record_process() { printf '%d\n%s\n' "$2" "$(process_start "$2")" >"$(pid_file "$1")"; }
+
+# The pid recorded for $1 if that very process still runs, else nothing.
+running_pid() {
+  local pid='' start=''
+  { read -r pid && read -r start; } 2>/dev/null <"$(pid_file "$1")" || return 0
+  [[ "$pid" =~ ^[0-9]+$ && -n "$start" && "$(process_start "$pid")" == "$start" ]] || return 0
+  printf '%s' "$pid"
+}
+is_running() { [[ -n "$(running_pid "$1")" ]]; }
+is_stopped() { [[ -z "$(running_pid "$1")" ]]; }
+kafka_is_running() { kafka status >/dev/null 2>&1; }
+
+# ---- one service ----------------------------------------------------------------------------------------------------
+
+# COMMAND becomes the command line of service $1.
+service_command() {
+  local upper=${1^^} backend services=''
+  COMMAND=("$BIN/tradewind-$1"
+    "--kafka.brokers=$(address_of KAFKA)"
+    "--grpc.address=$(address_of "$upper")"
+    "--metrics.address=$(address_of "METRICS_$upper")")
+  if [[ "$1" == gateway ]]; then
+    for backend in user order notification; do
+      services+="tradewind.$backend.v1.${backend^}Service=$(address_of "${backend^^}"),"
+    done
+    COMMAND+=("--gateway.services=${services%,}")
+  else
+    COMMAND+=("--store.directory=$VAR/$1")
+  fi
+}
+
+# Writes $VAR/cli.yaml, with which the operator's command finds this mesh: `tradewind status --config var/cli.yaml`.
+write_cli_settings() {
+  local name
+  {
+    printf 'kafka:\n  brokers: %s\n' "$(address_of KAFKA)"
+    printf 'cli:\n  gateway: %s\n  services:\n' "$(address_of GATEWAY)"
+    for name in gateway user order notification; do printf '    %s: %s\n' "$name" "$(address_of "${name^^}")"; done
+    printf '  groups:\n'
+    for name in user order notification; do printf '    %s: %s\n' "$name" "$(address_of "METRICS_${name^^}")"; done
+  } >"$VAR/cli.yaml"
+}
+
+# Starts service $1 in a session of its own, so that a Ctrl-C at the terminal reaches only who stops things in order.
+service_start() {
+  local log
+  log=$(log_file "$1")
+  service_command "$1"
+  mkdir -p "$VAR/run" "$VAR/log" || fail "cannot make folders in $VAR; choose another with --var DIR"
+  # Standard input too is closed to it, and the lock of deploy/up, which is not its to hold.
+  "${CHILD[@]}" setsid "${COMMAND[@]}" >>"$log" 2>&1 </dev/null 9>&- &
+  # shellcheck disable=SC2034
+  CHILD_PID[$1]=$!
+  record_process "$1" $!
+}
+
+service_is_healthy() {
+  service_command "$1"
+  "${CHILD[@]}" "${COMMAND[0]}" health "${COMMAND[@]:1}" >/dev/null 2>&1 9>&-
+}
+
+# healthy_or_gone NAME: what to wait for after a start.
+healthy_or_gone() { is_stopped "$1" || service_is_healthy "$1"; }
+
+# service_wait NAME SECONDS: until it is healthy; otherwise says what its log ends with.
+service_wait() {
+  wait_until "$2" healthy_or_gone "$1" || {
+    warn "tradewind-$1 is not healthy after $2 s; its log: $(log_file "$1")"
+    tail -n 5 "$(log_file "$1")" >&2
+    return 1
+  }
+  if is_stopped "$1"; then
+    warn "tradewind-$1 ended while starting; its log ($(log_file "$1")) ends with:"
+    tail -n 5 "$(log_file "$1")" >&2
+    return 1
+  fi
+}
+
+# Ends service $1 with SIGTERM and waits; after STOP_SECONDS by SIGKILL, which is a failure.
+service_stop() {
+  local pid
+  pid=$(running_pid "$1")
+  if [[ -n "$pid" ]]; then
+    kill -TERM "$pid" 2>/dev/null || true
+    if ! wait_until "$STOP_SECONDS" is_stopped "$1"; then
+      warn "tradewind-$1 (pid $pid) did not end within $STOP_SECONDS s of SIGTERM; killed. Its log: $(log_file "$1")"
+      kill -KILL "$pid" 2>/dev/null || true
+      wait_until 10 is_stopped "$1" || fail "process $pid does not end, not even by SIGKILL"
+      rm -f "$(pid_file "$1")"
+      return 1
+    fi
+  fi
+  rm -f "$(pid_file "$1")"
+}
+
+# Ends the whole mesh, front door first, Kafka last. Tells whether all ended by themselves.
+mesh_stop() {
+  local i status=0
+  for ((i = ${#SERVICES[@]} - 1; i >= 0; i--)); do
+    progress "stopping tradewind-${SERVICES[i]} ($(elapsed))"
+    service_stop "${SERVICES[i]}" || status=1
+  done
+  progress "stopping Kafka ($(elapsed))"
+  kafka stop >/dev/null || status=1
+  return $status
+}
