@@ -1,0 +1,95 @@
+"""The two sides of a comparison: a baseline with one setting of its sweep, and Tradewind. Both have an address that
+answers CreateOrder, and processes."""
+
+import contextlib
+import dataclasses
+import itertools
+import pathlib
+
+from .processes import BenchError, Process, free_port
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """One point of the sweep over librdkafka's producer settings."""
+    linger_ms: int
+    in_flight: int
+
+    def flags(self):
+        return ["--linger-ms", self.linger_ms, "--in-flight", self.in_flight]
+
+    def __str__(self):
+        return f"linger {self.linger_ms} ms, {self.in_flight} in flight to the broker"
+
+
+@dataclasses.dataclass(frozen=True)
+class Places:
+    """Where things are."""
+    root: pathlib.Path
+    services: pathlib.Path  # tradewind-gateway and the others
+    programs: pathlib.Path  # bench-server and the others
+    work: pathlib.Path  # Stores and logs of this run; emptied at its start.
+    brokers: str
+
+
+class Side(contextlib.ExitStack):
+    """Processes that belong together, ended together, the last started first."""
+
+    _numbers = itertools.count(1)
+
+    def __init__(self, places, name):
+        super().__init__()
+        number = next(Side._numbers)
+        self._places = places
+        self._folder = places.work / f"{number:02}-{name}"
+        # Topics of its own: no side reads what another left.
+        self.prefix = f"b{number}."
+        self.address = f"127.0.0.1:{free_port()}"
+        self.processes = {}
+
+    def _start(self, name, command):
+        process = Process(name, command, self._folder)
+        self.callback(process.stop)
+        self.processes[name] = process
+
+    def check(self):
+        for process in self.processes.values():
+            process.check()
+
+
+class Baseline(Side):
+    """bench-server, and behind it bench-consumer when calls wait for their outcome."""
+
+    def __init__(self, places, answer, setting):
+        super().__init__(places, f"baseline-{answer}")
+        common = ["--brokers", places.brokers, "--prefix", self.prefix, *setting.flags()]
+        self._start("bench-server",
+                    [places.programs / "bench-server", "--address", self.address, "--answer", answer, *common])
+        if answer == "outcome":
+            self._start("bench-consumer",
+                        [places.programs / "bench-consumer", "--database", self._folder / "state.db", *common])
+
+
+class Tradewind(Side):
+    """The gateway and the named services, each with its own ports and store, as deploy/up starts them otherwise."""
+
+    def __init__(self, places, services):
+        super().__init__(places, "tradewind")
+        addresses = {name: f"127.0.0.1:{free_port()}" for name in ("user", "order", "notification")}
+        for name in services:
+            self._start(f"tradewind-{name}",
+                        [self._binary(name), *self._common(), f"--grpc.address={addresses[name]}",
+                         f"--store.directory={self._folder / 'store'}"])
+        routes = ",".join(f"tradewind.{name}.v1.{name.capitalize()}Service={address}"
+                          for name, address in addresses.items())
+        self._start("tradewind-gateway", [self._binary("gateway"), *self._common(), f"--grpc.address={self.address}",
+                                          f"--gateway.services={routes}"])
+
+    def _binary(self, name):
+        path = self._places.services / f"tradewind-{name}"
+        if not path.exists():
+            raise BenchError(f"{path} is missing: build it, or name another folder in BIN")
+        return path
+
+    def _common(self):
+        return [f"--kafka.brokers={self._places.brokers}", f"--kafka.topic_prefix={self.prefix}", "--metrics.address="]

@@ -1,0 +1,166 @@
+"""Kafka away while calls come in, and processes told to end while calls are under way."""
+
+import signal
+import subprocess
+import threading
+import time
+
+import grpc
+import pytest
+
+from support.client import Client, Problem, new_user_id, order_request
+from support.mesh import wait_until
+
+
+@pytest.fixture
+def kafka_comes_back(mesh):
+    """Whatever becomes of the test, the others find Kafka running."""
+    yield
+    mesh.kafka("start")
+    wait_until(lambda: all(mesh.is_healthy(name) for name in ("user", "order", "notification", "gateway")), 60, "health")
+
+
+@pytest.mark.parametrize("how", ["stop", "kill"])
+def test_calls_fail_fast_while_kafka_is_away_and_go_on_after(mesh, client, kafka_comes_back, how):
+    client.create_order(order_request(new_user_id()))
+    mesh.kafka(how)
+    requests = [order_request(new_user_id()) for _ in range(5)]
+    for request in requests:
+        begin = time.monotonic()
+        with pytest.raises(grpc.RpcError) as caught:
+            client.create_order(request, timeout=10)
+        took = time.monotonic() - begin
+        problem = Problem(caught.value)
+        certainly_not_there = problem.code == grpc.StatusCode.UNAVAILABLE
+        outcome_open = problem.code == grpc.StatusCode.DEADLINE_EXCEEDED and problem.reason == "OUTCOME_PENDING"
+        assert certainly_not_there or outcome_open, str(problem)
+        # About a second: well before the caller's own ten.
+        assert took < 4, f"{took:.1f} s"
+    # Reading needs no Kafka.
+    assert client.orders_of(requests[0]["user_id"]) == []
+
+    mesh.kafka("start")
+    for request in requests:
+
+        def repeated():
+            try:
+                return client.create_order(request, timeout=5)
+            except grpc.RpcError:
+                return None
+
+        order = wait_until(repeated, 60, "a repeated order to go through")
+        assert [found["id"] for found in client.orders_of(request["user_id"])] == [order["id"]]
+
+
+class Load:
+    """Orders from several threads until told to stop; keeps what was answered and what was not."""
+
+    def __init__(self, address, threads=16):
+        self.user_id = new_user_id()
+        self.orders = []
+        self.failed = []
+        self._stop = threading.Event()
+        self._client = Client(address)
+        self._threads = [threading.Thread(target=self._run) for _ in range(threads)]
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+        self._client.close()
+
+    def _run(self):
+        while not self._stop.is_set():
+            request = order_request(self.user_id)
+            try:
+                self.orders.append(self._client.create_order(request, timeout=5)["id"])
+            except grpc.RpcError as error:
+                self.failed.append((request, Problem(error)))
+                # A closed door answers at once: knock less often.
+                self._stop.wait(0.05)
+
+
+def confirmations(client, user_id):
+    return sum(
+        notification["kind"] == "NOTIFICATION_KIND_ORDER_CONFIRMED" for notification in client.notifications_of(user_id)
+    )
+
+
+def repeat_until_answered(client, request):
+    def once():
+        try:
+            return client.create_order(request, timeout=5)["id"]
+        except grpc.RpcError:
+            return None
+
+    return wait_until(once, 60, "a repeated order to be answered")
+
+
+@pytest.mark.parametrize("name", ["order", "gateway", "notification"])
+def test_a_process_told_to_end_under_load_drains_and_ends_well(mesh, client, name):
+    mesh.service("stop", name)
+    log = (mesh.var / "log" / f"{name}.log").open("ab")
+    process = subprocess.Popen(mesh.command(name), stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+    restarted = False
+    try:
+        wait_until(lambda: mesh.is_healthy(name), 30, f"tradewind-{name} to be healthy")
+        with Load(mesh.address("gateway")) as load:
+            wait_until(lambda: len(load.orders) > 200, 60, "load")
+            process.send_signal(signal.SIGTERM)
+            code = process.wait(timeout=60)
+            mesh.service("start", name)
+            restarted = True
+            after = len(load.orders)
+            wait_until(lambda: len(load.orders) > after + 200, 60, "load after the restart")
+        assert code == 0
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        log.close()
+        if not restarted:
+            mesh.service("start", name)
+    repeated = [repeat_until_answered(client, request) for request, _ in load.failed]
+    expected = sorted(load.orders + repeated)
+    assert len(set(expected)) == len(expected)
+    assert sorted(order["id"] for order in client.orders_of(load.user_id)) == expected
+    wait_until(lambda: confirmations(client, load.user_id) >= len(expected), 30, "every confirmation")
+    assert confirmations(client, load.user_id) == len(expected)
+
+
+def test_a_whole_system_told_to_end_under_load_loses_nothing(second_mesh):
+    process = second_mesh.up_in_foreground()
+    with Load(second_mesh.address("gateway")) as load:
+        wait_until(lambda: len(load.orders) > 200, 60, "load")
+        process.send_signal(signal.SIGTERM)
+        rest = process.stdout.read()
+        code = process.wait(timeout=120)
+    assert code == 0, rest
+    assert "exit code" not in rest and "killed" not in rest
+
+    second_mesh.up()
+    client = Client(second_mesh.address("gateway"))
+    for request, _ in load.failed[:32]:
+        load.orders.append(repeat_until_answered(client, request))
+    found = {order["id"] for order in client.orders_of(load.user_id)}
+    assert set(load.orders) <= found
+    wait_until(lambda: confirmations(client, load.user_id) >= len(found), 30, "every confirmation")
+    assert confirmations(client, load.user_id) == len(found)
+    client.close()
+
+
+def test_a_service_that_is_away_takes_nobody_with_it(mesh, client):
+    mesh.service("stop", "user")
+    try:
+        with pytest.raises(grpc.RpcError) as caught:
+            client.call("tradewind.user.v1.UserService", "ListUsers", {}, timeout=3)
+        assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+        # The others go on.
+        assert client.create_order(order_request(new_user_id()))["state"] == "ORDER_STATE_CONFIRMED"
+    finally:
+        mesh.service("start", "user")

@@ -1,0 +1,130 @@
+"""A gRPC client that knows nothing but an address: what it may call, and with what, it learns by reflection."""
+
+import uuid
+
+import grpc
+from google.protobuf import descriptor_pool, json_format, message_factory
+from google.rpc import error_details_pb2
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+from grpc_status import rpc_status
+
+USERS = "tradewind.user.v1.UserService"
+ORDERS = "tradewind.order.v1.OrderService"
+NOTIFICATIONS = "tradewind.notification.v1.NotificationService"
+
+
+class Client:
+    def __init__(self, address):
+        # A channel of its own for every client, and a quick way back after a server was away.
+        self.channel = grpc.insecure_channel(
+            address,
+            options=[
+                ("grpc.use_local_subchannel_pool", 1),
+                ("grpc.initial_reconnect_backoff_ms", 100),
+                ("grpc.max_reconnect_backoff_ms", 500),
+            ],
+        )
+        self._database = ProtoReflectionDescriptorDatabase(self.channel)
+        self._pool = descriptor_pool.DescriptorPool(self._database)
+        self._methods = {}
+
+    def close(self):
+        self.channel.close()
+
+    def services(self):
+        return self._database.get_services()
+
+    def _method(self, service, name):
+        key = (service, name)
+        if key not in self._methods:
+            method = self._pool.FindServiceByName(service).FindMethodByName(name)
+            request = message_factory.GetMessageClass(method.input_type)
+            response = message_factory.GetMessageClass(method.output_type)
+            kind = self.channel.unary_stream if method.server_streaming else self.channel.unary_unary
+            stub = kind(
+                f"/{service}/{name}",
+                request_serializer=request.SerializeToString,
+                response_deserializer=response.FromString,
+            )
+            self._methods[key] = (request, stub)
+        return self._methods[key]
+
+    def call(self, service, method, request, timeout=10, metadata=None):
+        """`request` is a dict in protobuf's JSON form, and so is the answer, with the names of the schema."""
+        message, stub = self._method(service, method)
+        answer = stub(json_format.ParseDict(request, message()), timeout=timeout, metadata=metadata)
+        return as_dict(answer)
+
+    def stream(self, service, method, request, timeout=30):
+        """An iterator over messages; `cancel()` of it ends the call."""
+        message, stub = self._method(service, method)
+        return stub(json_format.ParseDict(request, message()), timeout=timeout)
+
+    # ---- the calls of a shop ----
+
+    def register(self, email, request_id=None, **fields):
+        request = {"email": email, "display_name": "Test", "password": "correct horse battery", **fields}
+        return self.call(USERS, "RegisterUser", {**request, "request_id": request_id or str(uuid.uuid4())})
+
+    def create_order(self, request, timeout=10, metadata=None):
+        return self.call(ORDERS, "CreateOrder", request, timeout, metadata)
+
+    def orders_of(self, user_id, page_size=1000):
+        return self._all_pages(ORDERS, "ListOrders", "orders", {"user_id": user_id, "page_size": page_size})
+
+    def notifications_of(self, user_id, page_size=1000):
+        request = {"user_id": user_id, "page_size": page_size}
+        return self._all_pages(NOTIFICATIONS, "ListNotifications", "notifications", request)
+
+    def _all_pages(self, service, method, field, request):
+        items = []
+        token = ""
+        while True:
+            page = self.call(service, method, {**request, "page_token": token})
+            items += page[field]
+            token = page["next_page_token"]
+            if not token:
+                return items
+
+
+def as_dict(message):
+    return json_format.MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+
+
+def order_request(user_id, request_id=None, product="tea", quantity=2, units=4):
+    return {
+        "user_id": user_id,
+        "lines": [
+            {"product_id": product, "quantity": quantity, "unit_price": {"currency_code": "EUR", "units": str(units)}}
+        ],
+        "request_id": request_id or str(uuid.uuid4()),
+    }
+
+
+def new_user_id():
+    return f"user-{uuid.uuid4()}"
+
+
+class Problem:
+    """What a failed call told: its code, the reason a program can act on, and the fields it complains of."""
+
+    def __init__(self, error):
+        self.code = error.code()
+        self.message = error.details()
+        self.reason = ""
+        self.metadata = {}
+        self.fields = []
+        status = rpc_status.from_call(error)
+        for detail in status.details if status else ():
+            info = error_details_pb2.ErrorInfo()
+            bad_request = error_details_pb2.BadRequest()
+            if detail.Unpack(info):
+                self.reason = info.reason
+                self.metadata = dict(info.metadata)
+            elif detail.Unpack(bad_request):
+                self.fields += [violation.field for violation in bad_request.field_violations]
+
+    def __str__(self):
+        return f"{self.code} {self.reason}: {self.message}"

@@ -1,0 +1,215 @@
+"""A mesh of a test's own: started by deploy/up in a folder and on ports that nobody else uses."""
+
+import json
+import os
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+TREE = Path(__file__).absolute().parents[2]
+BIN = TREE / "build" / "bin"
+SERVICES = ("user", "order", "notification", "gateway")
+
+_PORTS = {
+    "gateway": 50051,
+    "user": 50052,
+    "order": 50053,
+    "notification": 50054,
+    "kafka": 9092,
+    "kafka_controller": 9093,
+}
+_METRICS_PORTS = {"gateway": 9464, "user": 9465, "order": 9466, "notification": 9467}
+
+# Offsets that keep every port out of the range from which the kernel takes ports for outgoing connections.
+E2E_OFFSET = 11000
+SECOND_OFFSET = 12000
+CHAOS_OFFSET = 13000
+
+
+def wait_until(condition, seconds, what):
+    """Asks until `condition` gives something true, and returns that."""
+    deadline = time.monotonic() + seconds
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}: not within {seconds} s")
+        time.sleep(0.05)
+
+
+def process_is_running(pid):
+    """False for a process that has ended, reaped or not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in "ZX"
+
+
+def processes_naming(text):
+    """Pids of running processes with `text` on their command line."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            command = (entry / "cmdline").read_bytes().decode(errors="replace")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if text in command and process_is_running(int(entry.name)):
+            found.append((int(entry.name), command.replace("\0", " ")))
+    return found
+
+
+class Mesh:
+    def __init__(self, var, offset):
+        self.var = Path(var)
+        self.offset = offset
+
+    # ---- the whole ----
+
+    def _options(self):
+        return ["--var", str(self.var), "--port-offset", str(self.offset)]
+
+    def up(self):
+        """Starts it detached; returns what deploy/up printed."""
+        done = subprocess.run(
+            [TREE / "deploy/up", "--detach", *self._options()],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            stdin=subprocess.DEVNULL,
+        )
+        assert done.returncode == 0, f"deploy/up failed:\n{done.stdout}\n{done.stderr}\n{self.last_logs()}"
+        return done.stdout
+
+    def up_in_foreground(self):
+        """Returns once it is up; the process then runs until it is told to end."""
+        process = subprocess.Popen(
+            [TREE / "deploy/up", *self._options()],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if line.startswith("Ctrl-C"):
+                return process
+        process.wait()
+        raise AssertionError(f"deploy/up ended:\n{''.join(said)}\n{self.last_logs()}")
+
+    def down(self, *options):
+        done = subprocess.run(
+            [TREE / "deploy/down", "--var", str(self.var), *options],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            stdin=subprocess.DEVNULL,
+        )
+        assert done.returncode == 0, f"deploy/down failed:\n{done.stdout}\n{done.stderr}\n{self.last_logs()}"
+        return done.stdout
+
+    # ---- one process ----
+
+    def service(self, verb, name):
+        done = subprocess.run(
+            [TREE / "deploy/service", verb, name, *self._options()],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            stdin=subprocess.DEVNULL,
+        )
+        assert done.returncode == 0, f"deploy/service {verb} {name}:\n{done.stdout}\n{done.stderr}\n{self.last_logs()}"
+        return done.stdout
+
+    def command(self, name):
+        """The command line of a service, as a list."""
+        command = [str(BIN / f"tradewind-{name}"), f"--kafka.brokers={self.address('kafka')}"]
+        command += [f"--grpc.address={self.address(name)}", f"--metrics.address={self.metrics_address(name)}"]
+        if name == "gateway":
+            owners = ",".join(
+                f"tradewind.{owner}.v1.{owner.capitalize()}Service={self.address(owner)}"
+                for owner in ("user", "order", "notification")
+            )
+            command.append(f"--gateway.services={owners}")
+        else:
+            command.append(f"--store.directory={self.var / name}")
+        return command
+
+    def is_healthy(self, name):
+        command = self.command(name)
+        command.insert(1, "health")
+        return subprocess.run(command, capture_output=True, timeout=30).returncode == 0
+
+    def pid(self, name):
+        return int((self.var / "run" / f"{name}.pid").read_text().split()[0])
+
+    def kafka(self, verb, *options):
+        """start, stop or kill the broker."""
+        command = [str(TREE / "deploy/kafka/broker"), verb, "--dir", str(self.var / "kafka"), *options]
+        if verb == "start":
+            command += ["--port", str(self.port("kafka")), "--controller-port", str(self.port("kafka_controller"))]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
+        assert done.returncode == 0, f"broker {verb}:\n{done.stdout}\n{done.stderr}"
+
+    # ---- where things are ----
+
+    def port(self, name):
+        return _PORTS[name] + self.offset
+
+    def address(self, name):
+        return f"127.0.0.1:{self.port(name)}"
+
+    def metrics_address(self, name):
+        return f"127.0.0.1:{_METRICS_PORTS[name] + self.offset}"
+
+    # ---- what it says ----
+
+    def metric(self, service, name, **labels):
+        """The sum of the samples of a metric that have these labels; 0 when there is none."""
+        with urllib.request.urlopen(f"http://{self.metrics_address(service)}/metrics", timeout=5) as answer:
+            text = answer.read().decode()
+        total = 0.0
+        for line in text.splitlines():
+            place, _, value = line.rpartition(" ")
+            if place.partition("{")[0] == name and all(f'{key}="{text}"' in place for key, text in labels.items()):
+                total += float(value)
+        return total
+
+    def log_lines(self, name):
+        """The JSON lines of a service's log."""
+        lines = []
+        for line in (self.var / "log" / f"{name}.log").read_text(errors="replace").splitlines():
+            try:
+                lines.append(json.loads(line))
+            except json.JSONDecodeError:
+                continue
+        return lines
+
+    def last_logs(self):
+        """The ends of all logs, for a failed test's message."""
+        parts = []
+        for path in sorted((self.var / "log").glob("*.log")):
+            parts.append(f"--- {path.name}\n" + "\n".join(path.read_text(errors="replace").splitlines()[-8:]))
+        return "\n".join(parts)
+
+    def cli(self, *arguments, timeout=60):
+        """Runs the operator's command; returns what it printed."""
+        done = subprocess.run(
+            [BIN / "tradewind", *arguments, "--config", str(self.var / "cli.yaml")],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            stdin=subprocess.DEVNULL,
+        )
+        assert done.returncode == 0, f"tradewind {' '.join(arguments)}:\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def tail(self, topic, *options):
+        """Every record on a topic, as `tradewind tail --json` shows it."""
+        output = self.cli("tail", topic, "--until-end", "--json", *options)
+        return [json.loads(line) for line in output.splitlines()]
