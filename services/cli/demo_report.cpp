@@ -30,9 +30,11 @@ double LastHop(const CallReport& call) {
 }
 
 std::string OrderLine(const DemoReport::PlacedOrder& placed) {
+  if (!placed.call.answer_ms.has_value()) {
+    return "order without an answer";
+  }
   return fmt::format("order {}  {}  {}  answered in {}", placed.order.id(), StateName(placed.order.state()),
-                     FormatMoney(placed.order.total()),
-                     placed.call.answer_ms.has_value() ? FormatMs(*placed.call.answer_ms) : "-");
+                     FormatMoney(placed.order.total()), FormatMs(*placed.call.answer_ms));
 }
 
 // Past this many, orders are summed up instead of listed.

@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "services/cli/event_schema.h"
 #include "services/cli/metrics_scrape.h"
 #include "tradewind/rpc/server.h"
 
@@ -29,6 +30,22 @@ std::set<std::string> TopicsWithCommits(absl::Span<const bus::GroupLag> lags) {
     }
   }
   return topics;
+}
+
+// The existing topics that the group may read: the mesh's, and the group's own for events under another key.
+std::vector<std::string> InputsOf(const CliConfig& config, const std::string& group, const EventSchema& schema,
+                                  absl::Span<const bus::TopicInfo> existing) {
+  std::set<std::string> names = {bus::FullTopic(config.kafka, group + ".rekeyed.v1")};
+  for (const auto& [name, types] : schema.topics()) {
+    names.insert(bus::FullTopic(config.kafka, name));
+  }
+  std::vector<std::string> inputs;
+  for (const bus::TopicInfo& topic : existing) {
+    if (names.count(topic.name) > 0) {
+      inputs.push_back(topic.name);
+    }
+  }
+  return inputs;
 }
 
 GroupStatus GatherGroup(const CliConfig& config, const std::string& name, const std::vector<std::string>& topics,
@@ -68,15 +85,10 @@ void GatherKafka(const CliConfig& config, MeshStatus& status) {
     return;
   }
   status.cluster_id = *std::move(cluster_id);
-  std::vector<std::string> names;
-  for (const bus::TopicInfo& topic : *topics) {
-    // Kafka's own ("__consumer_offsets") are no group's input, nor are those under another prefix.
-    if (!topic.name.starts_with("__") && topic.name.starts_with(config.kafka.topic_prefix)) {
-      names.push_back(topic.name);
-    }
-  }
+  const auto schema = EventSchema::Load(config.descriptors);
   for (GroupStatus& group : status.groups) {
-    group = GatherGroup(config, group.name, names, **admin);
+    group = schema.ok() ? GatherGroup(config, group.name, InputsOf(config, group.name, **schema, *topics), **admin)
+                        : GroupStatus{.name = group.name, .status = schema.status()};
   }
 }
 

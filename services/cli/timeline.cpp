@@ -11,7 +11,9 @@
 namespace tradewind::cli {
 
 std::vector<Hop> Sorted(std::vector<Hop> hops) {
-  std::stable_sort(hops.begin(), hops.end(), [](const Hop& a, const Hop& b) { return a.ms < b.ms; });
+  std::stable_sort(hops.begin(), hops.end(), [](const Hop& a, const Hop& b) {
+    return std::pair(std::llround(a.ms * 10), a.logged_ms) < std::pair(std::llround(b.ms * 10), b.logged_ms);
+  });
   return hops;
 }
 

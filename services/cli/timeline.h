@@ -1,6 +1,8 @@
 // The path of one call through the mesh as a list of hops, and how it is shown.
 #pragma once
 
+#include <cstdint>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <ostream>
 #include <string>
@@ -16,9 +18,12 @@ struct Hop {
   std::string what;
   // "topic-partition@offset" of a record, else empty.
   std::string where;
+  // The record's own time, Unix milliseconds. What is not a record comes after those seen at the same time.
+  int64_t logged_ms = std::numeric_limits<int64_t>::max();
 };
 
-// By time; hops of the same time stay in the order given.
+// By time as it is shown. Records that came with one answer of the broker are seen at one time, in the order of their
+// partitions: those are put by their own time. What is equal in both stays in the order given.
 std::vector<Hop> Sorted(std::vector<Hop> hops);
 
 // A line a hop, aligned: milliseconds, what, where.

@@ -20,6 +20,15 @@ TEST(Timeline, IsInOrderOfTimeAndKeepsTies) {
   EXPECT_EQ(order, (std::vector<std::string>{"call", "first of two", "second", "later"}));
 }
 
+TEST(Timeline, PutsRecordsSeenAtOnceByTheirOwnTime) {
+  const std::vector<Hop> hops = Sorted({{.ms = 5.01, .what = "effect", .logged_ms = 20},
+                                        {.ms = 5.02, .what = "answer"},
+                                        {.ms = 5.04, .what = "cause", .logged_ms = 19}});
+  EXPECT_EQ(hops[0].what, "cause");
+  EXPECT_EQ(hops[1].what, "effect");
+  EXPECT_EQ(hops[2].what, "answer");
+}
+
 TEST(Timeline, AlignsTimesToTheRight) {
   std::ostringstream out;
   PrintTimeline({{.ms = 0.04, .what = "call"}, {.ms = 12.36, .what = "a.b.C", .where = "t-0@5"}}, out, false);

@@ -35,7 +35,7 @@ bool TraceCollector::Add(const bus::Record& record, Clock::time_point seen) {
   if (call == calls_.end()) {
     return false;
   }
-  AddHop(call->second, seen, std::string(record.header(bus::kTypeHeader)), PlaceOf(record));
+  AddHop(call->second, seen, std::string(record.header(bus::kTypeHeader)), PlaceOf(record), record.timestamp_ms());
   RememberReplyAddress(record, call->second);
   return true;
 }
@@ -55,9 +55,10 @@ std::vector<std::string> TraceCollector::Missing(const std::string& trace_id,
   return missing;
 }
 
-void TraceCollector::AddHop(Call& call, Clock::time_point seen, std::string what, std::string where) {
+void TraceCollector::AddHop(Call& call, Clock::time_point seen, std::string what, std::string where,
+                            int64_t logged_ms) {
   const double ms = std::chrono::duration<double, std::milli>(seen - call.start).count();
-  call.hops.push_back({.ms = ms, .what = std::move(what), .where = std::move(where)});
+  call.hops.push_back({.ms = ms, .what = std::move(what), .where = std::move(where), .logged_ms = logged_ms});
 }
 
 bool TraceCollector::AddReplies(const bus::Record& record, Clock::time_point seen) {
@@ -69,11 +70,12 @@ bool TraceCollector::AddReplies(const bus::Record& record, Clock::time_point see
   for (const mesh::v1::Reply& reply : batch.replies()) {
     ReplyAddress address{batch.instance_id(), reply.correlation_id()};
     if (const auto awaited = awaited_replies_.find(address); awaited != awaited_replies_.end()) {
-      AddHop(*awaited->second, seen, std::string(ReplyType()), PlaceOf(record));
+      AddHop(*awaited->second, seen, std::string(ReplyType()), PlaceOf(record), record.timestamp_ms());
       ours = true;
       continue;
     }
-    early_replies_.push_back({.address = std::move(address), .seen = seen, .where = PlaceOf(record)});
+    early_replies_.push_back(
+        {.address = std::move(address), .seen = seen, .where = PlaceOf(record), .logged_ms = record.timestamp_ms()});
     if (early_replies_.size() > kMaxEarlyReplies) {
       early_replies_.pop_front();
     }
@@ -91,7 +93,7 @@ void TraceCollector::RememberReplyAddress(const bus::Record& record, Call& call)
   const auto early = std::find_if(early_replies_.begin(), early_replies_.end(),
                                   [&](const EarlyReply& reply) { return reply.address == address; });
   if (early != early_replies_.end()) {
-    AddHop(call, early->seen, std::string(ReplyType()), early->where);
+    AddHop(call, early->seen, std::string(ReplyType()), early->where, early->logged_ms);
     early_replies_.erase(early);
   }
 }

@@ -49,9 +49,10 @@ class TraceCollector {
     ReplyAddress address;
     Clock::time_point seen;
     std::string where;
+    int64_t logged_ms = 0;
   };
 
-  void AddHop(Call& call, Clock::time_point seen, std::string what, std::string where);
+  void AddHop(Call& call, Clock::time_point seen, std::string what, std::string where, int64_t logged_ms);
   bool AddReplies(const bus::Record& record, Clock::time_point seen);
   void RememberReplyAddress(const bus::Record& record, Call& call);
 

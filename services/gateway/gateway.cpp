@@ -10,6 +10,7 @@
 #include "tradewind/bus/kafka_admin.h"
 #include "tradewind/bus/kafka_sink.h"
 #include "tradewind/errors/problem.h"
+#include "tradewind/mesh/v1/envelope.pb.h"
 
 namespace tradewind::gateway {
 namespace {
@@ -92,7 +93,7 @@ Gateway::~Gateway() { Stop(); }
 absl::Status Gateway::Connect(const absl::Notification& stop) {
   absl::Time next_log = absl::Now();
   while (!stop.HasBeenNotified()) {
-    const absl::Status status = TryConnect();
+    absl::Status status = TryConnect();
     if (status.ok()) {
       server_->SetServing(true);
       kLog.Info("serving", {{"instance", instance_id_}, {"reply_partition", commands_->topology.reply_partition}});

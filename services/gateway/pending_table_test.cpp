@@ -1,5 +1,6 @@
 #include "services/gateway/pending_table.h"
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 #include <vector>
@@ -175,7 +176,8 @@ TEST(DeadlineWheel, LosesNothingWhenAddedToWhileTaken) {
     }
   });
   for (uint64_t id = 0; id < kIds; ++id) {
-    wheel.Add(static_cast<int64_t>(id), id);
+    // Overdue: always into the very next bucket, the one that is about to be taken.
+    wheel.Add(0, id);
   }
   done = true;
   taker.join();
@@ -196,11 +198,26 @@ TEST(DeadlineThread, EndsACallThatNobodyAnswers) {
       ended.Notify();
     }
   });
-  // A later one first: the thread has to be woken for the earlier.
-  deadlines.Add(2, absl::Seconds(30));
   deadlines.Add(1, absl::Milliseconds(1));
-  ended.WaitForNotification();
+  EXPECT_TRUE(ended.WaitForNotificationWithTimeout(absl::Seconds(30)));
   EXPECT_EQ(call.outcome_pending, 1);
+}
+
+TEST(DeadlineThread, IsWokenForWhatIsDueBeforeItMeantToWake) {
+  absl::Mutex mutex;
+  uint64_t last = 0;
+  DeadlineThread deadlines(absl::Seconds(60), [&](uint64_t id) {
+    absl::MutexLock lock(&mutex);
+    last = id;
+  });
+  // It sleeps towards this one, for ten seconds at a time, while the others come.
+  deadlines.Add(1000, absl::Seconds(60));
+  for (uint64_t id = 1; id <= 20; ++id) {
+    deadlines.Add(id, absl::Milliseconds(1));
+    absl::MutexLock lock(&mutex);
+    const auto called = [&] { return last == id; };
+    ASSERT_TRUE(mutex.AwaitWithTimeout(absl::Condition(&called), absl::Seconds(5))) << id;
+  }
 }
 
 }  // namespace

@@ -154,8 +154,6 @@ def test_a_fifteen_line_subscriber_receives_confirmations(mesh, client, tmp_path
         [
             TREE / "build/tests/e2e/subscriber/loyalty",
             f"--kafka.brokers={mesh.address('kafka')}",
-            "--grpc.address=127.0.0.1:0",
-            "--metrics.address=127.0.0.1:19469",
             f"--store.directory={tmp_path / 'loyalty'}",
         ],
         stdout=log,

@@ -1,14 +1,15 @@
 #include "tradewind/app/app.h"
 
+#include <fmt/format.h>
+
 #include <cstdio>
 #include <map>
 #include <optional>
 #include <thread>
 #include <vector>
 
-#include <fmt/format.h>
-
 #include "grpcpp/impl/service_type.h"
+
 #include "tradewind/app/kafka_start.h"
 #include "tradewind/app/logger.h"
 #include "tradewind/app/shutdown.h"
@@ -95,7 +96,9 @@ App& App::ListenOn(std::string grpc_address, std::string metrics_address) {
   return *this;
 }
 
-void App::Configure(std::function<void(config::Schema&)> describe) { impl_->describers_.push_back(std::move(describe)); }
+void App::Configure(std::function<void(config::Schema&)> describe) {
+  impl_->describers_.push_back(std::move(describe));
+}
 
 void App::Serve(std::string full_name, MakeService make) {
   impl_->service_makers_.emplace_back(std::move(full_name), std::move(make));
@@ -121,6 +124,10 @@ absl::StatusOr<config::Command> App::Impl::ReadCommandLine() {
 }
 
 int App::Impl::CheckOwnHealth() const {
+  if (settings_.grpc.address.empty()) {
+    fmt::print(stderr, "tradewind-{}: there is no health to ask for; set grpc.address\n", group_.name());
+    return 1;
+  }
   const absl::Status health = rpc::CheckHealth(settings_.grpc.address, absl::Seconds(2));
   fmt::print(health.ok() ? stdout : stderr, "{}\n", health.ok() ? "SERVING" : std::string(health.message()));
   return health.ok() ? 0 : 1;
@@ -214,11 +221,10 @@ EventFeed& App::Impl::FeedOf(std::string_view topic) {
 }
 
 absl::Status App::Impl::StartServer() {
-  const Ports ports{.reader = store_->reader(),
-                    .feed = [this](std::string_view topic) -> EventFeed& { return FeedOf(topic); },
-                    .on_drain = [this](std::function<void()> callback) {
-                      drain_callbacks_.push_back(std::move(callback));
-                    }};
+  const Ports ports{
+      .reader = store_->reader(),
+      .feed = [this](std::string_view topic) -> EventFeed& { return FeedOf(topic); },
+      .on_drain = [this](std::function<void()> callback) { drain_callbacks_.push_back(std::move(callback)); }};
   rpc::ServerParts parts;
   try {
     for (const auto& [full_name, make] : service_makers_) {
@@ -241,9 +247,9 @@ absl::Status App::Impl::StartWorker() {
   auto events = bus::KafkaSink::Create(settings_.kafka, {.client_id = client_id + "-outbox", .gapless = true});
   if (!events.ok()) return events.status();
   events_ = *std::move(events);
-  auto replies = bus::KafkaSink::Create(settings_.kafka, {.client_id = client_id + "-replies",
-                                                          .delivery_timeout = absl::Seconds(5),
-                                                          .all_acknowledge = false});
+  auto replies = bus::KafkaSink::Create(
+      settings_.kafka,
+      {.client_id = client_id + "-replies", .delivery_timeout = absl::Seconds(5), .all_acknowledge = false});
   if (!replies.ok()) return replies.status();
   replies_ = *std::move(replies);
 

@@ -21,6 +21,7 @@
 #include <utility>
 
 #include "absl/functional/any_invocable.h"
+
 #include "tradewind/app/event_feed.h"
 #include "tradewind/config/config.h"
 #include "tradewind/runtime/context.h"

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "absl/time/clock.h"
+
 #include "tradewind/app/logger.h"
 #include "tradewind/bus/kafka_admin.h"
 #include "tradewind/errors/problem.h"

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+
 #include "tradewind/app/shutdown.h"
 #include "tradewind/bus/kafka_config.h"
 
@@ -17,8 +18,8 @@ struct KafkaMesh {
   std::map<std::string, int32_t> partition_counts;
 };
 
-// Blocks until a broker answers and `topics` (full names) exist, with a line in the log every few seconds. Cancelled when
-// `shutdown` comes first; FailedPrecondition, naming topic and setting, when a topic is not what the mesh needs.
+// Blocks until a broker answers and `topics` (full names) exist, with a line in the log every few seconds. Cancelled
+// when `shutdown` comes first; FailedPrecondition, naming topic and setting, when a topic is not what the mesh needs.
 absl::StatusOr<KafkaMesh> MeetKafkaMesh(const bus::KafkaConfig& config, const std::string& client_id,
                                         const std::vector<std::string>& topics, ShutdownSignal& shutdown);
 

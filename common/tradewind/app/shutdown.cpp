@@ -1,17 +1,18 @@
 #include "tradewind/app/shutdown.h"
 
-#include <algorithm>
-#include <csignal>
-#include <cstdio>
-#include <thread>
-
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <thread>
+
 #include "absl/time/clock.h"
+
 #include "tradewind/app/logger.h"
 
 namespace tradewind {

@@ -9,8 +9,8 @@
 
 namespace tradewind {
 
-// Make one at the very start of main, before any thread: it blocks the two signals for the calling thread and those that
-// come of it. Thread-safe.
+// Make one at the very start of main, before any thread: it blocks the two signals for the calling thread and those
+// that come of it. Thread-safe.
 class ShutdownSignal {
  public:
   ShutdownSignal();

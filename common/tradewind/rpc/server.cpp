@@ -111,7 +111,7 @@ class Server::Impl {
 
 void Describe(config::Schema& schema, ServerConfig& config) {
   auto section = schema.Section("grpc", "gRPC server.");
-  section.Field("address", &config.address, "host:port to listen on").NotEmpty();
+  section.Field("address", &config.address, "host:port to listen on; empty listens on none");
   section.Field("max_message_bytes", &config.max_message_bytes, "largest request, in bytes")
       .Min(1024)
       .Max(std::numeric_limits<int32_t>::max());
@@ -122,6 +122,9 @@ Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() { impl_->Shutdown(absl::ZeroDuration()); }
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerConfig& config, const ServerParts& parts) {
+  if (config.address.empty()) {
+    return absl::InvalidArgumentError("grpc.address is empty; set it to the host:port to listen on");
+  }
   InitGrpcOnce();
   auto impl = std::make_unique<Impl>(parts);
   if (absl::Status status = impl->Start(config, parts); !status.ok()) {

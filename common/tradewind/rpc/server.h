@@ -27,7 +27,7 @@ class Schema;
 namespace tradewind::rpc {
 
 struct ServerConfig {
-  // host:port to listen on.
+  // host:port to listen on. A service that answers no calls may leave it empty; Server::Start refuses that.
   std::string address;
   // A larger message is refused with RESOURCE_EXHAUSTED.
   int64_t max_message_bytes = 1 << 20;

@@ -1,9 +1,9 @@
 #include "tradewind/runtime/aggregate_cache.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
-
-#include <fmt/format.h>
 
 #include "absl/strings/escaping.h"
 #include "google/protobuf/message.h"
@@ -43,8 +43,9 @@ absl::Status AggregateCache::Fill(Entry& entry, store::Aggregate aggregate) {
   entry.stored_exists = entry.current_exists = aggregate.version != 0;
   entry.stored = std::move(aggregate.value);
   if (!entry.state->ParseFromString(entry.stored)) {
-    return absl::DataLossError(fmt::format("the stored {} under key '{}' does not parse; restore the store from a backup",
-                                           entry.kind, absl::CHexEscape(entry.key)));
+    return absl::DataLossError(
+        fmt::format("the stored {} under key '{}' does not parse; restore the store from a backup", entry.kind,
+                    absl::CHexEscape(entry.key)));
   }
   entry.current = entry.stored;
   entry.exists = entry.current_exists;

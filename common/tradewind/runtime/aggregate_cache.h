@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "google/protobuf/message.h"
+
 #include "tradewind/runtime/group.h"
 #include "tradewind/store/store.h"
 
@@ -50,8 +51,8 @@ class AggregateCache {
   void Want(std::string_view kind, std::string_view key, const google::protobuf::Message& prototype);
   absl::Status Load();
 
-  // The entry, read from the store if it was not wanted before. Valid until the cache is destroyed; marked as touched by
-  // the current message. DataLoss when the stored bytes do not parse.
+  // The entry, read from the store if it was not wanted before. Valid until the cache is destroyed; marked as touched
+  // by the current message. DataLoss when the stored bytes do not parse.
   absl::StatusOr<Entry*> Touch(const google::protobuf::Message& prototype, std::string_view key);
 
   // Ends the current message: its changes stay, or are taken back.

@@ -1,14 +1,15 @@
 #include "tradewind/runtime/attempt.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
-#include <fmt/format.h>
-
 #include "absl/strings/escaping.h"
 #include "google/protobuf/message.h"
-#include "google/rpc/status.pb.h"
 #include "google/protobuf/util/time_util.h"
+#include "google/rpc/status.pb.h"
+
 #include "tradewind/mesh/v1/envelope.pb.h"
 #include "tradewind/mesh/v1/state.pb.h"
 #include "tradewind/runtime/logger.h"
@@ -40,12 +41,7 @@ std::string Printable(std::string_view bytes) { return absl::Utf8SafeCHexEscape(
 
 Attempt::Attempt(const Group& group, EventRouter& router, store::Session& session, const AttemptSettings& settings,
                  absl::Time now)
-    : group_(group),
-      router_(router),
-      session_(session),
-      settings_(settings),
-      now_(now),
-      aggregates_(group, session) {}
+    : group_(group), router_(router), session_(session), settings_(settings), now_(now), aggregates_(group, session) {}
 
 Attempt::~Attempt() = default;
 
@@ -247,7 +243,8 @@ bool Attempt::RetryLater(TaskWork& work, const bus::Record& record, const bus::E
   return false;
 }
 
-void Attempt::Bury(TaskWork& work, const bus::Record& record, const bus::Envelope* envelope, const std::string& reason) {
+void Attempt::Bury(TaskWork& work, const bus::Record& record, const bus::Envelope* envelope,
+                   const std::string& reason) {
   ++counts_.dead;
   const std::string type = envelope == nullptr ? "" : std::string(envelope->type);
   kLog.Error("an event was kept as dead", {{"topic", record.topic()},

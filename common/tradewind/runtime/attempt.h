@@ -1,6 +1,6 @@
-// One attempt at a batch: runs the handlers over what has arrived and gathers everything that follows from it. Nothing of
-// it takes effect outside the attempt until the store has committed; an attempt that met a conflict is thrown away and
-// another is made from the same inputs.
+// One attempt at a batch: runs the handlers over what has arrived and gathers everything that follows from it. Nothing
+// of it takes effect outside the attempt until the store has committed; an attempt that met a conflict is thrown away
+// and another is made from the same inputs.
 #pragma once
 
 #include <functional>
@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+
 #include "tradewind/mesh/v1/envelope.pb.h"
 #include "tradewind/mesh/v1/state.pb.h"
 #include "tradewind/runtime/aggregate_cache.h"
@@ -82,8 +83,8 @@ class Attempt {
 
   // False when nothing was taken: every message was seen before, or has to come again.
   bool moved() const;
-  // What has to be committed. Views into the attempt and its inputs. `acknowledged` tells up to where a task's outbox is
-  // on the log.
+  // What has to be committed. Views into the attempt and its inputs. `acknowledged` tells up to where a task's outbox
+  // is on the log.
   store::Batch Finish(const std::function<uint64_t(const Task&)>& acknowledged);
 
   // By partition.

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "absl/time/time.h"
+
 #include "tradewind/runtime/outcome.h"
 
 namespace google::protobuf {

@@ -4,6 +4,7 @@
 
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
+
 #include "tradewind/bus/envelope.h"
 #include "tradewind/mesh/v1/state.pb.h"
 #include "tradewind/runtime/context.h"
@@ -23,8 +24,8 @@ const EventRouter::Target& EventRouter::TargetOf(const google::protobuf::Descrip
   const std::string full_topic = FullTopic(route->topic);
   const int32_t partitions = PartitionCount(full_topic);
   if (partitions == 0) {
-    throw InvalidEvent(fmt::format("{} goes to {}, which this group did not name as an output", type->full_name(),
-                                   full_topic));
+    throw InvalidEvent(
+        fmt::format("{} goes to {}, which this group did not name as an output", type->full_name(), full_topic));
   }
   return targets_.emplace(type, Target{*std::move(route), full_topic, partitions}).first->second;
 }

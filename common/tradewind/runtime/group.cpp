@@ -1,11 +1,12 @@
 #include "tradewind/runtime/group.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
+
 #include "tradewind/runtime/message_rule.h"
 
 namespace tradewind::runtime {

@@ -1,5 +1,5 @@
-// What a consumer group does with what it reads: handlers by message type, and how its aggregates are indexed. Filled in
-// at start-up by tradewind::App (or a test), then only read.
+// What a consumer group does with what it reads: handlers by message type, and how its aggregates are indexed. Filled
+// in at start-up by tradewind::App (or a test), then only read.
 #pragma once
 
 #include <functional>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+
 #include "tradewind/runtime/context.h"
 #include "tradewind/runtime/outcome.h"
 #include "tradewind/store/store.h"
@@ -36,9 +37,9 @@ class Group {
  public:
   explicit Group(std::string name) : name_(std::move(name)) {}
 
-  // Topic and key of the message come from its options; status() tells where they are missing, or the type already has a
-  // handler. The topic of the first handler added becomes the lead topic unless SetLeadTopic says
-  // otherwise: versions of a service that run side by side must agree on it.
+  // Topic and key of the message come from its options; status() tells where they are missing, or the type already has
+  // a handler. The topic of the first handler added becomes the lead topic unless SetLeadTopic says otherwise: versions
+  // of a service that run side by side must agree on it.
   void Add(Handler handler);
   // As Add, for a command: on its topic, a type without a handler is dead instead of skipped.
   void AddCommand(Handler handler);

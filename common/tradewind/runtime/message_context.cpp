@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "google/protobuf/message.h"
+
 #include "tradewind/mesh/v1/envelope.pb.h"
 #include "tradewind/mesh/v1/state.pb.h"
 

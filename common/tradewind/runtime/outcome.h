@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/time/time.h"
+
 #include "tradewind/errors/problem.h"
 
 namespace tradewind::runtime {

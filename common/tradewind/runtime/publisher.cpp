@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/time/clock.h"
+
 #include "tradewind/bus/envelope.h"
 #include "tradewind/mesh/v1/state.pb.h"
 #include "tradewind/runtime/logger.h"
@@ -15,8 +16,8 @@ constexpr absl::Duration kFirstBackoff = absl::Milliseconds(50);
 constexpr absl::Duration kLongestBackoff = absl::Seconds(5);
 
 const telemetry::Counter& ResendCounter() {
-  static const telemetry::Counter counter =
-      telemetry::NewCounter("tradewind_outbox_resends_total", "Times the outbox was sent again after a failed delivery.");
+  static const telemetry::Counter counter = telemetry::NewCounter(
+      "tradewind_outbox_resends_total", "Times the outbox was sent again after a failed delivery.");
   return counter;
 }
 

@@ -13,6 +13,7 @@
 
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+
 #include "tradewind/bus/event_sink.h"
 #include "tradewind/mesh/v1/state.pb.h"
 

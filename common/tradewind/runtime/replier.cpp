@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+
 #include "tradewind/bus/envelope.h"
 #include "tradewind/mesh/v1/envelope.pb.h"
 #include "tradewind/runtime/context.h"

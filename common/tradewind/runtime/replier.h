@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+
 #include "tradewind/bus/event_sink.h"
 #include "tradewind/runtime/attempt.h"
 

@@ -3,6 +3,7 @@
 #include <sodium.h>
 
 #include "google/rpc/status.pb.h"
+
 #include "tradewind/errors/problem.h"
 #include "tradewind/mesh/v1/envelope.pb.h"
 #include "tradewind/mesh/v1/state.pb.h"

@@ -1,8 +1,8 @@
-// The answers to requests that carried a request_id, as far as one batch needs them: those the store remembers, and those
-// the batch itself gives.
+// The answers to requests that carried a request_id, as far as one batch needs them: those the store remembers, and
+// those the batch itself gives.
 //
-// A repeat is recognised by (caller, method, request_id) and answered with the first answer; another body under the same
-// id is an error.
+// A repeat is recognised by (caller, method, request_id) and answered with the first answer; another body under the
+// same id is an error.
 #pragma once
 
 #include <deque>
@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+
 #include "tradewind/bus/envelope.h"
 #include "tradewind/bus/record.h"
 #include "tradewind/store/store.h"

@@ -1,9 +1,9 @@
 #include "tradewind/runtime/takeover.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
-
-#include <fmt/format.h>
 
 #include "tradewind/mesh/v1/state.pb.h"
 #include "tradewind/runtime/logger.h"

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+
 #include "tradewind/bus/event_source.h"
 #include "tradewind/runtime/event_router.h"
 #include "tradewind/runtime/group.h"

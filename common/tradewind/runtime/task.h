@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+
 #include "tradewind/bus/envelope.h"
 #include "tradewind/bus/record.h"
 #include "tradewind/runtime/task_progress.h"

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+
 #include "tradewind/bus/envelope.h"
 
 namespace tradewind::runtime {
@@ -27,7 +28,8 @@ enum class Verdict {
 
 class InputProgress {
  public:
-  explicit InputProgress(std::string topic, int64_t next_offset = 0) : topic_(std::move(topic)), next_offset_(next_offset) {}
+  explicit InputProgress(std::string topic, int64_t next_offset = 0)
+      : topic_(std::move(topic)), next_offset_(next_offset) {}
 
   const std::string& topic() const { return topic_; }
   int64_t next_offset() const { return next_offset_; }

@@ -68,8 +68,8 @@ TEST(TaskProgress, SurvivesItsBlob) {
   EXPECT_FALSE(TaskProgress::Parse("\xff\xff").ok());
 }
 
-// A chain sent with any prefix repeated any number of times, as a publisher does that starts again from the first row not
-// acknowledged, is taken once and in order; with an event lost for good, nothing behind it is.
+// A chain sent with any prefix repeated any number of times, as a publisher does that starts again from the first row
+// not acknowledged, is taken once and in order; with an event lost for good, nothing behind it is.
 RC_GTEST_PROP(TaskProgress, ResendsAreTakenOnceAndLossStopsTheChain, ()) {
   const auto length = *rc::gen::inRange(1, 30);
   const auto lost = *rc::gen::inRange(1, 60);

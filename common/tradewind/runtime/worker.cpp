@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/random/random.h"
+
 #include "tradewind/config/config.h"
 #include "tradewind/errors/problem.h"
 #include "tradewind/mesh/v1/envelope.pb.h"
@@ -135,8 +136,7 @@ class Worker::Impl final : public bus::AssignmentListener {
   std::atomic<bool> ready_{false};
 };
 
-Worker::Worker(WorkerPorts ports, WorkerConfig config)
-    : impl_(std::make_unique<Impl>(std::move(ports), config)) {}
+Worker::Worker(WorkerPorts ports, WorkerConfig config) : impl_(std::make_unique<Impl>(std::move(ports), config)) {}
 Worker::~Worker() = default;
 absl::Status Worker::Run() { return impl_->Run(); }
 void Worker::Stop() { impl_->Stop(); }

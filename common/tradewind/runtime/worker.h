@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+
 #include "tradewind/bus/event_sink.h"
 #include "tradewind/bus/event_source.h"
 #include "tradewind/runtime/group.h"

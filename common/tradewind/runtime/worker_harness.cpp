@@ -6,6 +6,7 @@
 
 #include "absl/time/clock.h"
 #include "gtest/gtest.h"
+
 #include "tradewind/bus/envelope.h"
 #include "tradewind/runtime/message_rule.h"
 #include "tradewind/store/sqlite_store.h"

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "google/protobuf/message.h"
+
 #include "tradewind/bus/envelope.h"
 #include "tradewind/mesh/v1/envelope.pb.h"
 #include "tradewind/runtime/worker.h"

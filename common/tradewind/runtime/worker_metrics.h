@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/time/time.h"
+
 #include "tradewind/runtime/attempt.h"
 #include "tradewind/telemetry/metrics.h"
 

@@ -1,10 +1,11 @@
-// Who may write and publish: takeovers, zombies, failed deliveries, a store that is away, and everything that is refused
-// because store, offsets and topics do not belong together.
+// Who may write and publish: takeovers, zombies, failed deliveries, a store that is away, and everything that is
+// refused because store, offsets and topics do not belong together.
 #include <atomic>
 #include <thread>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+
 #include "tradewind/bus/envelope.h"
 #include "tradewind/order/v1/events.pb.h"
 #include "tradewind/order/v1/order.pb.h"

@@ -1,12 +1,13 @@
-// What a worker does with what it reads: takes effect once, answers once, keeps the bad aside. Ownership and crashes are
-// in worker_ownership_test.cpp.
+// What a worker does with what it reads: takes effect once, answers once, keeps the bad aside. Ownership and crashes
+// are in worker_ownership_test.cpp.
 #include <atomic>
 #include <stdexcept>
 #include <thread>
 
 #include "gmock/gmock.h"
-#include "gtest/gtest.h"
 #include "google/rpc/status.pb.h"
+#include "gtest/gtest.h"
+
 #include "tradewind/bus/envelope.h"
 #include "tradewind/order/v1/events.pb.h"
 #include "tradewind/order/v1/order.pb.h"
@@ -285,8 +286,10 @@ TEST(Worker, KeepsTheIndexesInStepWithTheAggregates) {
   mesh.Send(Create("o-1"), "o-1");
   mesh.WaitForReplies(2);
   const auto list = [&](std::string_view value) {
-    return mesh.store().reader().List(
-        {.kind = Order::descriptor()->full_name(), .index = "revision", .value = value})->size();
+    return mesh.store()
+        .reader()
+        .List({.kind = Order::descriptor()->full_name(), .index = "revision", .value = value})
+        ->size();
   };
   EXPECT_EQ(list("1"), 0U);
   EXPECT_EQ(list("2"), 1U);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "google/protobuf/message.h"
+
 #include "tradewind/order/v1/order.pb.h"
 #include "tradewind/runtime/group.h"
 #include "tradewind/user/v1/events.pb.h"
@@ -15,7 +16,8 @@ namespace tradewind::runtime {
 // changes the order, emits, and then refuses.
 Group CountingGroup();
 
-// Group "loyalty": writes down the names of registered users in `seen` (on the worker's thread) and emits an event each.
+// Group "loyalty": writes down the names of registered users in `seen` (on the worker's thread) and emits an event
+// each.
 Group RecordingGroup(std::vector<std::string>& seen);
 
 order::v1::CreateOrderRequest Create(const std::string& id);

@@ -78,11 +78,13 @@ TEST(TraceScopeTest, NestsAndEnds) {
   EXPECT_EQ(TraceScope::Current(), nullptr);
   {
     TraceScope outer_scope(outer);
+    ASSERT_NE(TraceScope::Current(), nullptr);
     EXPECT_EQ(TraceScope::Current()->trace_id, outer.trace_id);
     {
       TraceScope inner_scope(inner);
       EXPECT_EQ(TraceScope::Current()->trace_id, inner.trace_id);
     }
+    ASSERT_NE(TraceScope::Current(), nullptr);
     EXPECT_EQ(TraceScope::Current()->trace_id, outer.trace_id);
   }
   EXPECT_EQ(TraceScope::Current(), nullptr);

@@ -1,8 +1,8 @@
-// A log in memory behind the seams that the runtime has to Kafka: topics with partitions, sources whose ownership a test
-// hands out and takes away, sinks that stall and fail on purpose.
+// A log in memory behind the seams that the runtime has to Kafka: topics with partitions, sources whose ownership a
+// test hands out and takes away, sinks that stall and fail on purpose.
 //
-// For unit tests of the runtime. It is kinder than a broker (no rebalance takes time, nothing is reordered), so it shows
-// what the runtime does, never that Kafka keeps its promises: the integration tests are for that.
+// For unit tests of the runtime. It is kinder than a broker (no rebalance takes time, nothing is reordered), so it
+// shows what the runtime does, never that Kafka keeps its promises: the integration tests are for that.
 #pragma once
 
 #include <condition_variable>
@@ -44,8 +44,7 @@ class InMemoryKafka {
   std::map<std::string, int32_t> partition_counts() const;
 
   // `input_topics` are full names. The source owns nothing until InMemorySource::Assign.
-  std::unique_ptr<InMemorySource> MakeSource(std::vector<std::string> input_topics,
-                                             bus::AssignmentListener& listener);
+  std::unique_ptr<InMemorySource> MakeSource(std::vector<std::string> input_topics, bus::AssignmentListener& listener);
   std::unique_ptr<InMemorySink> MakeSink();
 
   void SetCommitted(bus::CommittedOffset offset);
@@ -115,7 +114,8 @@ class InMemorySink final : public bus::EventSink {
   // While corked, nothing reaches the log and nothing is reported.
   void Cork();
   void Uncork();
-  // Of the records produced from now on, the one after `records` more fails; everything behind it fails too until Reset.
+  // Of the records produced from now on, the one after `records` more fails; everything behind it fails too until
+  // Reset.
   void FailAfter(int records);
   // The failing record, and those behind it, reach the log although their delivery is reported as failed.
   void FailAfterAppending(int records);
