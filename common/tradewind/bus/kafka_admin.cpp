@@ -371,7 +371,8 @@ absl::Status KafkaAdmin::Impl::ReadCommitted(const std::string& group, std::vect
 KafkaAdmin::KafkaAdmin(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 KafkaAdmin::~KafkaAdmin() = default;
 
-absl::StatusOr<std::unique_ptr<KafkaAdmin>> KafkaAdmin::Create(const KafkaConfig& config, std::string client_id) {
+absl::StatusOr<std::unique_ptr<KafkaAdmin>> KafkaAdmin::Create(const KafkaConfig& config,
+                                                               const std::string& client_id) {
   auto impl = std::make_unique<Impl>(config);
   if (absl::Status status = impl->Start(client_id); !status.ok()) {
     return status;

@@ -33,7 +33,7 @@ struct GroupLag {
 // Thread-safe. Every call blocks up to the configured request timeout, a few times over where it says so.
 class KafkaAdmin {
  public:
-  static absl::StatusOr<std::unique_ptr<KafkaAdmin>> Create(const KafkaConfig& config, std::string client_id);
+  static absl::StatusOr<std::unique_ptr<KafkaAdmin>> Create(const KafkaConfig& config, const std::string& client_id);
   ~KafkaAdmin();
 
   // The cluster's id, once a broker answers. Unavailable until then.

@@ -164,7 +164,8 @@ absl::Status KafkaSink::Impl::Produce(const OutgoingRecord& record, uint64_t tok
   add(RD_KAFKA_VTYPE_MSGFLAGS).i = RD_KAFKA_MSG_F_COPY;
   add(RD_KAFKA_VTYPE_KEY).mem = {const_cast<char*>(record.key.data()), record.key.size()};
   add(RD_KAFKA_VTYPE_VALUE).mem = {const_cast<char*>(record.value.data()), record.value.size()};
-  add(RD_KAFKA_VTYPE_OPAQUE).ptr = reinterpret_cast<void*>(token);
+  add(RD_KAFKA_VTYPE_OPAQUE).ptr =
+      reinterpret_cast<void*>(token);  // NOLINT(performance-no-int-to-ptr): comes back as it is
   if (headers != nullptr) {
     add(RD_KAFKA_VTYPE_HEADERS).headers = headers.get();
   }

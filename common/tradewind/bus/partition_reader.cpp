@@ -117,7 +117,7 @@ PartitionReader::PartitionReader(std::unique_ptr<Impl> impl) : impl_(std::move(i
 PartitionReader::~PartitionReader() = default;
 
 absl::StatusOr<std::unique_ptr<PartitionReader>> PartitionReader::Create(const KafkaConfig& config,
-                                                                         std::string client_id,
+                                                                         const std::string& client_id,
                                                                          absl::Span<const Position> positions) {
   auto impl = std::make_unique<Impl>(config);
   if (absl::Status status = impl->Start(client_id, positions); !status.ok()) {

@@ -25,7 +25,8 @@ class PartitionReader {
   // Resolves kFromEnd before it returns (blocks up to the configured request timeout), so that nothing produced
   // afterwards is missed. Unavailable when Kafka does not answer by then, NotFound for a partition that does not exist.
   // An offset that has expired is read from the earliest there is.
-  static absl::StatusOr<std::unique_ptr<PartitionReader>> Create(const KafkaConfig& config, std::string client_id,
+  static absl::StatusOr<std::unique_ptr<PartitionReader>> Create(const KafkaConfig& config,
+                                                                 const std::string& client_id,
                                                                  absl::Span<const Position> positions);
   ~PartitionReader();
 

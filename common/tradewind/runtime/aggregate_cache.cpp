@@ -39,19 +39,19 @@ absl::Status AggregateCache::Load() {
 }
 
 absl::Status AggregateCache::Fill(Entry& entry, store::Aggregate aggregate) {
-  entry.version = aggregate.version;
-  entry.stored_exists = entry.current_exists = aggregate.version != 0;
-  entry.stored = std::move(aggregate.value);
-  if (!entry.state->ParseFromString(entry.stored)) {
+  entry.version_ = aggregate.version;
+  entry.stored_exists_ = entry.current_exists_ = aggregate.version != 0;
+  entry.stored_ = std::move(aggregate.value);
+  if (!entry.state->ParseFromString(entry.stored_)) {
     return absl::DataLossError(
         fmt::format("the stored {} under key '{}' does not parse; restore the store from a backup", entry.kind,
                     absl::CHexEscape(entry.key)));
   }
-  entry.current = entry.stored;
-  entry.exists = entry.current_exists;
-  if (const Indexer* indexer = group_.FindIndexer(entry.kind); indexer != nullptr && entry.stored_exists) {
-    entry.stored_index = (*indexer)(*entry.state);
-    std::sort(entry.stored_index.begin(), entry.stored_index.end());
+  entry.current_ = entry.stored_;
+  entry.exists = entry.current_exists_;
+  if (const Indexer* indexer = group_.FindIndexer(entry.kind); indexer != nullptr && entry.stored_exists_) {
+    entry.stored_index_ = (*indexer)(*entry.state);
+    std::sort(entry.stored_index_.begin(), entry.stored_index_.end());
   }
   return absl::OkStatus();
 }
@@ -71,8 +71,8 @@ absl::StatusOr<AggregateCache::Entry*> AggregateCache::Touch(const google::proto
       return loaded;
     }
   }
-  if (!entry->touched) {
-    entry->touched = true;
+  if (!entry->touched_) {
+    entry->touched_ = true;
     touched_.push_back(entry);
   }
   return entry;
@@ -80,26 +80,26 @@ absl::StatusOr<AggregateCache::Entry*> AggregateCache::Touch(const google::proto
 
 void AggregateCache::Keep() {
   for (Entry* entry : touched_) {
-    entry->touched = false;
+    entry->touched_ = false;
     if (entry->removed) {
       entry->removed = false;
       entry->state->Clear();
-      entry->current.clear();
-      entry->current_exists = entry->exists = false;
+      entry->current_.clear();
+      entry->current_exists_ = entry->exists = false;
       continue;
     }
     entry->state->SerializeToString(&scratch_);
-    entry->current.swap(scratch_);
-    entry->current_exists = entry->exists = entry->current_exists || !entry->current.empty();
+    entry->current_.swap(scratch_);
+    entry->current_exists_ = entry->exists = entry->current_exists_ || !entry->current_.empty();
   }
   touched_.clear();
 }
 
 void AggregateCache::TakeBack() {
   for (Entry* entry : touched_) {
-    entry->touched = entry->removed = false;
-    entry->state->ParseFromString(entry->current);
-    entry->exists = entry->current_exists;
+    entry->touched_ = entry->removed = false;
+    entry->state->ParseFromString(entry->current_);
+    entry->exists = entry->current_exists_;
   }
   touched_.clear();
 }
@@ -108,18 +108,18 @@ std::vector<store::AggregateWrite> AggregateCache::Writes() const {
   std::vector<store::AggregateWrite> writes;
   writes.reserve(entries_.size());
   for (const Entry& entry : entries_) {
-    if (entry.current_exists == entry.stored_exists && entry.current == entry.stored) continue;
+    if (entry.current_exists_ == entry.stored_exists_ && entry.current_ == entry.stored_) continue;
     store::AggregateWrite& write = writes.emplace_back(
-        store::AggregateWrite{.kind = entry.kind, .key = entry.key, .expected_version = entry.version});
-    if (entry.current_exists) write.value = entry.current;
+        store::AggregateWrite{.kind = entry.kind, .key = entry.key, .expected_version = entry.version_});
+    if (entry.current_exists_) write.value = entry.current_;
     const Indexer* indexer = group_.FindIndexer(entry.kind);
     if (indexer == nullptr) continue;
     std::vector<store::IndexEntry> index;
-    if (entry.current_exists) index = (*indexer)(*entry.state);
+    if (entry.current_exists_) index = (*indexer)(*entry.state);
     std::sort(index.begin(), index.end());
-    std::set_difference(entry.stored_index.begin(), entry.stored_index.end(), index.begin(), index.end(),
+    std::set_difference(entry.stored_index_.begin(), entry.stored_index_.end(), index.begin(), index.end(),
                         std::back_inserter(write.index_removed));
-    std::set_difference(index.begin(), index.end(), entry.stored_index.begin(), entry.stored_index.end(),
+    std::set_difference(index.begin(), index.end(), entry.stored_index_.begin(), entry.stored_index_.end(),
                         std::back_inserter(write.index_added));
   }
   return writes;

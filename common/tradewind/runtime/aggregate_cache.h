@@ -35,14 +35,14 @@ class AggregateCache {
    private:
     friend class AggregateCache;
     // As the store has it.
-    uint64_t version = 0;
-    std::string stored;
-    bool stored_exists = false;
-    std::vector<store::IndexEntry> stored_index;
+    uint64_t version_ = 0;
+    std::string stored_;
+    bool stored_exists_ = false;
+    std::vector<store::IndexEntry> stored_index_;
     // As the messages kept so far leave it.
-    std::string current;
-    bool current_exists = false;
-    bool touched = false;
+    std::string current_;
+    bool current_exists_ = false;
+    bool touched_ = false;
   };
 
   AggregateCache(const Group& group, store::Session& session) : group_(group), session_(session) {}

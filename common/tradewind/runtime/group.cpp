@@ -25,10 +25,10 @@ std::string Group::TopicOf(const google::protobuf::Descriptor* type) {
   return "";
 }
 
-std::string Group::AddInput(Handler handler) {
+std::string Group::AddInput(const Handler& handler) {
   const google::protobuf::Descriptor* type = handler.prototype->GetDescriptor();
   std::string topic = TopicOf(type);
-  if (!handlers_.try_emplace(type->full_name(), std::move(handler)).second) {
+  if (!handlers_.try_emplace(type->full_name(), handler).second) {
     status_.Update(absl::InvalidArgumentError(
         fmt::format("group '{}' has two handlers for {}; keep one", name_, type->full_name())));
   }
@@ -37,9 +37,9 @@ std::string Group::AddInput(Handler handler) {
   return topic;
 }
 
-void Group::Add(Handler handler) { AddInput(std::move(handler)); }
+void Group::Add(const Handler& handler) { AddInput(handler); }
 
-void Group::AddCommand(Handler handler) { AddOnce(command_topics_, AddInput(std::move(handler))); }
+void Group::AddCommand(const Handler& handler) { AddOnce(command_topics_, AddInput(handler)); }
 
 void Group::AddOutput(const google::protobuf::Descriptor* event) { AddOnce(output_topics_, TopicOf(event)); }
 

@@ -40,9 +40,9 @@ class Group {
   // Topic and key of the message come from its options; status() tells where they are missing, or the type already has
   // a handler. The topic of the first handler added becomes the lead topic unless SetLeadTopic says otherwise: versions
   // of a service that run side by side must agree on it.
-  void Add(Handler handler);
+  void Add(const Handler& handler);
   // As Add, for a command: on its topic, a type without a handler is dead instead of skipped.
-  void AddCommand(Handler handler);
+  void AddCommand(const Handler& handler);
   void SetLeadTopic(std::string topic) { lead_topic_ = std::move(topic); }
   void AddIndex(std::string kind, Indexer indexer) { indexers_[std::move(kind)] = std::move(indexer); }
   // Of an event type that a handler may emit: its topic is made at start. A handler can emit only to topics named here.
@@ -62,7 +62,7 @@ class Group {
 
  private:
   // Empty where it could not be added.
-  std::string AddInput(Handler handler);
+  std::string AddInput(const Handler& handler);
   std::string TopicOf(const google::protobuf::Descriptor* type);
 
   std::string name_;

@@ -51,7 +51,8 @@ absl::StatusOr<TakenOver> Takeover::Take(bus::EventSource& source, int32_t parti
     }
   }
 
-  TakenOver taken{.task = std::make_unique<Task>()};
+  TakenOver taken;
+  taken.task = std::make_unique<Task>();
   Task& task = *taken.task;
   task.id = {.group = group_.name(), .partition = partition};
   task.source = fmt::format("/{}/{}", group_.name(), partition);

@@ -30,7 +30,7 @@ constexpr absl::Duration kBusyPoll = absl::Milliseconds(5);
 constexpr absl::Duration kTidyAfter = absl::Milliseconds(500);
 constexpr absl::Duration kMirrorEvery = absl::Seconds(1);
 constexpr absl::Duration kPruneEvery = absl::Minutes(1);
-constexpr int64_t kPruneRows = 10'000;
+constexpr int64_t kPruneRows = 1000;
 // What is published when a task goes away, or the worker stops, is waited for this long.
 constexpr absl::Duration kSettleOnRevoke = absl::Seconds(1);
 constexpr absl::Duration kSettleOnStop = absl::Seconds(5);

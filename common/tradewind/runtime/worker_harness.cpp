@@ -30,9 +30,8 @@ int64_t Append(testing::InMemoryKafka& kafka, const google::protobuf::Message& m
 
 }  // namespace
 
-RunningWorker::RunningWorker(
-    Mesh& mesh, const Group& group, std::vector<int32_t> partitions, WorkerConfig config,
-    std::function<std::unique_ptr<store::Session>(std::unique_ptr<store::Session>)> wrap_session)
+RunningWorker::RunningWorker(Mesh& mesh, const Group& group, const std::vector<int32_t>& partitions,
+                             WorkerConfig config, const SessionWrapper& wrap_session)
     : session_(*mesh.store().OpenSession()), events_(mesh.kafka().MakeSink()), replies_(mesh.kafka().MakeSink()) {
   if (wrap_session != nullptr) session_ = wrap_session(std::move(session_));
   worker_ = std::make_unique<Worker>(
@@ -82,10 +81,9 @@ Mesh::~Mesh() {
   std::filesystem::remove_all(folder_);
 }
 
-std::unique_ptr<RunningWorker> Mesh::Start(
-    const Group& group, std::vector<int32_t> partitions, WorkerConfig config,
-    std::function<std::unique_ptr<store::Session>(std::unique_ptr<store::Session>)> wrap_session) {
-  return std::make_unique<RunningWorker>(*this, group, std::move(partitions), config, std::move(wrap_session));
+std::unique_ptr<RunningWorker> Mesh::Start(const Group& group, const std::vector<int32_t>& partitions,
+                                           WorkerConfig config, const SessionWrapper& wrap_session) {
+  return std::make_unique<RunningWorker>(*this, group, partitions, config, wrap_session);
 }
 
 void Mesh::OpenStore(const std::string& name) {

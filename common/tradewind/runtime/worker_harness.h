@@ -35,11 +35,14 @@ struct CommandHeaders {
 
 class Mesh;
 
+// Puts something between a worker and its session.
+using SessionWrapper = std::function<std::unique_ptr<store::Session>(std::unique_ptr<store::Session>)>;
+
 // A worker on a thread of its own, with its own session and sinks.
 class RunningWorker {
  public:
-  RunningWorker(Mesh& mesh, const Group& group, std::vector<int32_t> partitions, WorkerConfig config,
-                std::function<std::unique_ptr<store::Session>(std::unique_ptr<store::Session>)> wrap_session);
+  RunningWorker(Mesh& mesh, const Group& group, const std::vector<int32_t>& partitions, WorkerConfig config,
+                const SessionWrapper& wrap_session);
   ~RunningWorker();
 
   // Stops in order; the result of Run.
@@ -64,9 +67,8 @@ class Mesh {
   Mesh();
   ~Mesh();
 
-  std::unique_ptr<RunningWorker> Start(
-      const Group& group, std::vector<int32_t> partitions = {0, 1, 2, 3}, WorkerConfig config = {},
-      std::function<std::unique_ptr<store::Session>(std::unique_ptr<store::Session>)> wrap_session = nullptr);
+  std::unique_ptr<RunningWorker> Start(const Group& group, const std::vector<int32_t>& partitions = {0, 1, 2, 3},
+                                       WorkerConfig config = {}, const SessionWrapper& wrap_session = nullptr);
 
   // Closes the store and opens the one in the folder of that name, new where there is none. No worker may be running.
   void OpenStore(const std::string& name);

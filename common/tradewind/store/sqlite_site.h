@@ -14,8 +14,15 @@ namespace tradewind::store {
 class TemporaryFolder {
  public:
   TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "tradewind-store-XXXXXX").string();
-    if (mkdtemp(pattern.data()) != nullptr) path_ = pattern;
+    // In memory where there is such a place: a store syncs when it is opened and closed, which the tests do hundreds of
+    // times, and a busy disk takes long over each.
+    for (const std::filesystem::path& parent :
+         {std::filesystem::path("/dev/shm"), std::filesystem::temp_directory_path()}) {
+      std::string pattern = (parent / "tradewind-store-XXXXXX").string();
+      if (mkdtemp(pattern.data()) == nullptr) continue;
+      path_ = pattern;
+      return;
+    }
   }
   ~TemporaryFolder() {
     std::error_code ignored;

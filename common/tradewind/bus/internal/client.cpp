@@ -109,6 +109,7 @@ void SetConsumerDefaults(ClientSettings& settings, const std::string& group) {
 
 std::vector<TopicHandle> LookFor(rd_kafka_t* client, const std::set<std::string>& topics) {
   std::vector<TopicHandle> handles;
+  handles.reserve(topics.size());
   for (const std::string& topic : topics) {
     handles.emplace_back(rd_kafka_topic_new(client, topic.c_str(), nullptr));
   }

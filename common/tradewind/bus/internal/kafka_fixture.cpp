@@ -57,7 +57,7 @@ std::string UniqueName(const std::string& stem) {
 std::string MakeTopic(const KafkaConfig& config, const std::string& stem, int32_t partitions) {
   KafkaConfig with_count = config;
   with_count.partitions = partitions;
-  const std::string topic = UniqueName(stem);
+  std::string topic = UniqueName(stem);
   auto admin = KafkaAdmin::Create(with_count, "test");
   if (!admin.ok()) {
     throw std::runtime_error(admin.status().ToString());
