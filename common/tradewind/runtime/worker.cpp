@@ -1,24 +1,13 @@
 #include "tradewind/runtime/worker.h"
 
 #include <algorithm>
-#include <map>
-#include <set>
 #include <utility>
 #include <vector>
 
-#include "absl/random/random.h"
-
 #include "tradewind/config/config.h"
 #include "tradewind/errors/problem.h"
-#include "tradewind/mesh/v1/envelope.pb.h"
-#include "tradewind/mesh/v1/state.pb.h"
-#include "tradewind/runtime/attempt.h"
-#include "tradewind/runtime/event_router.h"
 #include "tradewind/runtime/logger.h"
-#include "tradewind/runtime/publisher.h"
-#include "tradewind/runtime/replier.h"
-#include "tradewind/runtime/takeover.h"
-#include "tradewind/runtime/worker_metrics.h"
+#include "tradewind/runtime/worker_impl.h"
 
 namespace tradewind::runtime {
 namespace {
@@ -26,24 +15,9 @@ namespace {
 // How long a poll waits: with events on their way their deliveries are looked after in between.
 constexpr absl::Duration kIdlePoll = absl::Milliseconds(100);
 constexpr absl::Duration kBusyPoll = absl::Milliseconds(5);
-// A quiet task drops its acknowledged outbox rows after this long, and Kafka's copy of its offsets is this far behind.
-constexpr absl::Duration kTidyAfter = absl::Milliseconds(500);
-constexpr absl::Duration kMirrorEvery = absl::Seconds(1);
-constexpr absl::Duration kPruneEvery = absl::Minutes(1);
-constexpr int64_t kPruneRows = 1000;
-// What is published when a task goes away, or the worker stops, is waited for this long.
-constexpr absl::Duration kSettleOnRevoke = absl::Seconds(1);
+// What was published when the worker stops is waited for this long, then the group is left.
 constexpr absl::Duration kSettleOnStop = absl::Seconds(5);
 constexpr absl::Duration kCloseDeadline = absl::Seconds(5);
-constexpr absl::Duration kFirstRetry = absl::Milliseconds(100);
-constexpr absl::Duration kLongestRetry = absl::Minutes(1);
-
-// 100 ms doubled for each failure, at most a minute, of which a random half.
-absl::Duration Backoff(int failures) {
-  static thread_local absl::BitGen random;
-  const absl::Duration full = std::min(kFirstRetry * (1 << std::min(failures, 10)), kLongestRetry);
-  return full * absl::Uniform(random, 0.5, 1.0);
-}
 
 }  // namespace
 
@@ -64,77 +38,6 @@ void Describe(config::Schema& schema, WorkerConfig& config) {
   section.Field("adopt_offsets", &config.adopt_offsets,
                 "go on although Kafka knows another store, or a newer state of this one, for this group");
 }
-
-class Worker::Impl final : public bus::AssignmentListener {
- public:
-  Impl(WorkerPorts ports, WorkerConfig config)
-      : ports_(std::move(ports)),
-        config_(config),
-        router_(ports_.topic_prefix, ports_.partition_counts),
-        attempt_settings_{.max_attempts = config.max_attempts, .cluster_id = ports_.cluster_id},
-        takeover_(*ports_.group, router_, *ports_.session, ports_.store_id, ports_.cluster_id, config.adopt_offsets),
-        publisher_(*ports_.events),
-        replier_(*ports_.replies, router_.FullTopic(std::string(bus::kRepliesTopic))),
-        metrics_(ports_.group->name()) {}
-
-  absl::Status Run();
-  void Stop() { stopping_.store(true, std::memory_order_relaxed); }
-  bool ready() const { return ready_.load(std::memory_order_acquire); }
-
- private:
-  std::vector<bus::Position> OnAssigned(absl::Span<const int32_t> partitions) override;
-  void OnRevoked(absl::Span<const int32_t> partitions) override;
-  void OnLost(absl::Span<const int32_t> partitions) override;
-
-  absl::Status Loop();
-  absl::Status Gather(absl::Duration timeout);
-  absl::Status Accept(bus::Record record);
-  absl::Status ProcessGathered();
-  absl::Status Process(absl::Span<Input> inputs);
-  // False: another attempt is due, with what is left of the inputs.
-  absl::StatusOr<bool> TryOnce(absl::Span<const Input> inputs, absl::Span<Task* const> tasks);
-  absl::Status OnStoreError(const absl::Status& error, absl::Span<Input> inputs, absl::Span<Task* const> tasks);
-  void AfterCommit(Attempt& attempt, const store::Batch& batch);
-  // Makes the task what was committed.
-  void Advance(TaskWork& work);
-  // Pauses the tasks whose next message asked for a retry.
-  void PutOff(Attempt& attempt);
-
-  std::vector<bus::Position> TakeOver(absl::Span<const int32_t> partitions);
-  void Disown(Task& task, std::string_view why);
-  void PauseTask(Task& task, Task::State state, absl::Duration delay);
-  void Revive(absl::Time now);
-  void Throttle();
-  void Forget(absl::Span<const int32_t> partitions);
-  void Housekeep(absl::Time now, bool idle);
-  void TidyOutboxes();
-  void MirrorOffsets(absl::Span<const int32_t> partitions, bool wait);
-  std::vector<int32_t> AllPartitions() const;
-  std::vector<bus::Position> PositionsOf(const Task& task) const;
-
-  const WorkerPorts ports_;
-  const WorkerConfig config_;
-  EventRouter router_;
-  const AttemptSettings attempt_settings_;
-  Takeover takeover_;
-  Publisher publisher_;
-  Replier replier_;
-  WorkerMetrics metrics_;
-
-  std::unique_ptr<bus::EventSource> source_;
-  std::map<int32_t, std::unique_ptr<Task>> tasks_;
-  std::vector<Input> gathered_;
-  int64_t gathered_bytes_ = 0;
-  // The outbox is full: all partitions are paused.
-  bool throttled_ = false;
-  absl::Time quiet_since_ = absl::InfinitePast();
-  absl::Time mirrored_at_ = absl::InfinitePast();
-  absl::Time pruned_at_ = absl::InfinitePast();
-  // Makes Loop return.
-  absl::Status fatal_;
-  std::atomic<bool> stopping_{false};
-  std::atomic<bool> ready_{false};
-};
 
 Worker::Worker(WorkerPorts ports, WorkerConfig config) : impl_(std::make_unique<Impl>(std::move(ports), config)) {}
 Worker::~Worker() = default;
@@ -329,197 +232,6 @@ void Worker::Impl::PutOff(Attempt& attempt) {
                                                    {"reason", retry.reason}});
     PauseTask(task, Task::State::kPaused, delay);
   }
-}
-
-std::vector<bus::Position> Worker::Impl::OnAssigned(absl::Span<const int32_t> partitions) {
-  std::vector<bus::Position> positions = TakeOver(partitions);
-  ready_.store(true, std::memory_order_release);
-  if (!throttled_) return positions;
-  for (const bus::Position& position : positions) tasks_.at(position.partition)->state = Task::State::kPaused;
-  return {};
-}
-
-std::vector<bus::Position> Worker::Impl::TakeOver(absl::Span<const int32_t> partitions) {
-  std::vector<bus::Position> positions;
-  for (const int32_t partition : partitions) {
-    publisher_.Forget(partition);
-    auto taken = takeover_.Take(*source_, partition);
-    if (!taken.ok() && errors::Read(taken.status()) != errors::Reading::kRetryable) {
-      if (fatal_.ok()) fatal_ = taken.status();
-      continue;
-    }
-    if (!taken.ok()) {
-      auto& task = tasks_[partition];
-      if (task == nullptr) task = std::make_unique<Task>();
-      task->id = {.group = ports_.group->name(), .partition = partition};
-      task->state = Task::State::kDisowned;
-      task->due = ports_.now() + Backoff(task->takeovers_failed++);
-      kLog.Warn("a task could not be taken; trying again", {{"partition", partition}, {"error", taken.status()}});
-      continue;
-    }
-    for (store::OutboxRow& row : taken->outbox) {
-      auto batch = std::make_unique<mesh::v1::OutboxBatch>();
-      batch->ParseFromString(row.batch);
-      publisher_.Append(partition, row.sequence, std::move(batch));
-    }
-    tasks_[partition] = std::move(taken->task);
-    positions.insert(positions.end(), taken->positions.begin(), taken->positions.end());
-  }
-  return positions;
-}
-
-void Worker::Impl::Disown(Task& task, std::string_view why) {
-  kLog.Warn("a task is taken anew", {{"partition", task.id.partition}, {"why", why}});
-  publisher_.Forget(task.id.partition);
-  task.offsets_moved = false;
-  PauseTask(task, Task::State::kDisowned, Backoff(task.takeovers_failed++));
-}
-
-void Worker::Impl::PauseTask(Task& task, Task::State state, absl::Duration delay) {
-  task.state = state;
-  task.due = ports_.now() + delay;
-  const int32_t partition = task.id.partition;
-  // Not essential: what comes in meanwhile is dropped, and read again from the position it resumes at.
-  if (const absl::Status paused = source_->Pause({&partition, 1}); !paused.ok()) {
-    kLog.Debug("pausing failed", {{"partition", partition}, {"error", paused}});
-  }
-}
-
-void Worker::Impl::Revive(absl::Time now) {
-  if (throttled_) return;
-  std::vector<int32_t> anew;
-  std::vector<bus::Position> positions;
-  for (auto& [partition, task] : tasks_) {
-    if (task->due > now) continue;
-    if (task->state == Task::State::kDisowned) anew.push_back(partition);
-    if (task->state == Task::State::kPaused) {
-      task->state = Task::State::kRunning;
-      const auto own = PositionsOf(*task);
-      positions.insert(positions.end(), own.begin(), own.end());
-    }
-  }
-  if (!anew.empty()) {
-    const auto own = TakeOver(anew);
-    positions.insert(positions.end(), own.begin(), own.end());
-  }
-  if (positions.empty()) return;
-  if (const absl::Status resumed = source_->Resume(positions); !resumed.ok() && fatal_.ok()) fatal_ = resumed;
-}
-
-void Worker::Impl::Throttle() {
-  const int64_t bytes = publisher_.unacknowledged_bytes();
-  metrics_.outbox_bytes.Set(static_cast<double>(bytes));
-  if (!throttled_ && bytes >= config_.outbox_bytes) {
-    throttled_ = true;
-    kLog.Warn("the outbox is full; taking no more input until Kafka has taken some of it", {{"bytes", bytes}});
-    for (auto& [partition, task] : tasks_) {
-      if (task->state == Task::State::kRunning) PauseTask(*task, Task::State::kPaused, absl::ZeroDuration());
-    }
-  } else if (throttled_ && bytes <= config_.outbox_bytes / 2) {
-    throttled_ = false;
-    kLog.Info("the outbox has room again", {{"bytes", bytes}});
-  }
-}
-
-void Worker::Impl::OnLost(absl::Span<const int32_t> partitions) { Forget(partitions); }
-
-void Worker::Impl::OnRevoked(absl::Span<const int32_t> partitions) {
-  publisher_.Settle(partitions, absl::Now() + kSettleOnRevoke);
-  TidyOutboxes();
-  MirrorOffsets(partitions, /*wait=*/true);
-  Forget(partitions);
-}
-
-void Worker::Impl::Forget(absl::Span<const int32_t> partitions) {
-  const std::set<int32_t> gone(partitions.begin(), partitions.end());
-  std::erase_if(gathered_, [&](const Input& input) { return gone.contains(input.task->id.partition); });
-  for (const int32_t partition : partitions) {
-    publisher_.Forget(partition);
-    tasks_.erase(partition);
-  }
-}
-
-void Worker::Impl::Housekeep(absl::Time now, bool idle) {
-  if (!idle) quiet_since_ = now;
-  if (idle && now - quiet_since_ >= kTidyAfter) {
-    TidyOutboxes();
-    quiet_since_ = now;
-  }
-  if (now - mirrored_at_ >= kMirrorEvery) {
-    mirrored_at_ = now;
-    MirrorOffsets(AllPartitions(), /*wait=*/false);
-  }
-  if (now - pruned_at_ >= kPruneEvery) {
-    pruned_at_ = now;
-    const auto pruned = ports_.session->PruneRequests(now - config_.request_retention, kPruneRows);
-    if (!pruned.ok()) kLog.Warn("old answers to requests were not removed", {{"error", pruned.status()}});
-    // A full round means that there is more.
-    if (pruned.ok() && *pruned == kPruneRows) pruned_at_ = absl::InfinitePast();
-  }
-}
-
-void Worker::Impl::TidyOutboxes() {
-  store::Batch batch;
-  batch.now = ports_.now();
-  std::vector<std::string> blobs;
-  blobs.reserve(tasks_.size());
-  std::vector<Task*> tidied;
-  for (auto& [partition, task] : tasks_) {
-    const uint64_t acknowledged = publisher_.Acknowledged(partition);
-    if (task->state == Task::State::kDisowned || acknowledged <= task->outbox_dropped) continue;
-    blobs.push_back(task->progress.Serialize(ports_.cluster_id));
-    tidied.push_back(task.get());
-    batch.tasks.push_back({.task = task->id,
-                           .expected_epoch = task->epoch,
-                           .expected_emit_sequence = task->emit_sequence,
-                           .new_emit_sequence = task->emit_sequence + 1,
-                           .progress = blobs.back(),
-                           .outbox_acknowledged = acknowledged});
-  }
-  if (batch.tasks.empty()) return;
-  const auto result = ports_.session->Commit(batch);
-  if (result.ok() && result->kind == store::CommitResult::Kind::kCommitted) {
-    for (size_t i = 0; i < tidied.size(); ++i) {
-      ++tidied[i]->emit_sequence;
-      tidied[i]->outbox_dropped = batch.tasks[i].outbox_acknowledged;
-    }
-    return;
-  }
-  // In doubt or fenced: nothing is lost, the rows are sent once more by whoever takes the task next.
-  for (Task* task : tidied) Disown(*task, "its outbox could not be tidied");
-}
-
-void Worker::Impl::MirrorOffsets(absl::Span<const int32_t> partitions, bool wait) {
-  std::vector<bus::CommittedOffset> offsets;
-  for (const int32_t partition : partitions) {
-    const auto found = tasks_.find(partition);
-    if (found == tasks_.end() || !found->second->offsets_moved) continue;
-    Task& task = *found->second;
-    task.offsets_moved = false;
-    const std::string metadata = OffsetMetadata{ports_.store_id, task.epoch}.ToString();
-    for (const InputProgress& input : task.progress.inputs()) {
-      offsets.push_back({input.topic(), partition, input.next_offset(), metadata});
-    }
-  }
-  if (offsets.empty()) return;
-  if (const absl::Status committed = source_->CommitOffsets(offsets, wait); !committed.ok()) {
-    kLog.Debug("offsets were not mirrored to Kafka; the store has them", {{"error", committed}});
-  }
-}
-
-std::vector<int32_t> Worker::Impl::AllPartitions() const {
-  std::vector<int32_t> partitions;
-  partitions.reserve(tasks_.size());
-  for (const auto& [partition, task] : tasks_) partitions.push_back(partition);
-  return partitions;
-}
-
-std::vector<bus::Position> Worker::Impl::PositionsOf(const Task& task) const {
-  std::vector<bus::Position> positions;
-  for (const InputProgress& input : task.progress.inputs()) {
-    positions.push_back({.topic = input.topic(), .partition = task.id.partition, .offset = input.next_offset()});
-  }
-  return positions;
 }
 
 }  // namespace tradewind::runtime

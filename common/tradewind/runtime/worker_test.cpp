@@ -259,19 +259,34 @@ TEST(Worker, RetriesInOrderAndGivesUpAfterTheLastAttempt) {
   EXPECT_THAT((*dead)[0].reason, ::testing::HasSubstr("never"));
 }
 
-TEST(Worker, MakesAnEventDeadThatCouldNeverBePublished) {
+TEST(Worker, KeepsAMessageAsDeadWhoseEventCouldNeverBePublished) {
+  OrderCreated without_key;
+  OrderCreated too_big;
+  too_big.set_order_id("o-1");
+  too_big.set_user_id(std::string(kMaxEventBytes, 'x'));
+  OrderCreated big;
+  big.set_order_id("o-1");
+  big.set_user_id(std::string(kMaxEventBytes - 100, 'x'));
+
   Mesh mesh;
   Group group("loyalty");
+  group.AddOutput(OrderCreated::descriptor());
   group.Add({.run =
-                 [](const google::protobuf::Message&, Context& context) {
-                   context.Emit(OrderCreated());
+                 [&](const google::protobuf::Message& message, Context& context) {
+                   const std::string& name = static_cast<const user::v1::UserRegistered&>(message).display_name();
+                   context.Emit(name == "without key" ? without_key : name == "too big" ? too_big : big);
                    return Ack();
                  },
              .prototype = &user::v1::UserRegistered::default_instance()});
   const auto worker = mesh.Start(group);
-  mesh.Send(Registered("u-1", "x"), "u-1");
-  EXPECT_TRUE(mesh.kafka().WaitForRecords(kDead, 1));
-  EXPECT_TRUE(mesh.kafka().ReadAll(kEvents).empty());
+  for (const char* name : {"without key", "too big", "big"}) mesh.Send(Registered("u-1", name), "u-1");
+  ASSERT_TRUE(mesh.kafka().WaitForRecords(kEvents, 1));
+  ASSERT_TRUE(mesh.kafka().WaitForRecords(kDead, 2));
+  EXPECT_EQ(mesh.kafka().ReadAll(kEvents).size(), 1U);
+  const auto dead = mesh.store().reader().ListKept(store::KeptState::kDead, 10);
+  ASSERT_EQ(dead->size(), 2U);
+  EXPECT_THAT((*dead)[0].reason, ::testing::HasSubstr("without its key"));
+  EXPECT_THAT((*dead)[1].reason, ::testing::HasSubstr("the most is 900000"));
 }
 
 TEST(Worker, KeepsTheIndexesInStepWithTheAggregates) {

@@ -1,0 +1,96 @@
+// The inside of a Worker, in three parts: worker.cpp is the loop and the batch, worker_tasks.cpp the coming and going
+// of tasks, worker_upkeep.cpp what is done in quiet moments. For these three files only.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "tradewind/bus/envelope.h"
+#include "tradewind/runtime/attempt.h"
+#include "tradewind/runtime/event_router.h"
+#include "tradewind/runtime/publisher.h"
+#include "tradewind/runtime/replier.h"
+#include "tradewind/runtime/takeover.h"
+#include "tradewind/runtime/worker.h"
+#include "tradewind/runtime/worker_metrics.h"
+
+namespace tradewind::runtime {
+
+// 100 ms doubled for each failure, at most a minute, of which a random half.
+absl::Duration Backoff(int failures);
+
+class Worker::Impl final : public bus::AssignmentListener {
+ public:
+  Impl(WorkerPorts ports, WorkerConfig config)
+      : ports_(std::move(ports)),
+        config_(config),
+        router_(ports_.topic_prefix, ports_.partition_counts),
+        attempt_settings_{.max_attempts = config.max_attempts, .cluster_id = ports_.cluster_id},
+        takeover_(*ports_.group, router_, *ports_.session, ports_.store_id, ports_.cluster_id, config.adopt_offsets),
+        publisher_(*ports_.events),
+        replier_(*ports_.replies, router_.FullTopic(std::string(bus::kRepliesTopic))),
+        metrics_(ports_.group->name()) {}
+
+  absl::Status Run();
+  void Stop() { stopping_.store(true, std::memory_order_relaxed); }
+  bool ready() const { return ready_.load(std::memory_order_acquire); }
+
+ private:
+  std::vector<bus::Position> OnAssigned(absl::Span<const int32_t> partitions) override;
+  void OnRevoked(absl::Span<const int32_t> partitions) override;
+  void OnLost(absl::Span<const int32_t> partitions) override;
+
+  absl::Status Loop();
+  absl::Status Gather(absl::Duration timeout);
+  absl::Status Accept(bus::Record record);
+  absl::Status ProcessGathered();
+  absl::Status Process(absl::Span<Input> inputs);
+  // False: another attempt is due, with what is left of the inputs.
+  absl::StatusOr<bool> TryOnce(absl::Span<const Input> inputs, absl::Span<Task* const> tasks);
+  absl::Status OnStoreError(const absl::Status& error, absl::Span<Input> inputs, absl::Span<Task* const> tasks);
+  void AfterCommit(Attempt& attempt, const store::Batch& batch);
+  // Makes the task what was committed.
+  void Advance(TaskWork& work);
+  // Pauses the tasks whose next message asked for a retry.
+  void PutOff(Attempt& attempt);
+
+  std::vector<bus::Position> TakeOver(absl::Span<const int32_t> partitions);
+  void Disown(Task& task, std::string_view why);
+  void PauseTask(Task& task, Task::State state, absl::Duration delay);
+  void Revive(absl::Time now);
+  void Throttle();
+  void Forget(absl::Span<const int32_t> partitions);
+  void Housekeep(absl::Time now, bool idle);
+  void TidyOutboxes();
+  void MirrorOffsets(absl::Span<const int32_t> partitions, bool wait);
+  std::vector<int32_t> AllPartitions() const;
+  std::vector<bus::Position> PositionsOf(const Task& task) const;
+
+  const WorkerPorts ports_;
+  const WorkerConfig config_;
+  EventRouter router_;
+  const AttemptSettings attempt_settings_;
+  Takeover takeover_;
+  Publisher publisher_;
+  Replier replier_;
+  WorkerMetrics metrics_;
+
+  std::unique_ptr<bus::EventSource> source_;
+  std::map<int32_t, std::unique_ptr<Task>> tasks_;
+  std::vector<Input> gathered_;
+  int64_t gathered_bytes_ = 0;
+  // The outbox is full: all partitions are paused.
+  bool throttled_ = false;
+  absl::Time quiet_since_ = absl::InfinitePast();
+  absl::Time mirrored_at_ = absl::InfinitePast();
+  absl::Time pruned_at_ = absl::InfinitePast();
+  // Makes Loop return.
+  absl::Status fatal_;
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> ready_{false};
+};
+
+}  // namespace tradewind::runtime

@@ -1,0 +1,153 @@
+// Tasks come, pause, are taken anew and go.
+#include <algorithm>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "absl/random/random.h"
+
+#include "tradewind/errors/problem.h"
+#include "tradewind/mesh/v1/state.pb.h"
+#include "tradewind/runtime/logger.h"
+#include "tradewind/runtime/worker_impl.h"
+
+namespace tradewind::runtime {
+namespace {
+
+constexpr absl::Duration kFirstRetry = absl::Milliseconds(100);
+constexpr absl::Duration kLongestRetry = absl::Minutes(1);
+// What is published when a task goes away is waited for this long.
+constexpr absl::Duration kSettleOnRevoke = absl::Seconds(1);
+
+}  // namespace
+
+absl::Duration Backoff(int failures) {
+  static thread_local absl::BitGen random;
+  const absl::Duration full = std::min(kFirstRetry * (1 << std::min(failures, 10)), kLongestRetry);
+  return full * absl::Uniform(random, 0.5, 1.0);
+}
+
+std::vector<bus::Position> Worker::Impl::OnAssigned(absl::Span<const int32_t> partitions) {
+  std::vector<bus::Position> positions = TakeOver(partitions);
+  ready_.store(true, std::memory_order_release);
+  if (!throttled_) return positions;
+  for (const bus::Position& position : positions) tasks_.at(position.partition)->state = Task::State::kPaused;
+  return {};
+}
+
+std::vector<bus::Position> Worker::Impl::TakeOver(absl::Span<const int32_t> partitions) {
+  std::vector<bus::Position> positions;
+  for (const int32_t partition : partitions) {
+    publisher_.Forget(partition);
+    auto taken = takeover_.Take(*source_, partition);
+    if (!taken.ok() && errors::Read(taken.status()) != errors::Reading::kRetryable) {
+      if (fatal_.ok()) fatal_ = taken.status();
+      continue;
+    }
+    if (!taken.ok()) {
+      auto& task = tasks_[partition];
+      if (task == nullptr) task = std::make_unique<Task>();
+      task->id = {.group = ports_.group->name(), .partition = partition};
+      task->state = Task::State::kDisowned;
+      task->due = ports_.now() + Backoff(task->takeovers_failed++);
+      kLog.Warn("a task could not be taken; trying again", {{"partition", partition}, {"error", taken.status()}});
+      continue;
+    }
+    for (store::OutboxRow& row : taken->outbox) {
+      auto batch = std::make_unique<mesh::v1::OutboxBatch>();
+      batch->ParseFromString(row.batch);
+      publisher_.Append(partition, row.sequence, std::move(batch));
+    }
+    tasks_[partition] = std::move(taken->task);
+    positions.insert(positions.end(), taken->positions.begin(), taken->positions.end());
+  }
+  return positions;
+}
+
+void Worker::Impl::Disown(Task& task, std::string_view why) {
+  kLog.Warn("a task is taken anew", {{"partition", task.id.partition}, {"why", why}});
+  publisher_.Forget(task.id.partition);
+  task.offsets_moved = false;
+  PauseTask(task, Task::State::kDisowned, Backoff(task.takeovers_failed++));
+}
+
+void Worker::Impl::PauseTask(Task& task, Task::State state, absl::Duration delay) {
+  task.state = state;
+  task.due = ports_.now() + delay;
+  const int32_t partition = task.id.partition;
+  // Not essential: what comes in meanwhile is dropped, and read again from the position it resumes at.
+  if (const absl::Status paused = source_->Pause({&partition, 1}); !paused.ok()) {
+    kLog.Debug("pausing failed", {{"partition", partition}, {"error", paused}});
+  }
+}
+
+void Worker::Impl::Revive(absl::Time now) {
+  if (throttled_) return;
+  std::vector<int32_t> anew;
+  std::vector<bus::Position> positions;
+  for (auto& [partition, task] : tasks_) {
+    if (task->due > now) continue;
+    if (task->state == Task::State::kDisowned) anew.push_back(partition);
+    if (task->state == Task::State::kPaused) {
+      task->state = Task::State::kRunning;
+      const auto own = PositionsOf(*task);
+      positions.insert(positions.end(), own.begin(), own.end());
+    }
+  }
+  if (!anew.empty()) {
+    const auto own = TakeOver(anew);
+    positions.insert(positions.end(), own.begin(), own.end());
+  }
+  if (positions.empty()) return;
+  if (const absl::Status resumed = source_->Resume(positions); !resumed.ok() && fatal_.ok()) fatal_ = resumed;
+}
+
+void Worker::Impl::Throttle() {
+  const int64_t bytes = publisher_.unacknowledged_bytes();
+  metrics_.outbox_bytes.Set(static_cast<double>(bytes));
+  if (!throttled_ && bytes >= config_.outbox_bytes) {
+    throttled_ = true;
+    kLog.Warn("the outbox is full; taking no more input until Kafka has taken some of it", {{"bytes", bytes}});
+    for (auto& [partition, task] : tasks_) {
+      if (task->state == Task::State::kRunning) PauseTask(*task, Task::State::kPaused, absl::ZeroDuration());
+    }
+  } else if (throttled_ && bytes <= config_.outbox_bytes / 2) {
+    throttled_ = false;
+    kLog.Info("the outbox has room again", {{"bytes", bytes}});
+  }
+}
+
+void Worker::Impl::OnLost(absl::Span<const int32_t> partitions) { Forget(partitions); }
+
+void Worker::Impl::OnRevoked(absl::Span<const int32_t> partitions) {
+  publisher_.Settle(partitions, absl::Now() + kSettleOnRevoke);
+  TidyOutboxes();
+  MirrorOffsets(partitions, /*wait=*/true);
+  Forget(partitions);
+}
+
+void Worker::Impl::Forget(absl::Span<const int32_t> partitions) {
+  const std::set<int32_t> gone(partitions.begin(), partitions.end());
+  std::erase_if(gathered_, [&](const Input& input) { return gone.contains(input.task->id.partition); });
+  for (const int32_t partition : partitions) {
+    publisher_.Forget(partition);
+    tasks_.erase(partition);
+  }
+}
+
+std::vector<int32_t> Worker::Impl::AllPartitions() const {
+  std::vector<int32_t> partitions;
+  partitions.reserve(tasks_.size());
+  for (const auto& [partition, task] : tasks_) partitions.push_back(partition);
+  return partitions;
+}
+
+std::vector<bus::Position> Worker::Impl::PositionsOf(const Task& task) const {
+  std::vector<bus::Position> positions;
+  for (const InputProgress& input : task.progress.inputs()) {
+    positions.push_back({.topic = input.topic(), .partition = task.id.partition, .offset = input.next_offset()});
+  }
+  return positions;
+}
+
+}  // namespace tradewind::runtime
