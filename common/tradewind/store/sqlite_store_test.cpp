@@ -126,9 +126,13 @@ TEST(SqliteStore, NamesTheSettingOfAFolderItMayNotWrite) {
   // Root may write everywhere: as root the attempt is made as nobody.
   constexpr uid_t kNobody = 65534;
   const uid_t self = geteuid();
-  if (self == 0) ASSERT_EQ(seteuid(kNobody), 0);
+  if (self == 0) {
+    ASSERT_EQ(seteuid(kNobody), 0);
+  }
   const absl::Status refused = OpenStatus(folder.Config());
-  if (self == 0) ASSERT_EQ(seteuid(self), 0);
+  if (self == 0) {
+    ASSERT_EQ(seteuid(self), 0);
+  }
   std::filesystem::permissions(folder.path(), std::filesystem::perms::owner_all);
   EXPECT_EQ(refused.code(), absl::StatusCode::kPermissionDenied);
   EXPECT_THAT(Message(refused), AllOf(HasSubstr(folder.path()), HasSubstr("store.directory")));
