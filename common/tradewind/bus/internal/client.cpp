@@ -103,8 +103,10 @@ void SetConsumerDefaults(ClientSettings& settings, const std::string& group) {
   // A partition that was just added waits for the fetch under way, so that fetch must not wait long for records.
   settings.Set("fetch.wait.max.ms", int64_t{100});
   settings.Set("fetch.error.backoff.ms", int64_t{50});
-  settings.Set("queued.max.messages.kbytes", int64_t{32 << 10});
-  settings.Set("queued.min.messages", int64_t{10'000});
+  // librdkafka 2.0.2 looks at a full queue again only after up to a second, so a queue must last a fast handler longer
+  // than that: 10,000 messages held a loop that does 60,000 a second down to 12,000.
+  settings.Set("queued.min.messages", int64_t{100'000});
+  settings.Set("queued.max.messages.kbytes", int64_t{64 << 10});
 }
 
 std::vector<TopicHandle> LookFor(rd_kafka_t* client, const std::set<std::string>& topics) {
