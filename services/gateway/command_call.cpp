@@ -86,11 +86,7 @@ class CommandCall final : public ServerCall, public PendingCall {
     ReadRequest();
   }
 
-  void OnReadDone(bool ok) override {
-    if (!ok) {
-      End(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "the call carries no request"));
-      return;
-    }
+  void OnRequest() override {
     if (!ReadWait()) {
       return;
     }

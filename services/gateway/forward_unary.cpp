@@ -12,11 +12,7 @@ class UnaryForward final : public ServerCall {
     ReadRequest();
   }
 
-  void OnReadDone(bool ok) override {
-    if (!ok) {
-      End(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "the call carries no request"));
-      return;
-    }
+  void OnRequest() override {
     google::protobuf::Arena arena;
     if (ParseAndCheck(arena) == nullptr) {
       return;

@@ -90,9 +90,9 @@ Gateway::Gateway(const GatewayConfig& config, const bus::KafkaConfig& kafka, std
 
 Gateway::~Gateway() { Stop(); }
 
-absl::Status Gateway::Connect(const absl::Notification& stop) {
+absl::Status Gateway::Connect(ShutdownSignal& stop) {
   absl::Time next_log = absl::Now();
-  while (!stop.HasBeenNotified()) {
+  do {
     absl::Status status = TryConnect();
     if (status.ok()) {
       server_->SetServing(true);
@@ -106,8 +106,7 @@ absl::Status Gateway::Connect(const absl::Notification& stop) {
       kLog.Warn("waiting for Kafka", {{"brokers", kafka_.brokers}, {"error", status}});
       next_log = absl::Now() + kWaitingLogPeriod;
     }
-    stop.WaitForNotificationWithTimeout(kConnectPause);
-  }
+  } while (!stop.WaitFor(kConnectPause));
   return absl::OkStatus();
 }
 

@@ -6,7 +6,6 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/notification.h"
 
 #include "services/gateway/catalog.h"
 #include "services/gateway/command_path.h"
@@ -14,6 +13,7 @@
 #include "services/gateway/gateway_config.h"
 #include "services/gateway/gateway_service.h"
 #include "services/gateway/reply_reader.h"
+#include "tradewind/app/shutdown.h"
 #include "tradewind/bus/kafka_config.h"
 #include "tradewind/rpc/server.h"
 
@@ -27,9 +27,9 @@ class Gateway {
                                                         const rpc::ServerConfig& server);
   ~Gateway();
 
-  // Waits for Kafka, as long as it takes or until `stop`: makes the topics, opens the way to the log, serves.
-  // An error when what Kafka has there cannot be used: waiting would not help.
-  absl::Status Connect(const absl::Notification& stop);
+  // Waits for Kafka, as long as it takes or until `stop` asks for the end: makes the topics, opens the way to the log,
+  // serves. An error when what Kafka has there cannot be used: waiting would not help.
+  absl::Status Connect(ShutdownSignal& stop);
 
   // Takes no new calls, lets those under way finish within gateway.drain, sends what is to be sent. Blocks.
   void Stop();

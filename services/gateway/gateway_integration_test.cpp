@@ -233,7 +233,7 @@ class GatewayOnKafka : public testing::Test {
 
   bus::KafkaConfig kafka_;
   std::string descriptors_;
-  absl::Notification stop_;
+  ShutdownSignal stop_;
   std::unique_ptr<Gateway> gateway_;
   std::unique_ptr<ToyService> service_;
   std::unique_ptr<GoodService::Stub> stub_;
@@ -337,7 +337,7 @@ TEST_F(GatewayOnKafka, WaitsForAKafkaThatIsAway) {
   nowhere.request_timeout = absl::Milliseconds(300);
   const std::unique_ptr<Gateway> gateway = StartGateway(nowhere);
   ASSERT_NE(gateway, nullptr);
-  absl::Notification stop;
+  ShutdownSignal stop;
   std::thread connecting([&] { EXPECT_TRUE(gateway->Connect(stop).ok()); });
   const auto stub = StubOf(*gateway);
   grpc::ClientContext context;
@@ -347,7 +347,7 @@ TEST_F(GatewayOnKafka, WaitsForAKafkaThatIsAway) {
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(ReasonOf(status), "NOT_READY");
   EXPECT_FALSE(rpc::CheckHealth(fmt::format("127.0.0.1:{}", gateway->port()), kPatience).ok());
-  stop.Notify();
+  stop.Request();
   connecting.join();
   gateway->Stop();
 }

@@ -1,18 +1,13 @@
 // tradewind-gateway: the front door. Turns calls into commands on the log and answers with their outcome.
-#include <pthread.h>
 #include <sodium.h>
-#include <unistd.h>
 
-#include <csignal>
 #include <cstdio>
 #include <string>
-#include <thread>
-
-#include "absl/synchronization/notification.h"
 
 #include "services/gateway/gateway.h"
 #include "services/gateway/gateway_config.h"
 #include "services/gateway/logger.h"
+#include "tradewind/app/shutdown.h"
 #include "tradewind/bus/kafka_config.h"
 #include "tradewind/config/config.h"
 #include "tradewind/rpc/server.h"
@@ -23,7 +18,6 @@ namespace tradewind::gateway {
 namespace {
 
 constexpr int kExitFailed = 1;
-constexpr int kExitHung = 3;
 constexpr absl::Duration kHealthTimeout = absl::Seconds(3);
 // Beyond gateway.drain, for everything that comes after the calls.
 constexpr absl::Duration kShutdownGrace = absl::Seconds(5);
@@ -41,19 +35,7 @@ int Fail(const absl::Status& status) {
   return kExitFailed;
 }
 
-// SIGTERM and SIGINT reach this thread alone. It also sees to it that a shutdown that hangs ends.
-void WaitForSignal(const sigset_t& signals, absl::Duration drain, absl::Notification& stop) {
-  int signal = 0;
-  sigwait(&signals, &signal);
-  kLog.Info("stopping", {{"signal", signal}, {"drain", drain}});
-  stop.Notify();
-  const absl::Duration limit = drain + kShutdownGrace;
-  std::this_thread::sleep_for(absl::ToChronoMilliseconds(limit));
-  kLog.Error("the shutdown hangs, giving up", {{"after", limit}});
-  _exit(kExitHung);
-}
-
-int Run(const Settings& settings) {
+int Run(const Settings& settings, ShutdownSignal& stop) {
   absl::StatusOr<std::unique_ptr<telemetry::MetricsServer>> metrics = telemetry::MetricsServer::Start(settings.metrics);
   if (!metrics.ok()) {
     return Fail(metrics.status());
@@ -62,29 +44,19 @@ int Run(const Settings& settings) {
   if (!gateway.ok()) {
     return Fail(gateway.status());
   }
-  // Blocked before there were threads; see Main.
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  absl::Notification stop;
-  std::thread([&] { WaitForSignal(signals, settings.gateway.drain, stop); }).detach();
   if (const absl::Status status = (*gateway)->Connect(stop); !status.ok()) {
     return Fail(status);
   }
-  stop.WaitForNotification();
+  stop.WaitFor(absl::InfiniteDuration());
+  kLog.Info("stopping", {{"drain", settings.gateway.drain}});
+  StartWatchdog(settings.gateway.drain + kShutdownGrace);
   (*gateway)->Stop();
   kLog.Info("stopped");
   return 0;
 }
 
 int Main(int argc, char** argv) {
-  // Inherited by every thread, so that only the one that waits for signals gets them.
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  ShutdownSignal stop;
   if (sodium_init() < 0) {
     return Fail(absl::InternalError("libsodium cannot be initialised"));
   }
@@ -119,15 +91,10 @@ int Main(int argc, char** argv) {
       break;
   }
   telemetry::InitLogging(settings.log, "gateway");
-  return Run(settings);
+  return Run(settings, stop);
 }
 
 }  // namespace
 }  // namespace tradewind::gateway
 
-int main(int argc, char** argv) {
-  const int code = tradewind::gateway::Main(argc, argv);
-  std::fflush(nullptr);
-  // Threads of gRPC and librdkafka may still be about; static destructors under them are how shutdowns crash or hang.
-  _exit(code);
-}
+int main(int argc, char** argv) { tradewind::ExitNow(tradewind::gateway::Main(argc, argv)); }

@@ -59,6 +59,14 @@ void MethodMetrics::Observe(grpc::StatusCode code, absl::Duration took) const {
 ServerCall::ServerCall(const Method& method, const MethodMetrics& metrics, grpc::GenericCallbackServerContext& context)
     : method_(method), metrics_(metrics), context_(context), start_(absl::Now()), trace_(TraceOf(context)) {}
 
+void ServerCall::OnReadDone(bool ok) {
+  if (ok) {
+    OnRequest();
+  } else {
+    End(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "the call carries no request"));
+  }
+}
+
 void ServerCall::End(const grpc::Status& status) {
   Account(status);
   Finish(status);

@@ -36,6 +36,7 @@ class MethodMetrics {
 // A reactor that reads one request and ends once. Subclasses decide when; they may be gone as soon as End returns.
 class ServerCall : public grpc::ServerGenericBidiReactor {
  public:
+  void OnReadDone(bool ok) final;
   void OnDone() final { delete this; }
 
  protected:
@@ -47,8 +48,9 @@ class ServerCall : public grpc::ServerGenericBidiReactor {
   void End(const errors::Problem& problem);
   void EndWith(grpc::ByteBuffer response);
 
-  // Starts reading the request; OnReadDone follows.
+  // Starts reading the request; OnRequest follows, unless the caller sent none: the call ends by itself then.
   void ReadRequest() { StartRead(&request_); }
+  virtual void OnRequest() = 0;
 
   // The request as a message in `arena`, checked against its rules. Null when it was refused: the call has ended then.
   google::protobuf::Message* ParseAndCheck(google::protobuf::Arena& arena);

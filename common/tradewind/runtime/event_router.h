@@ -28,7 +28,6 @@ class EventRouter {
   // be published; `out` is then left half filled.
   void Address(const google::protobuf::Message& event, mesh::v1::OutgoingEvent& out);
 
-  int32_t PartitionCount(const std::string& full_topic) const;
   std::string FullTopic(const std::string& topic) const { return topic_prefix_ + topic; }
 
  private:
@@ -37,6 +36,8 @@ class EventRouter {
     std::string full_topic;
     int32_t partitions;
   };
+  // 0: not an output of this group.
+  int32_t PartitionCount(const std::string& full_topic) const;
   const Target& TargetOf(const google::protobuf::Descriptor* type);
 
   std::string topic_prefix_;

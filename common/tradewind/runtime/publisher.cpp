@@ -37,7 +37,7 @@ absl::Status ProduceEvent(bus::EventSink& sink, const mesh::v1::OutboxBatch& bat
                           const mesh::v1::OutgoingEvent& event, uint64_t token) {
   const std::string sequence = bus::Sequence{batch.epoch(), event.number()}.ToString();
   const std::string id = shared.id_prefix + "-" + sequence;
-  const std::string previous = bus::Sequence{event.previous().epoch(), event.previous().number()}.ToString();
+  std::string previous;
   absl::InlinedVector<bus::HeaderView, 12> headers = {
       {bus::kSpecVersionHeader, "1.0"},
       {bus::kIdHeader, id},
@@ -49,7 +49,10 @@ absl::Status ProduceEvent(bus::EventSink& sink, const mesh::v1::OutboxBatch& bat
       {bus::kSequenceHeader, sequence},
       {bus::kContentTypeHeader, bus::kProtobufContentType},
   };
-  if (event.has_previous()) headers.push_back({bus::kPreviousHeader, previous});
+  if (event.has_previous()) {
+    previous = bus::Sequence{event.previous().epoch(), event.previous().number()}.ToString();
+    headers.push_back({bus::kPreviousHeader, previous});
+  }
   if (!event.traceparent().empty()) headers.push_back({bus::kTraceparentHeader, event.traceparent()});
   return sink.Produce({.topic = event.topic(),
                        .partition = event.partition(),
