@@ -7,6 +7,7 @@
 #include "services/gateway/gateway.h"
 #include "services/gateway/gateway_config.h"
 #include "services/gateway/logger.h"
+#include "tradewind/app/process.h"
 #include "tradewind/app/shutdown.h"
 #include "tradewind/bus/kafka_config.h"
 #include "tradewind/config/config.h"
@@ -56,6 +57,7 @@ int Run(const Settings& settings, ShutdownSignal& stop) {
 }
 
 int Main(int argc, char** argv) {
+  SetUpProcess();
   ShutdownSignal stop;
   if (sodium_init() < 0) {
     return Fail(absl::InternalError("libsodium cannot be initialised"));

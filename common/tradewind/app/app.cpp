@@ -12,6 +12,7 @@
 
 #include "tradewind/app/kafka_start.h"
 #include "tradewind/app/logger.h"
+#include "tradewind/app/process.h"
 #include "tradewind/app/shutdown.h"
 #include "tradewind/bus/envelope.h"
 #include "tradewind/bus/kafka_config.h"
@@ -144,6 +145,7 @@ int App::Impl::Run() {
     fmt::print("{}", command->output);
     return 0;
   }
+  SetUpProcess();
   shutdown_.emplace();
   telemetry::InitLogging(settings_.log, group_.name());
   if (const absl::Status started = Start(); absl::IsCancelled(started)) {

@@ -14,6 +14,7 @@
 #include <unordered_map>
 
 #include "CLI/CLI.hpp"
+#include "absl/synchronization/mutex.h"
 #include "fmt/format.h"
 
 #include "tests/bench/baseline/kafka.h"
@@ -153,6 +154,8 @@ class OrderServer final : public tradewind::order::v1::OrderService::CallbackSer
 };
 
 int Main(int argc, char** argv) {
+  // As in Tradewind's processes: Debian's abseil looks for deadlocks otherwise, in all of gRPC's locks.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   Options options;
   CLI::App app("The smallest gRPC server in front of Kafka.");
   app.add_option("--address", options.address);
