@@ -140,7 +140,7 @@ def test_a_second_up_is_quick_and_refuses_a_third(second_mesh):
     second_mesh.up()
     took = time.monotonic() - begin
     print(f"\na second deploy/up took {took:.1f} s")
-    # Under ten on a machine that does nothing else; tests share theirs.
+    # That it takes under ten is for tests/fresh/run to show, where no other mesh is running beside it.
     assert took < 30
     client = Client(second_mesh.address("gateway"))
     assert [found["id"] for found in client.orders_of(order["user_id"])] == [order["id"]]
