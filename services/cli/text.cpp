@@ -11,40 +11,6 @@
 namespace tradewind::cli {
 namespace {
 
-// Length of the well-formed UTF-8 sequence at the start of `bytes`, or 0 (Unicode 15, table 3-7).
-size_t SequenceLength(std::string_view bytes) {
-  const auto at = [&](size_t index) { return index < bytes.size() ? static_cast<uint8_t>(bytes[index]) : 0; };
-  const auto continues = [&](size_t index, uint8_t low = 0x80, uint8_t high = 0xBF) {
-    return at(index) >= low && at(index) <= high;
-  };
-  const uint8_t lead = at(0);
-  if (lead < 0x80) {
-    return 1;
-  }
-  if (lead >= 0xC2 && lead <= 0xDF) {
-    return continues(1) ? 2 : 0;
-  }
-  if (lead >= 0xE0 && lead <= 0xEF) {
-    const uint8_t low = lead == 0xE0 ? 0xA0 : 0x80;
-    const uint8_t high = lead == 0xED ? 0x9F : 0xBF;
-    return continues(1, low, high) && continues(2) ? 3 : 0;
-  }
-  if (lead >= 0xF0 && lead <= 0xF4) {
-    const uint8_t low = lead == 0xF0 ? 0x90 : 0x80;
-    const uint8_t high = lead == 0xF4 ? 0x8F : 0xBF;
-    return continues(1, low, high) && continues(2) && continues(3) ? 4 : 0;
-  }
-  return 0;
-}
-
-bool IsControl(std::string_view sequence) {
-  const auto lead = static_cast<uint8_t>(sequence[0]);
-  if (sequence.size() == 1) {
-    return lead < 0x20 || lead == 0x7F;
-  }
-  return sequence.size() == 2 && lead == 0xC2 && static_cast<uint8_t>(sequence[1]) < 0xA0;
-}
-
 size_t CodePoints(std::string_view text) {
   return static_cast<size_t>(
       std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<uint8_t>(c) & 0xC0) != 0x80; }));
@@ -73,25 +39,16 @@ size_t EditDistance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-}  // namespace
-
-std::string Printable(std::string_view bytes) {
-  std::string text;
-  text.reserve(bytes.size());
-  while (!bytes.empty()) {
-    const size_t length = SequenceLength(bytes);
-    const std::string_view sequence = bytes.substr(0, std::max<size_t>(length, 1));
-    if (length == 0 || IsControl(sequence)) {
-      for (const char c : sequence) {
-        text += fmt::format("\\x{:02x}", static_cast<uint8_t>(c));
-      }
-    } else {
-      text += sequence;
-    }
-    bytes.remove_prefix(sequence.size());
+// The value of a hex digit, or -1.
+int HexValue(char c) {
+  if (c >= '0' && c <= '9') {
+    return c - '0';
   }
-  return text;
+  const char lower = static_cast<char>(c | 0x20);
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
+
+}  // namespace
 
 std::string HexPrefix(std::string_view bytes, size_t limit) {
   std::string hex;
@@ -99,6 +56,34 @@ std::string HexPrefix(std::string_view bytes, size_t limit) {
     hex += fmt::format("{:02x}", static_cast<uint8_t>(c));
   }
   return bytes.size() > limit ? hex + "..." : hex;
+}
+
+std::string FromPrintable(std::string_view text) {
+  std::string bytes;
+  while (!text.empty()) {
+    if (text.size() >= 4 && text.starts_with("\\x") && HexValue(text[2]) >= 0 && HexValue(text[3]) >= 0) {
+      bytes += static_cast<char>(HexValue(text[2]) * 16 + HexValue(text[3]));
+      text.remove_prefix(4);
+    } else {
+      bytes += text.front();
+      text.remove_prefix(1);
+    }
+  }
+  return bytes;
+}
+
+std::string Shortened(std::string_view text, size_t width) {
+  if (CodePoints(text) <= width) {
+    return std::string(text);
+  }
+  size_t end = 0;
+  for (size_t seen = 0; end < text.size(); ++end) {
+    const bool begins = (static_cast<uint8_t>(text[end]) & 0xC0) != 0x80;
+    if (begins && seen++ == width - 3) {
+      break;
+    }
+  }
+  return std::string(text.substr(0, end)) + "...";
 }
 
 std::string FormatTimestamp(int64_t unix_ms) {

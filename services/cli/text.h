@@ -1,4 +1,4 @@
-// Text for people: bytes made safe to show on a terminal, tables, and the names nearest to a mistyped one.
+// Text for people: tables, times, and the names nearest to a mistyped one.
 #pragma once
 
 #include <cstdint>
@@ -9,14 +9,22 @@
 
 #include "absl/types/span.h"
 
+#include "tradewind/errors/printable.h"
+
 namespace tradewind::cli {
 
-// The text with every byte that is not printable UTF-8 written as \xNN, C0 and C1 controls included, so that bytes from
-// a topic can neither break a line nor steer the terminal.
-std::string Printable(std::string_view bytes);
+using errors::Printable;
 
 // "0a1b2c" of the first `limit` bytes, followed by "..." where there are more.
 std::string HexPrefix(std::string_view bytes, size_t limit);
+
+// The bytes that Printable wrote as `text`: "\xNN", with two hex digits of either case, stands for a byte, anything
+// else for itself. Printable lets a backslash stand as it is, so one that begins such a word by itself is typed as
+// "\x5c".
+std::string FromPrintable(std::string_view text);
+
+// The first `width` code points; "..." as the last of them where there are more. At least three wide.
+std::string Shortened(std::string_view text, size_t width);
 
 // RFC 3339 in UTC with milliseconds: "2026-01-31T09:05:07.123Z".
 std::string FormatTimestamp(int64_t unix_ms);

@@ -13,24 +13,36 @@ using ::testing::IsEmpty;
 
 const std::vector<std::string> kTopics = {"order.commands.v1", "order.events.v1", "user.events.v1", "mesh.dead.v1"};
 
-TEST(Printable, KeepsTextOfAnyScript) { EXPECT_EQ(Printable("Zoë 東京 🚢"), "Zoë 東京 🚢"); }
-
-TEST(Printable, EscapesWhatCouldSteerATerminal) {
-  EXPECT_EQ(Printable("a\nb\x1b[2J\x7f"), "a\\x0ab\\x1b[2J\\x7f");
-  // U+009B, the one-character CSI.
-  EXPECT_EQ(Printable("\xc2\x9b"), "\\xc2\\x9b");
-}
-
-TEST(Printable, EscapesBytesThatAreNotUtf8) {
-  EXPECT_EQ(Printable("a\xff"), "a\\xff");
-  EXPECT_EQ(Printable("\xe6\x9d"), "\\xe6\\x9d");           // cut short
-  EXPECT_EQ(Printable("\xc0\xaf"), "\\xc0\\xaf");           // overlong
-  EXPECT_EQ(Printable("\xed\xa0\x80"), "\\xed\\xa0\\x80");  // a surrogate
-}
-
 TEST(HexPrefix, StopsAtTheLimit) {
   EXPECT_EQ(HexPrefix(std::string_view("\x00\xff\x10", 3), 3), "00ff10");
   EXPECT_EQ(HexPrefix("abc", 2), "6162...");
+}
+
+TEST(FromPrintable, GivesBackTheBytesThatPrintableWrote) {
+  std::string every;
+  for (int byte = 0; byte < 256; ++byte) {
+    every += static_cast<char>(byte);
+  }
+  for (const std::string& bytes : {every, std::string(), std::string("o-1"), std::string("Zo\xc3\xab\0", 6),
+                                   std::string("\xc3"), std::string("a\\b"), std::string("\\\xff")}) {
+    EXPECT_EQ(FromPrintable(Printable(bytes)), bytes) << Printable(bytes);
+  }
+}
+
+TEST(FromPrintable, LetsStandWhatIsNoEscape) {
+  for (const char* text : {"\\", "\\x", "\\x4", "\\xg0", "\\x4g", "\\n", "x41"}) {
+    EXPECT_EQ(FromPrintable(text), text);
+  }
+  EXPECT_EQ(FromPrintable("\\x4A\\x4a"), "JJ");
+}
+
+TEST(FromPrintable, TakesABackslashThatWouldBeginAnEscape) { EXPECT_EQ(FromPrintable("\\x5cx41"), "\\x41"); }
+
+TEST(Shortened, CutsByCodePoints) {
+  EXPECT_EQ(Shortened("Zo\xc3\xab!", 4), "Zo\xc3\xab!");
+  EXPECT_EQ(Shortened("Zo\xc3\xabZo\xc3\xab", 6), "Zo\xc3\xabZo\xc3\xab");
+  EXPECT_EQ(Shortened("Zo\xc3\xabZo\xc3\xab!", 6), "Zo\xc3\xab...");
+  EXPECT_EQ(Shortened("", 3), "");
 }
 
 TEST(FormatTimestamp, IsUtcWithMilliseconds) {

@@ -1,0 +1,65 @@
+#include "tradewind/errors/printable.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdint>
+
+namespace tradewind::errors {
+namespace {
+
+// Length of the well-formed UTF-8 sequence at the start of `bytes`, or 0 (Unicode 15, table 3-7).
+size_t SequenceLength(std::string_view bytes) {
+  const auto at = [&](size_t index) { return index < bytes.size() ? static_cast<uint8_t>(bytes[index]) : 0; };
+  const auto continues = [&](size_t index, uint8_t low = 0x80, uint8_t high = 0xBF) {
+    return at(index) >= low && at(index) <= high;
+  };
+  const uint8_t lead = at(0);
+  if (lead < 0x80) {
+    return 1;
+  }
+  if (lead >= 0xC2 && lead <= 0xDF) {
+    return continues(1) ? 2 : 0;
+  }
+  if (lead >= 0xE0 && lead <= 0xEF) {
+    const uint8_t low = lead == 0xE0 ? 0xA0 : 0x80;
+    const uint8_t high = lead == 0xED ? 0x9F : 0xBF;
+    return continues(1, low, high) && continues(2) ? 3 : 0;
+  }
+  if (lead >= 0xF0 && lead <= 0xF4) {
+    const uint8_t low = lead == 0xF0 ? 0x90 : 0x80;
+    const uint8_t high = lead == 0xF4 ? 0x8F : 0xBF;
+    return continues(1, low, high) && continues(2) && continues(3) ? 4 : 0;
+  }
+  return 0;
+}
+
+bool IsControl(std::string_view sequence) {
+  const auto lead = static_cast<uint8_t>(sequence[0]);
+  if (sequence.size() == 1) {
+    return lead < 0x20 || lead == 0x7F;
+  }
+  return sequence.size() == 2 && lead == 0xC2 && static_cast<uint8_t>(sequence[1]) < 0xA0;
+}
+
+}  // namespace
+
+std::string Printable(std::string_view bytes) {
+  std::string text;
+  text.reserve(bytes.size());
+  while (!bytes.empty()) {
+    const size_t length = SequenceLength(bytes);
+    const std::string_view sequence = bytes.substr(0, std::max<size_t>(length, 1));
+    if (length == 0 || IsControl(sequence)) {
+      for (const char c : sequence) {
+        text += fmt::format("\\x{:02x}", static_cast<uint8_t>(c));
+      }
+    } else {
+      text += sequence;
+    }
+    bytes.remove_prefix(sequence.size());
+  }
+  return text;
+}
+
+}  // namespace tradewind::errors
