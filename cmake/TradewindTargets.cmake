@@ -56,10 +56,12 @@ function(tradewind_executable name)
   _tradewind_warnings(${name})
 endfunction()
 
-# tradewind_test(<name> KIND unit|component|integration SOURCES ... [DEPENDS ...] [TIMEOUT seconds]): a GoogleTest
-# program run by ctest under the label KIND. Integration tests find a broker in TRADEWIND_TEST_KAFKA.
+# tradewind_test(<name> KIND unit|component|integration SOURCES ... [DEPENDS ...] [TIMEOUT seconds] [POSTGRES]): a
+# GoogleTest program run by ctest under the label KIND. Integration tests find a broker in TRADEWIND_TEST_KAFKA. With
+# POSTGRES the program has a server to itself while it runs: its folder is in TRADEWIND_TEST_POSTGRES, and the script to
+# stop and start it in TRADEWIND_TEST_POSTGRES_SERVER.
 function(tradewind_test name)
-  cmake_parse_arguments(arg "" "KIND;TIMEOUT" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(arg "POSTGRES" "KIND;TIMEOUT" "SOURCES;DEPENDS" ${ARGN})
   if(NOT TRADEWIND_TESTS)
     return()
   endif()
@@ -78,6 +80,12 @@ function(tradewind_test name)
   if(arg_KIND STREQUAL "integration")
     set_tests_properties(${name} PROPERTIES FIXTURES_REQUIRED kafka
                          ENVIRONMENT "TRADEWIND_TEST_KAFKA=127.0.0.1:${TRADEWIND_TEST_KAFKA_PORT}")
+  endif()
+  if(arg_POSTGRES)
+    set_tests_properties(${name} PROPERTIES FIXTURES_REQUIRED postgres RESOURCE_LOCK postgres)
+    set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT
+      "TRADEWIND_TEST_POSTGRES=${CMAKE_BINARY_DIR}/test-postgres"
+      "TRADEWIND_TEST_POSTGRES_SERVER=${PROJECT_SOURCE_DIR}/deploy/postgres/server")
   endif()
 endfunction()
 

@@ -8,6 +8,8 @@
 
 #include "absl/time/time.h"
 
+#include "tradewind/faults/crash_point.h"
+
 namespace tradewind::store {
 namespace {
 
@@ -25,7 +27,10 @@ absl::StatusOr<CommitResult> SqliteCommit::Run() {
     Transaction transaction(writer_.transactions);
     status = transaction.Begin(Transaction::Kind::kWrite);
     if (status.ok()) status = RunInTransaction();
-    if (status.ok() && result_.kind == CommitResult::Kind::kCommitted) status = transaction.Commit();
+    if (status.ok() && result_.kind == CommitResult::Kind::kCommitted) {
+      TRADEWIND_CRASH_POINT("commit.written");
+      status = transaction.Commit();
+    }
   }
   if (status.ok() && result_.kind == CommitResult::Kind::kCommitted) {
     writer_.names.Keep();
@@ -62,7 +67,8 @@ absl::Status SqliteCommit::RunInTransaction() {
   }
   if (absl::Status written = WriteRemovedVersions(); !written.ok()) return written;
   if (absl::Status written = WriteOutbox(); !written.ok()) return written;
-  return WriteKept();
+  if (absl::Status written = WriteKept(); !written.ok()) return written;
+  return WriteTimers();
 }
 
 absl::Status SqliteCommit::AdvanceTasks() {
@@ -238,6 +244,40 @@ absl::Status SqliteCommit::WriteKept() {
                                                 .BindText(6, kept.type)
                                                 .BindText(7, kept.reason)
                                                 .BindBytes(8, kept.record)
+                                                .BindInteger(9, kept.queued ? 1 : 0)
+                                                .BindInteger(10, kept.attempts)
+                                                .BindInteger(11, absl::ToUnixMillis(kept.due))
+                                                .Run();
+    if (!changed.ok()) return changed.status();
+  }
+  for (const KeptUpdate& update : batch_.kept_updated) {
+    const absl::StatusOr<int64_t> changed = writer_.statements.update_kept.BindInteger(1, update.id)
+                                                .BindInteger(2, static_cast<int64_t>(update.state))
+                                                .BindText(3, update.reason)
+                                                .BindInteger(4, update.attempts)
+                                                .BindInteger(5, absl::ToUnixMillis(update.due))
+                                                .Run();
+    if (!changed.ok()) return changed.status();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SqliteCommit::WriteTimers() {
+  for (const TimerKey& timer : batch_.timers_removed) {
+    const absl::StatusOr<int64_t> changed = writer_.statements.remove_timer.BindText(1, timer.task.group)
+                                                .BindInteger(2, timer.task.partition)
+                                                .BindBytes(3, timer.key)
+                                                .BindText(4, timer.name)
+                                                .Run();
+    if (!changed.ok()) return changed.status();
+  }
+  for (const Timer& timer : batch_.timers_set) {
+    const absl::StatusOr<int64_t> changed = writer_.statements.set_timer.BindText(1, timer.task.group)
+                                                .BindInteger(2, timer.task.partition)
+                                                .BindBytes(3, timer.key)
+                                                .BindText(4, timer.name)
+                                                .BindInteger(5, absl::ToUnixMillis(timer.due))
+                                                .BindBytes(6, timer.record)
                                                 .Run();
     if (!changed.ok()) return changed.status();
   }

@@ -45,6 +45,7 @@ class SqliteCommit {
   absl::Status WriteRemovedVersions();
   absl::Status WriteOutbox();
   absl::Status WriteKept();
+  absl::Status WriteTimers();
 
   absl::StatusOr<int64_t> Kind(std::string_view name);
   absl::StatusOr<RemovedVersion*> RemovedVersionOf(int64_t kind);

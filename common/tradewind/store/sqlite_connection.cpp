@@ -84,6 +84,11 @@ Statement& Statement::BindBytes(int parameter, std::string_view bytes) {
   return *this;
 }
 
+Statement& Statement::BindNull(int parameter) {
+  NoteBind(sqlite3_bind_null(statement_.get(), parameter));
+  return *this;
+}
+
 absl::Status Statement::Fail(int code) {
   sqlite3* handle = connection_->handle();
   const int extended = sqlite3_extended_errcode(handle);

@@ -33,6 +33,7 @@ class Statement {
   Statement& BindInteger(int parameter, int64_t value);
   Statement& BindText(int parameter, std::string_view text);
   Statement& BindBytes(int parameter, std::string_view bytes);
+  Statement& BindNull(int parameter);
 
   // True with a row to read; false at the end, where the statement has been reset, as it has after an error.
   absl::StatusOr<bool> Step();

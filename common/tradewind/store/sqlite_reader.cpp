@@ -90,9 +90,8 @@ absl::StatusOr<std::unique_ptr<SqliteReader::Lane>> SqliteReader::OpenLane() con
       {&lane->list.descending, kListDescending},
       {&lane->list.descending_after, kListDescendingAfter},
       {&lane->list_kept,
-       R"(SELECT "group", partition, id, state, key, source, type, reason, record FROM kept
-          WHERE state = ?1 ORDER BY id LIMIT ?2)"},
-      {&lane->count_kept, "SELECT count(*) FROM kept WHERE state = ?1"},
+       "SELECT " TRADEWIND_KEPT_COLUMNS " FROM kept WHERE " TRADEWIND_KEPT_FILTER " AND id > ?6 ORDER BY id LIMIT ?7"},
+      {&lane->count_kept, R"(SELECT count(*) FROM kept WHERE "group" = ?1 AND state = ?2)"},
   };
   for (const auto& [statement, sql] : statements) {
     absl::StatusOr<Statement> prepared = lane->connection->Prepare(sql);
@@ -140,21 +139,21 @@ absl::StatusOr<std::vector<ListedAggregate>> SqliteReader::List(const ListQuery&
   return listed;
 }
 
-absl::StatusOr<std::vector<KeptRecord>> SqliteReader::ListKept(KeptState state, int64_t limit) {
+absl::StatusOr<std::vector<KeptRecord>> SqliteReader::ListKept(const KeptFilter& filter, int64_t after, int64_t limit) {
   absl::StatusOr<Lease> lane = Acquire();
   if (!lane.ok()) return lane.status();
   Statement& list = (*lane)->list_kept;
   const ScopedReset reset(list);
-  list.BindInteger(1, static_cast<int64_t>(state)).BindInteger(2, std::max<int64_t>(limit, 0));
+  BindFilter(list, filter).BindInteger(6, after).BindInteger(7, std::max<int64_t>(limit, 0));
   return ReadKeptRows(list);
 }
 
-absl::StatusOr<int64_t> SqliteReader::CountKept(KeptState state) {
+absl::StatusOr<int64_t> SqliteReader::CountKept(std::string_view group, KeptState state) {
   absl::StatusOr<Lease> lane = Acquire();
   if (!lane.ok()) return lane.status();
   Statement& count = (*lane)->count_kept;
   const ScopedReset reset(count);
-  const absl::StatusOr<bool> row = count.BindInteger(1, static_cast<int64_t>(state)).Step();
+  const absl::StatusOr<bool> row = count.BindText(1, group).BindInteger(2, static_cast<int64_t>(state)).Step();
   if (!row.ok()) return row.status();
   return count.Integer(0);
 }

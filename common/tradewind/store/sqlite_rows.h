@@ -11,8 +11,11 @@
 
 namespace tradewind::store {
 
-// Runs a statement, bound already, whose columns are those of `kept`: group, partition, id, state, key, source, type,
-// reason, record.
+// What ReadKeptRows reads, in its order.
+#define TRADEWIND_KEPT_COLUMNS \
+  "\"group\", partition, id, state, key, source, type, reason, record, queued, attempts, due_ms, requested"
+
+// Runs a statement, bound already, whose columns are TRADEWIND_KEPT_COLUMNS.
 inline absl::StatusOr<std::vector<KeptRecord>> ReadKeptRows(Statement& statement) {
   std::vector<KeptRecord> records;
   absl::StatusOr<bool> row = statement.Step();
@@ -27,9 +30,26 @@ inline absl::StatusOr<std::vector<KeptRecord>> ReadKeptRows(Statement& statement
     kept.type = statement.Bytes(6);
     kept.reason = statement.Bytes(7);
     kept.record = statement.Bytes(8);
+    kept.queued = statement.Integer(9) != 0;
+    kept.attempts = static_cast<int32_t>(statement.Integer(10));
+    kept.due = absl::FromUnixMillis(statement.Integer(11));
+    kept.requested = static_cast<KeptAction>(statement.Integer(12));
   }
   if (!row.ok()) return row.status();
   return records;
+}
+
+// The condition of a KeptFilter, whose parameters BindFilter sets: ?1 to ?5.
+#define TRADEWIND_KEPT_FILTER                                                                \
+  "(?1 IS NULL OR id = ?1) AND (?2 IS NULL OR state = ?2) AND (?3 IS NULL OR key = ?3) AND " \
+  "(?4 IS NULL OR type = ?4) AND (?5 = 0 OR NOT (state = 3 AND due_ms = 0))"
+
+inline Statement& BindFilter(Statement& statement, const KeptFilter& filter) {
+  filter.id.has_value() ? statement.BindInteger(1, *filter.id) : statement.BindNull(1);
+  filter.state.has_value() ? statement.BindInteger(2, static_cast<int64_t>(*filter.state)) : statement.BindNull(2);
+  filter.key.has_value() ? statement.BindBytes(3, *filter.key) : statement.BindNull(3);
+  filter.type.has_value() ? statement.BindText(4, *filter.type) : statement.BindNull(4);
+  return statement.BindInteger(5, filter.failed_only ? 1 : 0);
 }
 
 }  // namespace tradewind::store

@@ -5,6 +5,8 @@
 #include <array>
 #include <string>
 
+#include "tradewind/faults/crash_point.h"
+
 namespace tradewind::store {
 namespace {
 
@@ -94,6 +96,28 @@ CREATE TABLE kept (
 CREATE INDEX kept_by_task ON kept ("group", partition, state);
 CREATE INDEX kept_by_state ON kept (state);
 )sql",
+    // Queues of keys, and timers. The indexes hold only the rows that they are asked for.
+    R"sql(
+ALTER TABLE kept ADD COLUMN queued INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE kept ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE kept ADD COLUMN due_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE kept ADD COLUMN requested INTEGER NOT NULL DEFAULT 0;
+DROP INDEX kept_by_state;
+CREATE INDEX kept_by_state ON kept ("group", state);
+CREATE INDEX kept_by_queue ON kept ("group", partition, key, id) WHERE queued = 1;
+CREATE INDEX kept_by_request ON kept ("group", id) WHERE requested <> 0;
+
+CREATE TABLE timer (
+  "group" TEXT NOT NULL,
+  partition INTEGER NOT NULL,
+  key BLOB NOT NULL,
+  name TEXT NOT NULL,
+  due_ms INTEGER NOT NULL,
+  record BLOB NOT NULL,
+  PRIMARY KEY ("group", partition, key, name)
+) WITHOUT ROWID;
+CREATE INDEX timer_by_due ON timer ("group", partition, due_ms, key, name);
+)sql",
 };
 
 absl::StatusOr<int64_t> QueryInteger(Connection& connection, std::string_view sql) {
@@ -140,6 +164,7 @@ absl::Status UpdateSqliteSchema(Connection& connection) {
     const std::string mark =
         fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}", kApplicationId, step + 1);
     if (absl::Status marked = connection.Execute(mark.c_str()); !marked.ok()) return marked;
+    TRADEWIND_CRASH_POINT("migration.step");
     if (absl::Status committed = transaction.Commit(); !committed.ok()) return committed;
   }
   return absl::OkStatus();

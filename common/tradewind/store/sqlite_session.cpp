@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
+#include <utility>
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -99,6 +101,64 @@ absl::StatusOr<std::vector<KeptRecord>> SqliteSession::LoadKept(const TaskId& ta
   const ScopedReset reset(load);
   load.BindText(1, task.group).BindInteger(2, task.partition).BindInteger(3, static_cast<int64_t>(state));
   return ReadKeptRows(load);
+}
+
+absl::StatusOr<std::vector<QueueHead>> SqliteSession::LoadQueueHeads(const TaskId& task) {
+  const std::lock_guard lock(writer_.mutex);
+  Statement& load = writer_.statements.load_queue_heads;
+  const ScopedReset reset(load);
+  std::vector<QueueHead> heads;
+  absl::StatusOr<bool> row = load.BindText(1, task.group).BindInteger(2, task.partition).Step();
+  for (; row.ok() && *row; row = load.Step()) {
+    heads.push_back({.key = std::string(load.Bytes(0)),
+                     .id = load.Integer(1),
+                     .state = static_cast<KeptState>(load.Integer(2)),
+                     .due = absl::FromUnixMillis(load.Integer(3))});
+  }
+  if (!row.ok()) return row.status();
+  return heads;
+}
+
+absl::StatusOr<std::vector<KeptRecord>> SqliteSession::LoadQueues(const TaskId& task,
+                                                                  absl::Span<const std::string> keys, int64_t limit) {
+  const std::lock_guard lock(writer_.mutex);
+  std::vector<KeptRecord> records;
+  for (const std::string& key : keys) {
+    Statement& load = writer_.statements.load_queue;
+    const ScopedReset reset(load);
+    load.BindText(1, task.group).BindInteger(2, task.partition).BindBytes(3, key).BindInteger(4, limit);
+    absl::StatusOr<std::vector<KeptRecord>> queue = ReadKeptRows(load);
+    if (!queue.ok()) return queue.status();
+    std::move(queue->begin(), queue->end(), std::back_inserter(records));
+  }
+  return records;
+}
+
+absl::StatusOr<std::vector<KeptRecord>> SqliteSession::LoadRequested(std::string_view group,
+                                                                     absl::Span<const int32_t> partitions,
+                                                                     int64_t limit) {
+  const std::string partition_list = fmt::format("[{}]", fmt::join(partitions, ","));
+  const std::lock_guard lock(writer_.mutex);
+  Statement& load = writer_.statements.load_requested;
+  const ScopedReset reset(load);
+  return ReadKeptRows(load.BindText(1, group).BindText(2, partition_list).BindInteger(3, limit));
+}
+
+absl::StatusOr<std::vector<Timer>> SqliteSession::LoadTimers(const TaskId& task, int64_t limit) {
+  const std::lock_guard lock(writer_.mutex);
+  Statement& load = writer_.statements.load_timers;
+  const ScopedReset reset(load);
+  std::vector<Timer> timers;
+  absl::StatusOr<bool> row = load.BindText(1, task.group).BindInteger(2, task.partition).BindInteger(3, limit).Step();
+  for (; row.ok() && *row; row = load.Step()) {
+    timers.push_back({.task = task,
+                      .key = std::string(load.Bytes(0)),
+                      .name = std::string(load.Bytes(1)),
+                      .due = absl::FromUnixMillis(load.Integer(2)),
+                      .record = std::string(load.Bytes(3))});
+  }
+  if (!row.ok()) return row.status();
+  return timers;
 }
 
 absl::StatusOr<int64_t> SqliteSession::PruneRequests(absl::Time before, int64_t limit) {

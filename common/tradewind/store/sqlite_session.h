@@ -19,6 +19,12 @@ class SqliteSession final : public Session {
   absl::StatusOr<std::vector<std::optional<RequestRow>>> LoadRequests(absl::Span<const RequestKey> keys) override;
   absl::StatusOr<CommitResult> Commit(const Batch& batch) override;
   absl::StatusOr<std::vector<KeptRecord>> LoadKept(const TaskId& task, KeptState state) override;
+  absl::StatusOr<std::vector<QueueHead>> LoadQueueHeads(const TaskId& task) override;
+  absl::StatusOr<std::vector<KeptRecord>> LoadQueues(const TaskId& task, absl::Span<const std::string> keys,
+                                                     int64_t limit) override;
+  absl::StatusOr<std::vector<KeptRecord>> LoadRequested(std::string_view group, absl::Span<const int32_t> partitions,
+                                                        int64_t limit) override;
+  absl::StatusOr<std::vector<Timer>> LoadTimers(const TaskId& task, int64_t limit) override;
   absl::StatusOr<int64_t> PruneRequests(absl::Time before, int64_t limit) override;
 
  private:

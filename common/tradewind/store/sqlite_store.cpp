@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <system_error>
 #include <utility>
 
@@ -12,6 +13,7 @@
 #include "tradewind/store/sqlite_checkpointer.h"
 #include "tradewind/store/sqlite_open.h"
 #include "tradewind/store/sqlite_reader.h"
+#include "tradewind/store/sqlite_rows.h"
 #include "tradewind/store/sqlite_schema.h"
 #include "tradewind/store/sqlite_session.h"
 #include "tradewind/store/sqlite_writer.h"
@@ -34,6 +36,10 @@ class SqliteStore final : public Store {
   const std::string& id() const override { return id_; }
   absl::StatusOr<std::unique_ptr<Session>> OpenSession() override { return std::make_unique<SqliteSession>(*writer_); }
   Reader& reader() override { return reader_; }
+  absl::StatusOr<int64_t> Request(const KeptFilter& filter, KeptAction action) override {
+    const std::lock_guard lock(writer_->mutex);
+    return BindFilter(writer_->statements.request_kept, filter).BindInteger(6, static_cast<int64_t>(action)).Run();
+  }
 
  private:
   const std::string id_;

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "tradewind/store/sqlite_rows.h"
+
 namespace tradewind::store {
 namespace {
 
@@ -15,9 +17,22 @@ absl::Status PrepareAll(Connection& connection, SqliteWriterStatements& all) {
        R"(SELECT sequence, epoch, batch FROM outbox WHERE "group" = ?1 AND partition = ?2 ORDER BY sequence)"},
       {&all.load_aggregate, "SELECT version, value FROM aggregate WHERE kind = ?1 AND key = ?2"},
       {&all.load_request, "SELECT hash, reply FROM request WHERE request_id = ?1 AND caller = ?2 AND method = ?3"},
-      {&all.load_kept,
-       R"(SELECT "group", partition, id, state, key, source, type, reason, record FROM kept
-          WHERE "group" = ?1 AND partition = ?2 AND state = ?3 ORDER BY id)"},
+      {&all.load_kept, "SELECT " TRADEWIND_KEPT_COLUMNS
+                       R"( FROM kept WHERE "group" = ?1 AND partition = ?2 AND state = ?3 ORDER BY id)"},
+      // SQLite takes the other columns from the row that has the least id.
+      {&all.load_queue_heads,
+       R"(SELECT key, min(id), state, due_ms FROM kept
+          WHERE "group" = ?1 AND partition = ?2 AND queued = 1 GROUP BY key)"},
+      {&all.load_queue, "SELECT " TRADEWIND_KEPT_COLUMNS
+                        R"( FROM kept WHERE "group" = ?1 AND partition = ?2 AND key = ?3 AND queued = 1
+                           ORDER BY id LIMIT ?4)"},
+      {&all.load_requested,
+       "SELECT " TRADEWIND_KEPT_COLUMNS
+       R"( FROM kept WHERE "group" = ?1 AND requested <> 0 AND partition IN (SELECT value FROM json_each(?2))
+          ORDER BY id LIMIT ?3)"},
+      {&all.load_timers,
+       R"(SELECT key, name, due_ms, record FROM timer WHERE "group" = ?1 AND partition = ?2
+          ORDER BY due_ms, key, name LIMIT ?3)"},
       {&all.prune_requests,
        R"(DELETE FROM request WHERE id IN
           (SELECT id FROM request WHERE created_ms < ?1 ORDER BY created_ms LIMIT ?2))"},
@@ -45,9 +60,16 @@ absl::Status PrepareAll(Connection& connection, SqliteWriterStatements& all) {
        R"(INSERT INTO request (request_id, caller, method, hash, reply, created_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
           ON CONFLICT (request_id, caller, method) DO NOTHING)"},
       {&all.insert_kept,
-       R"(INSERT INTO kept ("group", partition, state, key, source, type, reason, record)
-          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8))"},
+       R"(INSERT INTO kept ("group", partition, state, key, source, type, reason, record, queued, attempts, due_ms)
+          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11))"},
+      {&all.update_kept,
+       "UPDATE kept SET state = ?2, reason = ?3, attempts = ?4, due_ms = ?5, requested = 0 WHERE id = ?1"},
       {&all.remove_kept, "DELETE FROM kept WHERE id = ?1"},
+      {&all.request_kept, "UPDATE kept SET requested = ?6 WHERE " TRADEWIND_KEPT_FILTER},
+      {&all.set_timer,
+       R"(INSERT INTO timer ("group", partition, key, name, due_ms, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+          ON CONFLICT ("group", partition, key, name) DO UPDATE SET due_ms = excluded.due_ms, record = excluded.record)"},
+      {&all.remove_timer, R"(DELETE FROM timer WHERE "group" = ?1 AND partition = ?2 AND key = ?3 AND name = ?4)"},
   };
   for (const auto& [statement, sql] : statements) {
     absl::StatusOr<Statement> prepared = connection.Prepare(sql);

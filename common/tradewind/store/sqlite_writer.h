@@ -21,6 +21,10 @@ struct SqliteWriterStatements {
   Statement load_aggregate;
   Statement load_request;
   Statement load_kept;
+  Statement load_queue_heads;
+  Statement load_queue;
+  Statement load_requested;
+  Statement load_timers;
   Statement prune_requests;
 
   Statement update_task;
@@ -35,7 +39,11 @@ struct SqliteWriterStatements {
   Statement insert_index_entry;
   Statement insert_request;
   Statement insert_kept;
+  Statement update_kept;
   Statement remove_kept;
+  Statement request_kept;
+  Statement set_timer;
+  Statement remove_timer;
 };
 
 struct SqliteWriter {

@@ -1,5 +1,5 @@
 // Where a service keeps what must survive it: aggregates with their secondary indexes, the progress of its tasks, the
-// outbox, the answers to repeated requests, and records kept aside. Implemented by SqliteStore.
+// outbox, the answers to repeated requests, timers, and records set aside.
 //
 // The runtime is the only writer and commits one batch a transaction through a Session; queries read through a Reader.
 // Nothing here knows about Kafka or protobuf: keys and values are bytes.
@@ -45,14 +45,27 @@ struct TakenTask {
   std::vector<OutboxRow> outbox;
 };
 
-// A record set aside: dead, or held back behind a gap in its source's chain.
-enum class KeptState { kDead = 1, kHeld = 2 };
+// A record set aside.
+enum class KeptState {
+  // Given up; waits for a person.
+  kDead = 1,
+  // Behind a gap in its source's chain.
+  kHeld = 2,
+  // Failed and is handled again when due, or waits behind such a one of its key.
+  kParked = 3,
+};
+
+// What a person asks of a record that was set aside. Whoever owns its task carries it out.
+enum class KeptAction { kNone = 0, kRetry = 1, kSkip = 2 };
 
 struct KeptRecord {
   TaskId task;
   // Assigned by the store; rises in the order of insertion.
   int64_t id = 0;
   KeptState state = KeptState::kDead;
+  // Stands in the queue of its key: later records of the key wait until it is gone. The first of a queue has failed,
+  // the others have not been handled.
+  bool queued = false;
   // The message key: bytes, not text.
   std::string key;
   // ce_source for a held record, else empty.
@@ -61,6 +74,58 @@ struct KeptRecord {
   std::string reason;
   // Serialized mesh.v1.KeptRecord.
   std::string record;
+  // How often it was handled.
+  int32_t attempts = 0;
+  // kParked: not handled before; whole milliseconds. The epoch for one that waits behind another.
+  absl::Time due = absl::UnixEpoch();
+  // Reads only: written by Store::Request.
+  KeptAction requested = KeptAction::kNone;
+};
+
+// What becomes of a kept record; `requested` becomes kNone.
+struct KeptUpdate {
+  int64_t id = 0;
+  KeptState state = KeptState::kDead;
+  std::string reason;
+  int32_t attempts = 0;
+  absl::Time due = absl::UnixEpoch();
+};
+
+// The first record of a key's queue.
+struct QueueHead {
+  std::string key;
+  int64_t id = 0;
+  // kDead or kParked.
+  KeptState state = KeptState::kDead;
+  absl::Time due;
+};
+
+// Chooses kept records; fields left out choose all.
+struct KeptFilter {
+  std::optional<int64_t> id;
+  std::optional<KeptState> state;
+  std::optional<std::string> key;
+  std::optional<std::string> type;
+  // Leaves out those that only wait behind another one of their key.
+  bool failed_only = false;
+};
+
+// A message that a task sends to itself.
+struct Timer {
+  TaskId task;
+  // One timer of a name for each key.
+  std::string key;
+  std::string name;
+  // Whole milliseconds.
+  absl::Time due;
+  // Serialized mesh.v1.KeptRecord.
+  std::string record;
+};
+
+struct TimerKey {
+  TaskId task;
+  std::string key;
+  std::string name;
 };
 
 struct AggregateKey {
@@ -69,8 +134,8 @@ struct AggregateKey {
 };
 
 struct Aggregate {
-  // Rises by one with each write that changes the aggregate; 0 when there is none. One that is made anew starts above
-  // every version it had before it was removed (not always at 1), so a version never stands for two different values.
+  // Rises with each write of the aggregate, not always by one; 0 when there is none. One that is made anew gets none of
+  // the versions it had before it was removed, so a version never stands for two different values.
   uint64_t version = 0;
   std::string value;
 };
@@ -134,8 +199,12 @@ struct Batch {
   std::vector<AggregateWrite> aggregates;
   std::vector<RequestWrite> requests;
   std::vector<KeptRecord> kept;
+  std::vector<KeptUpdate> kept_updated;
   // Ids of kept records that are done with.
   std::vector<int64_t> kept_removed;
+  // Removed before others are set. One that is set replaces the timer of its task, key and name.
+  std::vector<TimerKey> timers_removed;
+  std::vector<Timer> timers_set;
   // Written into the rows of `requests`; they are pruned by it.
   absl::Time now;
 };
@@ -175,11 +244,26 @@ class Session {
   virtual absl::StatusOr<std::vector<Aggregate>> LoadAggregates(absl::Span<const AggregateKey> keys) = 0;
   virtual absl::StatusOr<std::vector<std::optional<RequestRow>>> LoadRequests(absl::Span<const RequestKey> keys) = 0;
 
-  // All of it in one transaction or none of it, for every task in the batch.
+  // All of it in one transaction or none of it, for every task in the batch. Unavailable, too, when the session has
+  // lost its connection since it took one of the tasks: what is there now may be an older copy of the store, and only
+  // who takes a task finds out.
   virtual absl::StatusOr<CommitResult> Commit(const Batch& batch) = 0;
 
   // Records of a task in one state, in the order of insertion.
   virtual absl::StatusOr<std::vector<KeptRecord>> LoadKept(const TaskId& task, KeptState state) = 0;
+
+  // The first record of every key's queue of the task, in no order.
+  virtual absl::StatusOr<std::vector<QueueHead>> LoadQueueHeads(const TaskId& task) = 0;
+  // The first `limit` records of each of these keys' queues, queue by queue and in their order.
+  virtual absl::StatusOr<std::vector<KeptRecord>> LoadQueues(const TaskId& task, absl::Span<const std::string> keys,
+                                                             int64_t limit) = 0;
+  // Records of these partitions of the group of which something was requested, in the order of insertion.
+  virtual absl::StatusOr<std::vector<KeptRecord>> LoadRequested(std::string_view group,
+                                                                absl::Span<const int32_t> partitions,
+                                                                int64_t limit) = 0;
+
+  // The first `limit` timers of the task by (due, key, name).
+  virtual absl::StatusOr<std::vector<Timer>> LoadTimers(const TaskId& task, int64_t limit) = 0;
 
   // Removes up to `limit` request rows written before `before`; returns how many went.
   virtual absl::StatusOr<int64_t> PruneRequests(absl::Time before, int64_t limit) = 0;
@@ -214,8 +298,9 @@ class Reader {
   // Nothing where there is no such aggregate.
   virtual absl::StatusOr<std::optional<Aggregate>> Get(std::string_view kind, std::string_view key) = 0;
   virtual absl::StatusOr<std::vector<ListedAggregate>> List(const ListQuery& query) = 0;
-  virtual absl::StatusOr<std::vector<KeptRecord>> ListKept(KeptState state, int64_t limit) = 0;
-  virtual absl::StatusOr<int64_t> CountKept(KeptState state) = 0;
+  // In the order of insertion, those with an id above `after`.
+  virtual absl::StatusOr<std::vector<KeptRecord>> ListKept(const KeptFilter& filter, int64_t after, int64_t limit) = 0;
+  virtual absl::StatusOr<int64_t> CountKept(std::string_view group, KeptState state) = 0;
 };
 
 // Thread-safe. Outlives the sessions and readers it hands out.
@@ -226,6 +311,9 @@ class Store {
   virtual const std::string& id() const = 0;
   virtual absl::StatusOr<std::unique_ptr<Session>> OpenSession() = 0;
   virtual Reader& reader() = 0;
+  // Notes what a person asks of the records that `filter` chooses, in place of what was asked before; returns how many
+  // they are. Nothing else about them changes until their task's owner looks.
+  virtual absl::StatusOr<int64_t> Request(const KeptFilter& filter, KeptAction action) = 0;
 };
 
 }  // namespace tradewind::store

@@ -1,4 +1,4 @@
-// Requests, kept records, secondary indexes and what a reader sees.
+// Requests, secondary indexes and what a reader sees.
 #include <gmock/gmock.h>
 
 #include <atomic>
@@ -65,77 +65,6 @@ TEST_P(StoreContract, PrunesOldRequestsUpToALimit) {
   for (size_t i = 0; i < ids.size(); ++i) {
     EXPECT_EQ(LoadRequest({"caller", "method", ids[i]}).has_value(), i >= 6) << i;
   }
-}
-
-TEST_P(StoreContract, KeepsRecordsOfATaskInOrder) {
-  const TaskId task{"orders", 1};
-  const TaskId other{"orders", 2};
-  const std::string bytes = "k\0\xff"s;
-  Batch batch;
-  for (int i = 0; i < 3; ++i) {
-    batch.kept.push_back({.task = task,
-                          .state = KeptState::kDead,
-                          .key = bytes,
-                          .type = "T",
-                          .reason = "why",
-                          .record = bytes + std::to_string(i)});
-  }
-  batch.kept.push_back({.task = task, .state = KeptState::kHeld, .source = "source/1", .record = "held"});
-  batch.kept.push_back({.task = other, .state = KeptState::kDead, .record = "other"});
-  ASSERT_EQ(Commit(batch).kind, Kind::kCommitted);
-
-  Reopen();
-  auto dead = session_->LoadKept(task, KeptState::kDead);
-  ASSERT_TRUE(dead.ok()) << dead.status();
-  ASSERT_THAT(*dead, SizeIs(3));
-  EXPECT_LT((*dead)[0].id, (*dead)[1].id);
-  EXPECT_LT((*dead)[1].id, (*dead)[2].id);
-  EXPECT_EQ((*dead)[1].task, task);
-  EXPECT_EQ((*dead)[1].state, KeptState::kDead);
-  EXPECT_EQ((*dead)[1].key, bytes);
-  EXPECT_EQ((*dead)[1].source, "");
-  EXPECT_EQ((*dead)[1].type, "T");
-  EXPECT_EQ((*dead)[1].reason, "why");
-  EXPECT_EQ((*dead)[1].record, bytes + "1");
-  const auto held = session_->LoadKept(task, KeptState::kHeld);
-  ASSERT_TRUE(held.ok()) << held.status();
-  ASSERT_THAT(*held, SizeIs(1));
-  EXPECT_EQ((*held)[0].source, "source/1");
-
-  // An id is never given twice, not even that of the last record once it is gone.
-  const auto all = store_->reader().ListKept(KeptState::kDead, 10);
-  ASSERT_TRUE(all.ok()) << all.status();
-  ASSERT_THAT(*all, SizeIs(4));
-  const int64_t last = all->back().id;
-  Batch removal;
-  removal.kept_removed = {(*dead)[1].id, last, 987654321};
-  ASSERT_EQ(Commit(removal).kind, Kind::kCommitted);
-  Batch addition;
-  addition.kept.push_back({.task = task, .record = "new"});
-  ASSERT_EQ(Commit(addition).kind, Kind::kCommitted);
-  dead = session_->LoadKept(task, KeptState::kDead);
-  ASSERT_TRUE(dead.ok()) << dead.status();
-  ASSERT_THAT(*dead, SizeIs(3));
-  EXPECT_EQ((*dead)[2].record, "new");
-  EXPECT_GT((*dead)[2].id, last);
-}
-
-TEST_P(StoreContract, ListsAndCountsKeptRecordsOfAllTasks) {
-  for (int i = 0; i < 5; ++i) {
-    Batch batch;
-    batch.kept.push_back({.task = {"group", i}, .record = std::to_string(i)});
-    batch.kept.push_back({.task = {"group", i}, .state = KeptState::kHeld});
-    ASSERT_EQ(Commit(batch).kind, Kind::kCommitted);
-  }
-  const auto listed = store_->reader().ListKept(KeptState::kDead, 3);
-  ASSERT_TRUE(listed.ok()) << listed.status();
-  ASSERT_THAT(*listed, SizeIs(3));
-  for (int i = 0; i < 3; ++i) {
-    EXPECT_EQ((*listed)[static_cast<size_t>(i)].task.partition, i);
-    EXPECT_EQ((*listed)[static_cast<size_t>(i)].record, std::to_string(i));
-  }
-  EXPECT_EQ(*store_->reader().CountKept(KeptState::kDead), 5);
-  EXPECT_EQ(*store_->reader().CountKept(KeptState::kHeld), 5);
 }
 
 TEST_P(StoreContract, ReaderFindsNothingWhereThereIsNothing) {

@@ -1,0 +1,51 @@
+#include "tradewind/store/postgres_names.h"
+
+#include <array>
+#include <vector>
+
+namespace tradewind::store {
+namespace {
+
+constexpr std::array kStatements = {
+    PostgresStatement{"find_name", "SELECT id FROM name WHERE parent = $1 AND name = $2"},
+    PostgresStatement{"add_name", "INSERT INTO name (parent, name) VALUES ($1, $2) ON CONFLICT DO NOTHING"},
+};
+
+}  // namespace
+
+absl::Span<const PostgresStatement> PostgresNames::Statements() { return kStatements; }
+
+absl::StatusOr<std::optional<int32_t>> PostgresNames::Kind(PostgresConnection& connection, std::string_view name,
+                                                           IfMissing if_missing) {
+  return Find(connection, kKinds, name, if_missing);
+}
+
+absl::StatusOr<std::optional<int32_t>> PostgresNames::Index(PostgresConnection& connection, int32_t kind,
+                                                            std::string_view name, IfMissing if_missing) {
+  return Find(connection, kind, name, if_missing);
+}
+
+absl::StatusOr<std::optional<int32_t>> PostgresNames::Method(PostgresConnection& connection, std::string_view name,
+                                                             IfMissing if_missing) {
+  return Find(connection, kMethods, name, if_missing);
+}
+
+absl::StatusOr<std::optional<int32_t>> PostgresNames::Find(PostgresConnection& connection, int32_t parent,
+                                                           std::string_view name, IfMissing if_missing) {
+  Ids& ids = ids_[parent];
+  if (const auto known = ids.find(name); known != ids.end()) return known->second;
+  std::vector<PostgresCall> calls;
+  // The insert waits for another one of the same name to be committed; the statement behind it then sees that.
+  if (if_missing == IfMissing::kAdd) {
+    calls.push_back({"add_name", true, PostgresParameters().Integer(parent).Bytes(name)});
+  }
+  calls.push_back({"find_name", true, PostgresParameters().Integer(parent).Bytes(name)});
+  const absl::StatusOr<std::vector<PostgresResult>> results = connection.Run(calls);
+  if (!results.ok()) return results.status();
+  if (results->back().rows() == 0) return std::nullopt;
+  const int32_t id = results->back().Integer(0, 0);
+  ids.emplace(name, id);
+  return id;
+}
+
+}  // namespace tradewind::store

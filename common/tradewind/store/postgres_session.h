@@ -1,0 +1,43 @@
+// Session of PostgresStore: a connection of its own, which comes back after the server was away.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tradewind/store/postgres_link.h"
+#include "tradewind/store/store.h"
+
+namespace tradewind::store {
+
+class PostgresSession final : public Session {
+ public:
+  // The place outlives the session. Connects with the first call.
+  explicit PostgresSession(const PostgresPlace& place);
+
+  absl::StatusOr<TakenTask> TakeTask(const TaskId& task, uint64_t epoch_floor) override;
+  absl::StatusOr<std::vector<Aggregate>> LoadAggregates(absl::Span<const AggregateKey> keys) override;
+  absl::StatusOr<std::vector<std::optional<RequestRow>>> LoadRequests(absl::Span<const RequestKey> keys) override;
+  absl::StatusOr<CommitResult> Commit(const Batch& batch) override;
+  absl::StatusOr<std::vector<KeptRecord>> LoadKept(const TaskId& task, KeptState state) override;
+  absl::StatusOr<std::vector<QueueHead>> LoadQueueHeads(const TaskId& task) override;
+  absl::StatusOr<std::vector<KeptRecord>> LoadQueues(const TaskId& task, absl::Span<const std::string> keys,
+                                                     int64_t limit) override;
+  absl::StatusOr<std::vector<KeptRecord>> LoadRequested(std::string_view group, absl::Span<const int32_t> partitions,
+                                                        int64_t limit) override;
+  absl::StatusOr<std::vector<Timer>> LoadTimers(const TaskId& task, int64_t limit) override;
+  absl::StatusOr<int64_t> PruneRequests(absl::Time before, int64_t limit) override;
+
+ private:
+  // Connects where need be and runs one statement.
+  absl::StatusOr<PostgresResult> Run(const PostgresCall& call);
+
+  PostgresLink link_;
+  // The connection that each task was taken over.
+  std::map<std::pair<std::string, int32_t>, uint64_t> taken_over_;
+};
+
+}  // namespace tradewind::store
