@@ -16,6 +16,8 @@ declare -A DEFAULT_PORTS=(
   [GATEWAY]=50051 [USER]=50052 [ORDER]=50053 [NOTIFICATION]=50054
   [METRICS_GATEWAY]=9464 [METRICS_USER]=9465 [METRICS_ORDER]=9466 [METRICS_NOTIFICATION]=9467
   [KAFKA]=9092 [KAFKA_CONTROLLER]=9093
+  # Not 5432, where Debian's package starts a server of its own.
+  [POSTGRES]=5433
 )
 
 # mesh_init ROOT VAR OFFSET: where the tree is, where the data goes, how far the ports are shifted.
@@ -38,17 +40,29 @@ mesh_init() {
       fail "port ${PORT[$name]} is not between 1 and 65535; see $variable and --port-offset"
     CHILD+=(-u "$variable")
   done
+  STORE=sqlite
+  if [[ -s "$VAR/run/store" ]]; then STORE=$(<"$VAR/run/store"); fi
+}
+
+# Where the services find their data, unless that is a folder: in the environment, since a command line with a password
+# is there for everyone to read.
+export_store() {
+  [[ $STORE == postgres ]] || return 0
+  TRADEWIND_STORE_POSTGRES_URL=$(postgres url) || exit 1
+  export TRADEWIND_STORE_POSTGRES_URL
 }
 
 address_of() { printf '127.0.0.1:%d' "${PORT[$1]}"; }
 pid_file() { printf '%s/run/%s.pid' "$VAR" "$1"; }
 log_file() { printf '%s/log/%s.log' "$VAR" "$1"; }
 kafka() { "$ROOT/deploy/kafka/broker" "$@" --dir "$VAR/kafka" 9>&-; }
+postgres() { "$ROOT/deploy/postgres/server" "$@" --dir "$VAR/postgres" 9>&-; }
 
 # Names the setting of every port that somebody else has; false if there was one.
 mesh_ports_free() {
   local name status=0
   for name in $(printf '%s\n' "${!PORT[@]}" | sort); do
+    [[ $name != POSTGRES || $STORE == postgres ]] || continue
     if port_taken "${PORT[$name]}"; then
       warn "port ${PORT[$name]} is taken by another program: free it, or set TRADEWIND_PORT_$name or --port-offset N"
       status=1
@@ -84,6 +98,7 @@ running_pid() {
 is_running() { [[ -n "$(running_pid "$1")" ]]; }
 is_stopped() { [[ -z "$(running_pid "$1")" ]]; }
 kafka_is_running() { kafka status >/dev/null 2>&1; }
+postgres_is_running() { postgres status >/dev/null 2>&1; }
 
 # ---- one service ----------------------------------------------------------------------------------------------------
 
@@ -99,6 +114,8 @@ service_command() {
       services+="tradewind.$backend.v1.${backend^}Service=$(address_of "${backend^^}"),"
     done
     COMMAND+=("--gateway.services=${services%,}")
+  elif [[ $STORE == postgres ]]; then
+    COMMAND+=("--store.kind=postgres")
   else
     COMMAND+=("--store.directory=$VAR/$1")
   fi
@@ -119,6 +136,7 @@ write_cli_settings() {
 # Starts service $1 in a session of its own, so that a Ctrl-C at the terminal reaches only who stops things in order.
 service_start() {
   local log
+  export_store
   log=$(log_file "$1")
   service_command "$1"
   mkdir -p "$VAR/run" "$VAR/log" || fail "cannot make folders in $VAR; choose another with --var DIR"
@@ -168,7 +186,7 @@ service_stop() {
   rm -f "$(pid_file "$1")"
 }
 
-# Ends the whole mesh, front door first, Kafka last. Tells whether all ended by themselves.
+# Ends the whole mesh, front door first, Kafka and PostgreSQL last. Tells whether all ended by themselves.
 mesh_stop() {
   local i status=0
   for ((i = ${#SERVICES[@]} - 1; i >= 0; i--)); do
@@ -177,5 +195,9 @@ mesh_stop() {
   done
   progress "stopping Kafka ($(elapsed))"
   kafka stop >/dev/null || status=1
+  if [[ -d "$VAR/postgres" ]]; then
+    progress "stopping PostgreSQL ($(elapsed))"
+    postgres stop >/dev/null || status=1
+  fi
   return $status
 }

@@ -18,6 +18,7 @@ _PORTS = {
     "notification": 50054,
     "kafka": 9092,
     "kafka_controller": 9093,
+    "postgres": 5433,
 }
 _METRICS_PORTS = {"gateway": 9464, "user": 9465, "order": 9466, "notification": 9467}
 
@@ -25,6 +26,7 @@ _METRICS_PORTS = {"gateway": 9464, "user": 9465, "order": 9466, "notification": 
 E2E_OFFSET = 11000
 SECOND_OFFSET = 12000
 CHAOS_OFFSET = 13000
+POSTGRES_OFFSET = 14000
 
 
 def wait_until(condition, seconds, what):
@@ -64,9 +66,10 @@ def processes_naming(text):
 
 
 class Mesh:
-    def __init__(self, var, offset):
+    def __init__(self, var, offset, store="sqlite"):
         self.var = Path(var)
         self.offset = offset
+        self.store = store
 
     # ---- the whole ----
 
@@ -76,7 +79,7 @@ class Mesh:
     def up(self):
         """Starts it detached; returns what deploy/up printed."""
         done = subprocess.run(
-            [TREE / "deploy/up", "--detach", *self._options()],
+            [TREE / "deploy/up", "--detach", "--store", self.store, *self._options()],
             capture_output=True,
             text=True,
             timeout=300,
@@ -88,7 +91,7 @@ class Mesh:
     def up_in_foreground(self):
         """Returns once it is up; the process then runs until it is told to end."""
         process = subprocess.Popen(
-            [TREE / "deploy/up", *self._options()],
+            [TREE / "deploy/up", "--store", self.store, *self._options()],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -136,9 +139,17 @@ class Mesh:
                 for owner in ("user", "order", "notification")
             )
             command.append(f"--gateway.services={owners}")
+        elif self.store == "postgres":
+            command.append("--store.kind=postgres")
         else:
             command.append(f"--store.directory={self.var / name}")
         return command
+
+    def environment(self):
+        """In which `command` finds its database."""
+        if self.store != "postgres":
+            return dict(os.environ)
+        return {**os.environ, "TRADEWIND_STORE_POSTGRES_URL": self.postgres("url").strip()}
 
     def is_healthy(self, name):
         command = self.command(name)
@@ -155,6 +166,18 @@ class Mesh:
             command += ["--port", str(self.port("kafka")), "--controller-port", str(self.port("kafka_controller"))]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
         assert done.returncode == 0, f"broker {verb}:\n{done.stdout}\n{done.stderr}"
+
+    def postgres(self, verb, *options):
+        """start, stop, kill or url of the database; returns what it printed."""
+        done = subprocess.run(
+            [TREE / "deploy/postgres/server", verb, "--dir", str(self.var / "postgres"), *options],
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=120,
+            stdin=subprocess.DEVNULL,
+        )
+        assert done.returncode == 0, f"server {verb}: {done.stdout}"
+        return done.stdout
 
     # ---- where things are ----
 
