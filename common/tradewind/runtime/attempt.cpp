@@ -5,43 +5,25 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "google/protobuf/message.h"
-#include "google/protobuf/util/time_util.h"
 #include "google/rpc/status.pb.h"
 
 #include "tradewind/mesh/v1/envelope.pb.h"
 #include "tradewind/mesh/v1/state.pb.h"
-#include "tradewind/runtime/logger.h"
 #include "tradewind/runtime/message_context.h"
 #include "tradewind/telemetry/trace.h"
 
 namespace tradewind::runtime {
-namespace {
-
-std::string ToKept(const bus::Record& record) {
-  mesh::v1::KeptRecord kept;
-  kept.set_topic(std::string(record.topic()));
-  kept.set_partition(record.partition());
-  kept.set_offset(record.offset());
-  kept.set_timestamp_ms(record.timestamp_ms());
-  kept.set_key(record.key().data(), record.key().size());
-  kept.set_value(record.value().data(), record.value().size());
-  for (const bus::HeaderView& header : record.headers()) {
-    auto& out = *kept.add_headers();
-    out.set_name(std::string(header.name));
-    out.set_value(header.value.data(), header.value.size());
-  }
-  return kept.SerializeAsString();
-}
-
-std::string Printable(std::string_view bytes) { return absl::Utf8SafeCHexEscape({bytes.data(), bytes.size()}); }
-
-}  // namespace
 
 Attempt::Attempt(const Group& group, EventRouter& router, store::Session& session, const AttemptSettings& settings,
                  absl::Time now)
-    : group_(group), router_(router), session_(session), settings_(settings), now_(now), aggregates_(group, session) {}
+    : group_(group),
+      router_(router),
+      session_(session),
+      settings_(settings),
+      now_(now),
+      rekeyed_topic_(router.FullTopic(group.RekeyedTopic())),
+      aggregates_(group, session) {}
 
 Attempt::~Attempt() = default;
 
@@ -56,17 +38,23 @@ TaskWork& Attempt::WorkOf(Task& task) {
   return work;
 }
 
-absl::Status Attempt::Run(absl::Span<const Input> inputs, absl::Span<Task* const> tasks) {
+absl::Status Attempt::Run(absl::Span<Input> inputs, absl::Span<Task* const> tasks,
+                          absl::Span<const store::KeptRecord> requested) {
   if (absl::Status fetched = Prefetch(inputs); !fetched.ok()) return fetched;
+  for (const store::KeptRecord& kept : requested) {
+    const auto owner =
+        std::find_if(tasks.begin(), tasks.end(), [&](const Task* task) { return task->id == kept.task; });
+    if (owner != tasks.end()) CarryOut(WorkOf(**owner), kept);
+  }
+  for (Input& input : inputs) {
+    Take(input);
+    if (!status_.ok()) return status_;
+  }
   for (Task* task : tasks) {
     TaskWork& work = WorkOf(*task);
     for (const auto& [chain, events] : task->held) {
       if (InputProgress* progress = work.progress.FindInput(chain.first)) TakeHeld(work, *progress, chain.second);
     }
-  }
-  for (const Input& input : inputs) {
-    Take(input);
-    if (!status_.ok()) return status_;
   }
   return status_;
 }
@@ -76,6 +64,9 @@ absl::Status Attempt::Prefetch(absl::Span<const Input> inputs) {
     if (!input.envelope.ok()) continue;
     requests_.Want(*input.envelope);
     const Handler* handler = group_.Find(input.envelope->type);
+    if (handler != nullptr && handler->inbox && !input.envelope->sequence.has_value()) {
+      requests_.WantEvent(group_.name(), *input.envelope);
+    }
     if (handler != nullptr && handler->own_state != nullptr) {
       aggregates_.Want(handler->own_state->GetDescriptor()->full_name(), input.record.key(), *handler->own_state);
     }
@@ -84,40 +75,52 @@ absl::Status Attempt::Prefetch(absl::Span<const Input> inputs) {
   return aggregates_.Load();
 }
 
-void Attempt::Take(const Input& input) {
+void Attempt::Take(Input& input) {
   if (input.task->state != Task::State::kRunning) return;
   TaskWork& work = WorkOf(*input.task);
-  if (work.retry.has_value()) return;
+  if (input.effect.has_value()) {
+    EndEffect(work, input);
+  } else if (input.queued.has_value()) {
+    TakeFromQueue(work, input);
+  } else if (!input.timer.empty()) {
+    Fire(work, input);
+  } else {
+    TakeFromTopic(work, input);
+  }
+}
+
+void Attempt::TakeFromTopic(TaskWork& work, Input& input) {
   const bus::Record& record = input.record;
   InputProgress* progress = work.progress.FindInput(record.topic());
-  if (progress == nullptr || record.offset() < progress->next_offset()) return;
-  const auto move_on = [&] {
-    work.moved = true;
-    progress->MoveTo(record.offset() + 1, bus::Fingerprint(record));
-  };
-
+  if (progress == nullptr) return;
+  if (record.offset() < progress->next_offset()) return TakeAgain(work, *progress, input);
+  work.moved = true;
+  progress->MoveTo(record.offset() + 1, bus::Fingerprint(record));
   if (!input.envelope.ok()) {
-    Bury(work, record, nullptr, std::string(input.envelope.status().message()));
-    return move_on();
+    Bury(work, {record, nullptr}, 0, std::string(input.envelope.status().message()), Hold::kNothing);
+    return;
   }
   const bus::Envelope& envelope = *input.envelope;
   switch (progress->Judge(envelope)) {
     case Verdict::kRepeat:
       ++counts_.repeats;
-      return move_on();
+      return;
     case Verdict::kGap:
       HoldBack(work, record, envelope);
-      return move_on();
+      return;
     case Verdict::kTake:
-      if (!Handle(work, record, envelope)) return;
+      if (!TakeFromInbox(envelope)) {
+        ++counts_.repeats;
+        return;
+      }
       progress->Take(envelope);
-      move_on();
+      HandleInTurn(work, {record, &envelope, nullptr, input.refused, &input});
       TakeHeld(work, *progress, envelope.source);
   }
 }
 
 void Attempt::TakeHeld(TaskWork& work, InputProgress& progress, std::string_view source) {
-  if (work.task->held.empty() || work.retry.has_value()) return;
+  if (work.task->held.empty()) return;
   const auto chain = work.task->held.find({progress.topic(), std::string(source)});
   if (chain == work.task->held.end()) return;
   for (size_t& taken = work.held_taken[chain->first]; taken < chain->second.size(); ++taken) {
@@ -125,70 +128,94 @@ void Attempt::TakeHeld(TaskWork& work, InputProgress& progress, std::string_view
     const Verdict verdict = progress.Judge(event.envelope);
     if (verdict == Verdict::kGap) return;
     if (verdict == Verdict::kTake) {
-      if (!Handle(work, event.record, event.envelope)) return;
       progress.Take(event.envelope);
+      HandleInTurn(work, {event.record, &event.envelope});
     }
     work.moved = true;
     kept_removed_.push_back(event.id);
   }
 }
 
-void Attempt::HoldBack(TaskWork& work, const bus::Record& record, const bus::Envelope& envelope) {
-  ++counts_.gaps;
-  kLog.Warn("events are missing before this one; it is held back until they come",
-            {{"topic", record.topic()},
-             {"partition", record.partition()},
-             {"offset", record.offset()},
-             {"source", envelope.source},
-             {"sequence", envelope.sequence->ToString()},
-             {"missing", envelope.previous.ToString()}});
-  work.held_added = true;
-  kept_.push_back({.task = work.task->id,
-                   .state = store::KeptState::kHeld,
-                   .key = std::string(record.key()),
-                   .source = std::string(envelope.source),
-                   .type = std::string(envelope.type),
-                   .reason = fmt::format("nothing was received for {}", envelope.previous.ToString()),
-                   .record = ToKept(record)});
+void Attempt::HandleInTurn(TaskWork& work, const Item& item) {
+  if (const auto first_due = QueueOf(work, item.record)) return Enqueue(work, item, *first_due);
+  Handle(work, item);
 }
 
-bool Attempt::Handle(TaskWork& work, const bus::Record& record, const bus::Envelope& envelope) {
+bool Attempt::Handle(TaskWork& work, const Item& item) {
+  const bus::Envelope& envelope = *item.envelope;
   const Handler* handler = group_.Find(envelope.type);
   if (handler == nullptr) {
-    const std::string topic = std::string(record.topic().substr(router_.FullTopic("").size()));
-    if (!group_.is_command_topic(topic)) {
-      ++counts_.skipped;
-    } else {
-      Bury(work, record, &envelope, fmt::format("this version knows no command {}", envelope.type));
-    }
+    HandleUnknown(work, item);
+    return true;
+  }
+  const bool pass_on = handler->rekey != nullptr && item.record.topic() != rekeyed_topic_;
+  if (handler->effect != nullptr && !pass_on) {
+    BeginEffect(work, item);
     return true;
   }
   auto reply = std::make_unique<mesh::v1::Reply>();
-  if (requests_.Answer(envelope, record, *reply)) {
+  if (requests_.Answer(envelope, item.record, *reply)) {
     Send(envelope, std::move(reply));
     return true;
   }
   const std::unique_ptr<google::protobuf::Message> message(handler->prototype->New());
-  if (!message->ParseFromArray(record.value().data(), static_cast<int>(record.value().size()))) {
-    Bury(work, record, &envelope, fmt::format("its value is not a {}", envelope.type));
+  if (!message->ParseFromArray(item.record.value().data(), static_cast<int>(item.record.value().size()))) {
+    Bury(work, item, 0, fmt::format("its value is not a {}", envelope.type), Hold::kNothing);
+    return true;
+  }
+  if (pass_on) {
+    PassOnUnderItsKey(work, item, *handler, *message);
     return true;
   }
   const int first_event = work.outbox->events_size();
-  const Outcome outcome = RunHandler(*handler, *message, work, record, envelope, *reply);
-  if (!status_.ok()) return false;
-  return Conclude(work, record, envelope, outcome, first_event, std::move(reply));
+  const Outcome outcome = item.refused.empty() ? RunHandler(*handler, *message, work, item, *reply)
+                                               : Retry(absl::ZeroDuration(), std::string(item.refused));
+  return status_.ok() && Conclude(work, item, *handler, outcome, first_event, std::move(reply));
+}
+
+void Attempt::PassOnUnderItsKey(TaskWork& work, const Item& item, const Handler& handler,
+                                const google::protobuf::Message& message) {
+  auto& events = *work.outbox->mutable_events();
+  mesh::v1::OutgoingEvent& out = *events.Add();
+  try {
+    router_.AddressTo(group_.RekeyedTopic(), handler.rekey(message), out);
+  } catch (const InvalidEvent& error) {
+    events.RemoveLast();
+    return Bury(work, item, 0, error.what(), Hold::kNothing);
+  }
+  out.set_value(item.record.value().data(), item.record.value().size());
+  out.set_type(std::string(item.envelope->type));
+  out.set_id(std::string(item.envelope->id));
+  out.set_traceparent(std::string(item.envelope->traceparent));
+}
+
+bool Attempt::TakeFromInbox(const bus::Envelope& envelope) {
+  if (envelope.sequence.has_value()) return true;
+  const Handler* handler = group_.Find(envelope.type);
+  return handler == nullptr || !handler->inbox || requests_.TakeEvent(group_.name(), envelope);
+}
+
+void Attempt::HandleUnknown(TaskWork& work, const Item& item) {
+  const std::string topic(item.record.topic().substr(router_.FullTopic("").size()));
+  if (topic == kTimersTopic) {
+    Bury(work, item, 0, fmt::format("this version knows no timer {}", item.envelope->type), Hold::kNothing);
+  } else if (group_.is_command_topic(topic)) {
+    Bury(work, item, 0, fmt::format("this version knows no command {}", item.envelope->type), Hold::kNothing);
+  } else {
+    ++counts_.skipped;
+  }
 }
 
 Outcome Attempt::RunHandler(const Handler& handler, const google::protobuf::Message& message, TaskWork& work,
-                            const bus::Record& record, const bus::Envelope& envelope, mesh::v1::Reply& reply) {
+                            const Item& item, mesh::v1::Reply& reply) {
   std::optional<telemetry::TraceScope> scope;
   std::string traceparent;
-  if (const auto parent = telemetry::TraceContext::Parse(envelope.traceparent)) {
+  if (const auto parent = telemetry::TraceContext::Parse(item.envelope->traceparent)) {
     const telemetry::TraceContext own = parent->NewChild();
     traceparent = own.ToTraceparent();
     scope.emplace(own);
   }
-  MessageContext context(*this, work, record, envelope, std::move(traceparent), reply);
+  MessageContext context(*this, work, item.record, *item.envelope, std::move(traceparent), reply);
   try {
     return handler.run(message, context);
   } catch (const InvalidEvent& error) {
@@ -199,87 +226,34 @@ Outcome Attempt::RunHandler(const Handler& handler, const google::protobuf::Mess
   }
 }
 
-bool Attempt::Conclude(TaskWork& work, const bus::Record& record, const bus::Envelope& envelope, const Outcome& outcome,
+bool Attempt::Conclude(TaskWork& work, const Item& item, const Handler& handler, const Outcome& outcome,
                        int first_event, std::unique_ptr<mesh::v1::Reply> reply) {
   ++counts_.handled;
   if (outcome.kind() == Outcome::Kind::kAck) {
     aggregates_.Keep();
+    KeepTimers(work);
   } else {
     aggregates_.TakeBack();
+    timer_changes_.clear();
     work.outbox->mutable_events()->DeleteSubrange(first_event, work.outbox->events_size() - first_event);
   }
-  switch (outcome.kind()) {
-    case Outcome::Kind::kRetry:
-      return RetryLater(work, record, envelope, outcome);
-    case Outcome::Kind::kDead:
-      Bury(work, record, &envelope, outcome.reason());
-      return true;
-    case Outcome::Kind::kReject:
-      ++counts_.rejected;
-      *reply->mutable_error() = errors::ToRpcStatus(outcome.problem());
-      break;
-    case Outcome::Kind::kAck:
-      break;
+  if (outcome.kind() == Outcome::Kind::kRetry || outcome.kind() == Outcome::Kind::kDead) {
+    return Fail(work, item, handler, outcome);
   }
-  requests_.Remember(envelope, record, *reply);
-  Send(envelope, std::move(reply));
+  if (outcome.kind() == Outcome::Kind::kReject) {
+    ++counts_.rejected;
+    *reply->mutable_error() = errors::ToRpcStatus(outcome.problem());
+  }
+  requests_.Remember(*item.envelope, item.record, *reply);
+  Send(*item.envelope, std::move(reply));
   return true;
 }
 
-bool Attempt::RetryLater(TaskWork& work, const bus::Record& record, const bus::Envelope& envelope,
-                         const Outcome& outcome) {
-  const Task& task = *work.task;
-  const bool again = task.retried_offset == record.offset() && task.retried_topic == record.topic();
-  const int attempt = again ? task.retries + 1 : 1;
-  if (attempt >= settings_.max_attempts) {
-    Bury(work, record, &envelope, fmt::format("gave up after {} attempts: {}", attempt, outcome.reason()));
-    return true;
+void Attempt::KeepTimers(TaskWork& work) {
+  for (TimerChange& change : timer_changes_) {
+    work.timers[{std::move(change.key), std::move(change.name)}] = std::move(change.timer);
   }
-  ++counts_.retries;
-  work.retry = {.topic = std::string(record.topic()),
-                .offset = record.offset(),
-                .after = outcome.after(),
-                .reason = outcome.reason()};
-  return false;
-}
-
-void Attempt::Bury(TaskWork& work, const bus::Record& record, const bus::Envelope* envelope,
-                   const std::string& reason) {
-  ++counts_.dead;
-  const std::string type = envelope == nullptr ? "" : std::string(envelope->type);
-  kLog.Error("an event was kept as dead", {{"topic", record.topic()},
-                                           {"partition", record.partition()},
-                                           {"offset", record.offset()},
-                                           {"key", Printable(record.key())},
-                                           {"type", type},
-                                           {"reason", reason}});
-  kept_.push_back({.task = work.task->id,
-                   .state = store::KeptState::kDead,
-                   .key = std::string(record.key()),
-                   .type = type,
-                   .reason = reason,
-                   .record = ToKept(record)});
-  mesh::v1::EventDied died;
-  died.set_group(group_.name());
-  // A record without a key still needs one on mesh.dead.v1.
-  died.set_key(record.key().empty() ? fmt::format("{}/{}/{}", record.topic(), record.partition(), record.offset())
-                                    : Printable(record.key()));
-  died.set_topic(std::string(record.topic()));
-  died.set_partition(record.partition());
-  died.set_offset(record.offset());
-  died.set_type(Printable(type));
-  died.set_event_id(envelope == nullptr ? "" : Printable(envelope->id));
-  died.set_reason(Printable(reason));
-  *died.mutable_death_time() = google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(now_));
-  router_.Address(died, *work.outbox->add_events());
-
-  if (envelope == nullptr) return;
-  auto reply = std::make_unique<mesh::v1::Reply>();
-  *reply->mutable_error() = errors::ToRpcStatus(
-      {.code = absl::StatusCode::kInternal,
-       .reason = "COMMAND_DEAD",
-       .message = "the command could not be handled and was set aside; `tradewind tail mesh.dead.v1` shows why"});
-  Send(*envelope, std::move(reply));
+  timer_changes_.clear();
 }
 
 void Attempt::Send(const bus::Envelope& envelope, std::unique_ptr<mesh::v1::Reply> reply) {
@@ -321,6 +295,13 @@ store::Batch Attempt::Finish(const std::function<uint64_t(const Task&)>& acknowl
       work.outbox->set_time_us(absl::ToUnixMicros(now_));
       work.outbox_blob = work.outbox->SerializeAsString();
     }
+    for (const auto& [key_and_name, timer] : work.timers) {
+      if (timer.has_value()) {
+        batch.timers_set.push_back(*timer);
+      } else {
+        batch.timers_removed.push_back({task.id, key_and_name.first, key_and_name.second});
+      }
+    }
     batch.tasks.push_back({.task = task.id,
                            .expected_epoch = task.epoch,
                            .expected_emit_sequence = task.emit_sequence,
@@ -332,6 +313,7 @@ store::Batch Attempt::Finish(const std::function<uint64_t(const Task&)>& acknowl
   batch.aggregates = aggregates_.Writes();
   batch.requests = requests_.Writes();
   batch.kept = std::move(kept_);
+  batch.kept_updated = std::move(kept_updated_);
   batch.kept_removed = std::move(kept_removed_);
   return batch;
 }

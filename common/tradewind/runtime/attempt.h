@@ -1,13 +1,17 @@
 // One attempt at a batch: runs the handlers over what has arrived and gathers everything that follows from it. Nothing
 // of it takes effect outside the attempt until the store has committed; an attempt that met a conflict is thrown away
-// and another is made from the same inputs.
+// and another is made from the same inputs. attempt.cpp is the way of a message that goes well, attempt_aside.cpp that
+// of one that does not, attempt_effects.cpp that of effects.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -25,6 +29,9 @@
 
 namespace tradewind::runtime {
 
+// Stands for a topic in the records of timers.
+inline constexpr std::string_view kTimersTopic = "mesh.timers";
+
 struct PendingReply {
   int32_t partition;
   std::string instance_id;
@@ -36,9 +43,10 @@ struct Counts {
   int64_t skipped = 0;
   int64_t repeats = 0;
   int64_t gaps = 0;
+  int64_t parked = 0;
   int64_t dead = 0;
   int64_t rejected = 0;
-  int64_t retries = 0;
+  int64_t timers = 0;
 };
 
 // What the attempt makes of one task.
@@ -49,16 +57,18 @@ struct TaskWork {
   // How many events of each held chain were taken.
   std::map<Task::ChainName, size_t> held_taken;
   bool held_added = false;
+  // Sequences held back by this attempt.
+  std::map<Task::ChainName, std::set<bus::Sequence>> newly_held;
+  // When the first record of a key's queue is due, for the queues that changed; nothing for one that is empty now.
+  std::map<std::string, std::optional<absl::Time>, std::less<>> queues;
+  // Queues changed in ways that only the store tells.
+  bool queues_unknown = false;
+  // By key and name; nothing for one that was cancelled or has fired.
+  std::map<std::pair<std::string, std::string>, std::optional<store::Timer>> timers;
+  // Inputs whose effects can begin once this is committed.
+  std::vector<Input*> effects;
   // Something was taken: there is something to commit.
   bool moved = false;
-  // Set when a handler asked for a retry: nothing behind that message was handled.
-  struct Retry {
-    std::string topic;
-    int64_t offset;
-    absl::Duration after;
-    std::string reason;
-  };
-  std::optional<Retry> retry;
   // Filled by Finish.
   std::string progress_blob;
   std::string outbox_blob;
@@ -66,7 +76,9 @@ struct TaskWork {
 };
 
 struct AttemptSettings {
-  int max_attempts;
+  int32_t max_attempts;
+  absl::Duration first_retry;
+  absl::Duration longest_retry;
   std::string cluster_id;
 };
 
@@ -77,9 +89,11 @@ class Attempt {
           absl::Time now);
   ~Attempt();
 
-  // Handles `inputs`, in their order, and what `tasks` hold back and can now be taken. Unavailable when the store could
-  // not be read; then the attempt is worth nothing. A DataLoss is fatal.
-  absl::Status Run(absl::Span<const Input> inputs, absl::Span<Task* const> tasks);
+  // Handles `inputs`, in their order, what `tasks` hold back and can now be taken, and before either what a person
+  // `requested` of records that were set aside. Unavailable when the store could not be read; then the attempt is worth
+  // nothing. A DataLoss is fatal.
+  absl::Status Run(absl::Span<Input> inputs, absl::Span<Task* const> tasks,
+                   absl::Span<const store::KeptRecord> requested);
 
   // False when nothing was taken: every message was seen before, or has to come again.
   bool moved() const;
@@ -95,34 +109,83 @@ class Attempt {
  private:
   friend class MessageContext;
 
+  // A message on its way to a handler.
+  struct Item {
+    const bus::Record& record;
+    // Null where the record has none that can be read.
+    const bus::Envelope* envelope;
+    // Null for one that comes from its topic or from a timer.
+    const Input::FromQueue* queued = nullptr;
+    std::string_view refused;
+    // Null for one that stood behind a gap.
+    Input* input = nullptr;
+  };
+  struct TimerChange {
+    std::string key;
+    std::string name;
+    std::optional<store::Timer> timer;
+  };
+
   TaskWork& WorkOf(Task& task);
   absl::Status Prefetch(absl::Span<const Input> inputs);
-  void Take(const Input& input);
+  void Take(Input& input);
+  void TakeFromTopic(TaskWork& work, Input& input);
   void TakeHeld(TaskWork& work, InputProgress& progress, std::string_view source);
-  void HoldBack(TaskWork& work, const bus::Record& record, const bus::Envelope& envelope);
-  // False when the message has to come again.
-  bool Handle(TaskWork& work, const bus::Record& record, const bus::Envelope& envelope);
-  Outcome RunHandler(const Handler& handler, const google::protobuf::Message& message, TaskWork& work,
-                     const bus::Record& record, const bus::Envelope& envelope, mesh::v1::Reply& reply);
-  bool Conclude(TaskWork& work, const bus::Record& record, const bus::Envelope& envelope, const Outcome& outcome,
-                int first_event, std::unique_ptr<mesh::v1::Reply> reply);
-  bool RetryLater(TaskWork& work, const bus::Record& record, const bus::Envelope& envelope, const Outcome& outcome);
-  void Bury(TaskWork& work, const bus::Record& record, const bus::Envelope* envelope, const std::string& reason);
+  // Handles the message, or puts it into its key's queue.
+  void HandleInTurn(TaskWork& work, const Item& item);
+  // False when it failed and stands in its key's queue.
+  bool Handle(TaskWork& work, const Item& item);
+  void HandleUnknown(TaskWork& work, const Item& item);
+  void PassOnUnderItsKey(TaskWork& work, const Item& item, const Handler& handler,
+                         const google::protobuf::Message& message);
+  // False for an event from outside the mesh that was taken before, where its handler wants to know.
+  bool TakeFromInbox(const bus::Envelope& envelope);
+  Outcome RunHandler(const Handler& handler, const google::protobuf::Message& message, TaskWork& work, const Item& item,
+                     mesh::v1::Reply& reply);
+  bool Conclude(TaskWork& work, const Item& item, const Handler& handler, const Outcome& outcome, int first_event,
+                std::unique_ptr<mesh::v1::Reply> reply);
+  void KeepTimers(TaskWork& work);
   void Send(const bus::Envelope& envelope, std::unique_ptr<mesh::v1::Reply> reply);
   void NumberEvents(TaskWork& work);
+
+  // attempt_aside.cpp
+  void TakeFromQueue(TaskWork& work, const Input& input);
+  void Fire(TaskWork& work, const Input& input);
+  // When the first of the key's queue is due; nothing where the key has none.
+  std::optional<absl::Time> QueueOf(const TaskWork& work, const bus::Record& record) const;
+  void Enqueue(TaskWork& work, const Item& item, absl::Time first_due);
+  void HoldBack(TaskWork& work, const bus::Record& record, const bus::Envelope& envelope);
+  bool IsHeld(TaskWork& work, const bus::Record& record, const bus::Envelope& envelope) const;
+  bool Fail(TaskWork& work, const Item& item, const Handler& handler, const Outcome& outcome);
+  void Park(TaskWork& work, const Item& item, int32_t attempts, absl::Duration after, const std::string& reason);
+  enum class Hold { kKey, kNothing };
+  void Bury(TaskWork& work, const Item& item, int32_t attempts, std::string_view why, Hold hold);
+  void Announce(TaskWork& work, const Item& item, const std::string& reason);
+  void CarryOut(TaskWork& work, const store::KeptRecord& requested);
+  void CarryOutForHeld(TaskWork& work, const store::KeptRecord& requested);
+
+  // attempt_effects.cpp
+  void TakeAgain(TaskWork& work, InputProgress& progress, Input& input);
+  void BeginEffect(TaskWork& work, const Item& item);
+  void EndEffect(TaskWork& work, const Input& input);
+  bool Publish(TaskWork& work, const EffectResult& result, Outcome& outcome);
 
   const Group& group_;
   EventRouter& router_;
   store::Session& session_;
   const AttemptSettings& settings_;
   const absl::Time now_;
+  const std::string rekeyed_topic_;
 
   AggregateCache aggregates_;
   RequestLedger requests_;
   std::map<int32_t, TaskWork> works_;
   std::vector<PendingReply> replies_;
   std::vector<store::KeptRecord> kept_;
+  std::vector<store::KeptUpdate> kept_updated_;
   std::vector<int64_t> kept_removed_;
+  // Of the message under way.
+  std::vector<TimerChange> timer_changes_;
   Counts counts_;
   // Not OK once the store could not be read.
   absl::Status status_;

@@ -22,6 +22,9 @@ namespace tradewind::runtime {
 // The largest event or reply, serialized. Below what Kafka takes by default (1 MB with headers).
 inline constexpr size_t kMaxEventBytes = 900'000;
 
+// Of a timer, in printable ASCII characters.
+inline constexpr size_t kMaxTimerName = 200;
+
 // Thrown by Context::Load. The runtime catches it and repeats the batch once the store is back; no attempt is counted.
 class StoreAway : public std::runtime_error {
  public:
@@ -70,6 +73,15 @@ class Context {
 
   // What the caller of a command gets. Call at most once; without it the caller gets an empty message of no type.
   virtual void Reply(const google::protobuf::Message& resource) = 0;
+
+  // Has `message` handled by the handler that the group has for its type (Group::AddTimer), under this message's key,
+  // once `due` has come. It takes its place among the key's other messages: behind those that wait. A timer of the same
+  // name under the same key is replaced. Kept in the store until then; `due` is rounded up to a millisecond.
+  // Throws InvalidEvent when the name is none (kMaxTimerName), the group has no handler for the type, or the message is
+  // above kMaxEventBytes.
+  virtual void SetTimer(std::string_view name, absl::Time due, const google::protobuf::Message& message) = 0;
+  // No effect where there is none of that name under this message's key.
+  virtual void CancelTimer(std::string_view name) = 0;
 
   // The message's key.
   virtual std::string_view key() const = 0;

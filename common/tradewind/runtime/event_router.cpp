@@ -48,4 +48,14 @@ void EventRouter::Address(const google::protobuf::Message& event, mesh::v1::Outg
   out.set_type(event.GetDescriptor()->full_name());
 }
 
+void EventRouter::AddressTo(const std::string& topic, std::string key, mesh::v1::OutgoingEvent& out) const {
+  std::string full_topic = FullTopic(topic);
+  const int32_t partitions = PartitionCount(full_topic);
+  if (partitions == 0) throw InvalidEvent(fmt::format("{} is not an output of this group", full_topic));
+  if (key.empty()) throw InvalidEvent(fmt::format("an event for {} has an empty key", full_topic));
+  out.set_topic(std::move(full_topic));
+  out.set_partition(bus::PartitionOf(key, partitions));
+  out.set_key(std::move(key));
+}
+
 }  // namespace tradewind::runtime

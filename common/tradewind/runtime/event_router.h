@@ -28,6 +28,9 @@ class EventRouter {
   // be published; `out` is then left half filled.
   void Address(const google::protobuf::Message& event, mesh::v1::OutgoingEvent& out);
 
+  // For an event whose topic (without prefix) and key are not those of its options. Fills in topic, partition and key.
+  void AddressTo(const std::string& topic, std::string key, mesh::v1::OutgoingEvent& out) const;
+
   std::string FullTopic(const std::string& topic) const { return topic_prefix_ + topic; }
 
  private:

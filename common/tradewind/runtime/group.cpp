@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
@@ -25,13 +26,23 @@ std::string Group::TopicOf(const google::protobuf::Descriptor* type) {
   return "";
 }
 
-std::string Group::AddInput(const Handler& handler) {
-  const google::protobuf::Descriptor* type = handler.prototype->GetDescriptor();
-  std::string topic = TopicOf(type);
-  if (!handlers_.try_emplace(type->full_name(), handler).second) {
+void Group::AddHandler(const Handler& handler) {
+  const std::string& type = handler.prototype->GetDescriptor()->full_name();
+  const bool is_effect = handler.effect != nullptr;
+  if (!handlers_.empty() && is_effect != runs_effects_) {
     status_.Update(absl::InvalidArgumentError(
-        fmt::format("group '{}' has two handlers for {}; keep one", name_, type->full_name())));
+        fmt::format("group '{}' has effects and other handlers; give the effects a group of their own", name_)));
   }
+  runs_effects_ = is_effect;
+  if (!handlers_.try_emplace(type, handler).second) {
+    status_.Update(
+        absl::InvalidArgumentError(fmt::format("group '{}' has two handlers for {}; keep one", name_, type)));
+  }
+}
+
+std::string Group::AddInput(const Handler& handler) {
+  std::string topic = TopicOf(handler.prototype->GetDescriptor());
+  AddHandler(handler);
   AddOnce(input_topics_, topic);
   if (lead_topic_.empty()) lead_topic_ = topic;
   return topic;
@@ -41,6 +52,21 @@ void Group::Add(const Handler& handler) { AddInput(handler); }
 
 void Group::AddCommand(const Handler& handler) { AddOnce(command_topics_, AddInput(handler)); }
 
+void Group::AddEffect(const Handler& handler) { AddInput(handler); }
+
+void Group::Rekey(std::string_view type, std::function<std::string(const google::protobuf::Message&)> key) {
+  Handler* handler = FindToChange(type);
+  if (handler == nullptr) {
+    status_.Update(absl::InvalidArgumentError(fmt::format("group '{}' has no handler for {} to rekey", name_, type)));
+    return;
+  }
+  handler->rekey = std::move(key);
+  AddOnce(input_topics_, RekeyedTopic());
+  AddOnce(output_topics_, RekeyedTopic());
+}
+
+void Group::AddTimer(const Handler& handler) { AddHandler(handler); }
+
 void Group::AddOutput(const google::protobuf::Descriptor* event) { AddOnce(output_topics_, TopicOf(event)); }
 
 bool Group::is_command_topic(std::string_view topic) const {
@@ -48,6 +74,11 @@ bool Group::is_command_topic(std::string_view topic) const {
 }
 
 const Handler* Group::Find(std::string_view type) const {
+  const auto found = handlers_.find(type);
+  return found == handlers_.end() ? nullptr : &found->second;
+}
+
+Handler* Group::FindToChange(std::string_view type) {
   const auto found = handlers_.find(type);
   return found == handlers_.end() ? nullptr : &found->second;
 }

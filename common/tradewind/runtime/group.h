@@ -9,8 +9,10 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 
 #include "tradewind/runtime/context.h"
+#include "tradewind/runtime/effect_context.h"
 #include "tradewind/runtime/outcome.h"
 #include "tradewind/store/store.h"
 
@@ -21,13 +23,27 @@ class Message;
 
 namespace tradewind::runtime {
 
+// A handler of messages, or an effect: one of `run` and `effect` is set.
 struct Handler {
   // Given the message, already parsed.
   std::function<Outcome(const google::protobuf::Message&, Context&)> run;
+  std::function<Outcome(const google::protobuf::Message&, EffectContext&)> effect;
   const google::protobuf::Message* prototype = nullptr;
   // Type of the aggregate under the message's own key, loaded together with those of the whole batch; null where the
   // handler does not need one.
   const google::protobuf::Message* own_state = nullptr;
+  // How often a message may fail; 0 for WorkerConfig::max_attempts.
+  int32_t max_attempts = 0;
+  // A message that is dead does not hold back its key.
+  bool pass_over_dead = false;
+  // An event without a place in its source's chain is taken once for each ce_source and ce_id within
+  // WorkerConfig::request_retention.
+  bool inbox = false;
+  // Where set: the message is first put under this key on the group's own topic, and handled from there.
+  std::function<std::string(const google::protobuf::Message&)> rekey;
+  // Of an effect: how many run at once in each task, and how long an attempt may take.
+  int32_t concurrency = 16;
+  absl::Duration timeout = absl::Seconds(30);
 };
 
 // Its places in the secondary indexes, from the state of an aggregate.
@@ -43,6 +59,13 @@ class Group {
   void Add(const Handler& handler);
   // As Add, for a command: on its topic, a type without a handler is dead instead of skipped.
   void AddCommand(const Handler& handler);
+  // Makes the handler for `type`, added before, take its messages under another key, in the order of that key. They
+  // travel through the topic RekeyedTopic().
+  void Rekey(std::string_view type, std::function<std::string(const google::protobuf::Message&)> key);
+  // As Add, for an effect. A group has either effects or other handlers: their progress is kept differently.
+  void AddEffect(const Handler& handler);
+  // For what Context::SetTimer sends: any message type, from no topic.
+  void AddTimer(const Handler& handler);
   void SetLeadTopic(std::string topic) { lead_topic_ = std::move(topic); }
   void AddIndex(std::string kind, Indexer indexer) { indexers_[std::move(kind)] = std::move(indexer); }
   // Of an event type that a handler may emit: its topic is made at start. A handler can emit only to topics named here.
@@ -54,13 +77,19 @@ class Group {
   const std::string& lead_topic() const { return lead_topic_; }
   // Without prefix.
   const std::vector<std::string>& input_topics() const { return input_topics_; }
+  // Without prefix.
+  std::string RekeyedTopic() const { return name_ + ".rekeyed.v1"; }
   const std::vector<std::string>& output_topics() const { return output_topics_; }
+  bool runs_effects() const { return runs_effects_; }
   bool is_command_topic(std::string_view topic) const;
   // Null where the type has none.
   const Handler* Find(std::string_view type) const;
+  // The one for `type` as it was added, to change its settings before the group is used; null where there is none.
+  Handler* FindToChange(std::string_view type);
   const Indexer* FindIndexer(std::string_view kind) const;
 
  private:
+  void AddHandler(const Handler& handler);
   // Empty where it could not be added.
   std::string AddInput(const Handler& handler);
   std::string TopicOf(const google::protobuf::Descriptor* type);
@@ -71,6 +100,7 @@ class Group {
   std::vector<std::string> input_topics_;
   std::vector<std::string> output_topics_;
   std::vector<std::string> command_topics_;
+  bool runs_effects_ = false;
   std::map<std::string, Handler, std::less<>> handlers_;
   std::map<std::string, Indexer, std::less<>> indexers_;
 };

@@ -22,6 +22,8 @@ class MessageContext final : public Context {
 
   void Emit(const google::protobuf::Message& event) override;
   void Reply(const google::protobuf::Message& resource) override;
+  void SetTimer(std::string_view name, absl::Time due, const google::protobuf::Message& message) override;
+  void CancelTimer(std::string_view name) override;
   std::string_view key() const override { return record_.key(); }
   std::string_view event_id() const override { return envelope_.id; }
   absl::Time now() const override;

@@ -46,7 +46,8 @@ inline Outcome Reject(errors::Problem problem) {
   return outcome;
 }
 
-// Not now. Whatever the handler changed or emitted is dropped, and the message is handled again.
+// Not now. Whatever the handler changed or emitted is dropped, and the message is handled again after a delay that
+// grows with each attempt, not before `after`. Until then it holds back later messages of its key, and no others.
 inline Outcome Retry(absl::Duration after, std::string reason) {
   Outcome outcome;
   outcome.kind_ = Outcome::Kind::kRetry;
@@ -55,7 +56,9 @@ inline Outcome Retry(absl::Duration after, std::string reason) {
   return outcome;
 }
 
-// Never. Whatever the handler changed or emitted is dropped, and the message is kept as dead for a person to look at.
+// Never. Whatever the handler changed or emitted is dropped, and the message is kept as dead for a person to look at:
+// `tradewind parked` retries or skips it. Until then later messages of its key wait, unless the subscription passes
+// over what is dead.
 inline Outcome Dead(std::string reason) {
   Outcome outcome;
   outcome.kind_ = Outcome::Kind::kDead;

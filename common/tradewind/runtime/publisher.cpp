@@ -5,6 +5,7 @@
 #include "absl/time/clock.h"
 
 #include "tradewind/bus/envelope.h"
+#include "tradewind/faults/crash_point.h"
 #include "tradewind/mesh/v1/state.pb.h"
 #include "tradewind/runtime/logger.h"
 #include "tradewind/telemetry/metrics.h"
@@ -36,7 +37,7 @@ struct BatchHeaders {
 absl::Status ProduceEvent(bus::EventSink& sink, const mesh::v1::OutboxBatch& batch, const BatchHeaders& shared,
                           const mesh::v1::OutgoingEvent& event, uint64_t token) {
   const std::string sequence = bus::Sequence{batch.epoch(), event.number()}.ToString();
-  const std::string id = shared.id_prefix + "-" + sequence;
+  const std::string id = event.id().empty() ? shared.id_prefix + "-" + sequence : event.id();
   std::string previous;
   absl::InlinedVector<bus::HeaderView, 12> headers = {
       {bus::kSpecVersionHeader, "1.0"},
@@ -132,6 +133,7 @@ bool Publisher::SendRow(int32_t partition, uint64_t lane_id, Row& row) {
     }
     in_flight_.emplace(token, RowName{partition, lane_id, row.sequence});
     ++row.sent;
+    TRADEWIND_CRASH_POINT("publish.begun");
   }
   return true;
 }
@@ -159,6 +161,7 @@ void Publisher::OnDelivery(const bus::Delivery& delivery) {
                                     [](const Row& candidate, uint64_t wanted) { return candidate.sequence < wanted; });
   if (row == lane.rows.end() || row->sequence != name.sequence) return;
   ++row->acknowledged;
+  TRADEWIND_CRASH_POINT("publish.acknowledged");
   while (lane.sent_rows > 0 && lane.rows.front().acknowledged == lane.rows.front().batch->events_size()) {
     lane.acknowledged = lane.rows.front().sequence;
     unacknowledged_bytes_ -= lane.rows.front().bytes;

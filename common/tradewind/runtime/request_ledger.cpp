@@ -49,21 +49,47 @@ void FromStored(const std::string& bytes, mesh::v1::Reply& reply) {
   }
 }
 
+// Stands for a method in the keys of events.
+constexpr std::string_view kInbox = "inbox";
+
+std::string EventId(const bus::Envelope& envelope) {
+  std::string id(envelope.source);
+  return id.append(1, '\0').append(envelope.id);
+}
+
 }  // namespace
 
-std::string RequestLedger::NameOf(const bus::Envelope& envelope) {
+std::string RequestLedger::NameOf(const store::RequestKey& key) {
   std::string name;
-  name.reserve(envelope.caller.size() + envelope.method.size() + envelope.request_id.size() + 2);
-  name.append(envelope.caller).append(1, '\0').append(envelope.method).append(1, '\0').append(envelope.request_id);
+  name.reserve(key.caller.size() + key.method.size() + key.request_id.size() + 2);
+  name.append(key.caller).append(1, '\0').append(key.method).append(1, '\0').append(key.request_id);
   return name;
 }
 
-void RequestLedger::Want(const bus::Envelope& envelope) {
-  if (envelope.request_id.empty()) return;
-  std::string name = NameOf(envelope);
+void RequestLedger::WantKey(const store::RequestKey& key) {
+  std::string name = NameOf(key);
   if (!known_.try_emplace(name).second) return;
-  wanted_.push_back({envelope.caller, envelope.method, envelope.request_id});
+  wanted_.push_back(key);
   wanted_names_.push_back(std::move(name));
+}
+
+void RequestLedger::Want(const bus::Envelope& envelope) {
+  if (!envelope.request_id.empty()) WantKey(KeyOf(envelope));
+}
+
+void RequestLedger::WantEvent(std::string_view group, const bus::Envelope& envelope) {
+  event_ids_.push_back(EventId(envelope));
+  WantKey({group, kInbox, event_ids_.back()});
+}
+
+bool RequestLedger::TakeEvent(std::string_view group, const bus::Envelope& envelope) {
+  event_ids_.push_back(EventId(envelope));
+  const store::RequestKey key{group, kInbox, event_ids_.back()};
+  std::optional<Answered>& slot = known_[NameOf(key)];
+  if (slot.has_value()) return false;
+  slot.emplace();
+  remembered_.push_back({key, &*slot});
+  return true;
 }
 
 absl::Status RequestLedger::Load(store::Session& session) {
@@ -82,7 +108,7 @@ absl::Status RequestLedger::Load(store::Session& session) {
 
 bool RequestLedger::Answer(const bus::Envelope& envelope, const bus::Record& record, mesh::v1::Reply& reply) const {
   if (envelope.request_id.empty()) return false;
-  const auto found = known_.find(NameOf(envelope));
+  const auto found = known_.find(NameOf(KeyOf(envelope)));
   if (found == known_.end() || !found->second.has_value()) return false;
   if (found->second->hash == HashOf(record)) {
     FromStored(found->second->reply, reply);
@@ -98,9 +124,9 @@ bool RequestLedger::Answer(const bus::Envelope& envelope, const bus::Record& rec
 
 void RequestLedger::Remember(const bus::Envelope& envelope, const bus::Record& record, const mesh::v1::Reply& reply) {
   if (envelope.request_id.empty()) return;
-  std::optional<Answered>& slot = known_[NameOf(envelope)];
+  std::optional<Answered>& slot = known_[NameOf(KeyOf(envelope))];
   slot = Answered{HashOf(record), ToStored(reply)};
-  remembered_.push_back({{envelope.caller, envelope.method, envelope.request_id}, &*slot});
+  remembered_.push_back({KeyOf(envelope), &*slot});
 }
 
 std::vector<store::RequestWrite> RequestLedger::Writes() const {

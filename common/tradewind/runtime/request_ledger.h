@@ -38,6 +38,12 @@ class RequestLedger {
   // Remembers the answer to a new request. No effect without a request_id.
   void Remember(const bus::Envelope& envelope, const bus::Record& record, const mesh::v1::Reply& reply);
 
+  // The same for events from outside the mesh, which have no place in a chain: one is known by its source and id.
+  // `group` outlives the ledger.
+  void WantEvent(std::string_view group, const bus::Envelope& envelope);
+  // False for an event that was taken before, in an earlier batch or in this one; else remembers it.
+  bool TakeEvent(std::string_view group, const bus::Envelope& envelope);
+
   // What has to be written. Views into the ledger and into the records.
   std::vector<store::RequestWrite> Writes() const;
 
@@ -46,12 +52,18 @@ class RequestLedger {
     std::string hash;
     std::string reply;
   };
-  static std::string NameOf(const bus::Envelope& envelope);
+  static std::string NameOf(const store::RequestKey& key);
+  static store::RequestKey KeyOf(const bus::Envelope& envelope) {
+    return {envelope.caller, envelope.method, envelope.request_id};
+  }
+  void WantKey(const store::RequestKey& key);
 
   // By name. Nothing: asked for, and new.
   std::unordered_map<std::string, std::optional<Answered>> known_;
   std::vector<store::RequestKey> wanted_;
   std::vector<std::string> wanted_names_;
+  // What keys of events point into.
+  std::deque<std::string> event_ids_;
   struct Remembered {
     store::RequestKey key;
     const Answered* answered;

@@ -5,7 +5,8 @@
 #include <algorithm>
 #include <charconv>
 
-#include "tradewind/mesh/v1/state.pb.h"
+#include "tradewind/faults/crash_point.h"
+#include "tradewind/runtime/kept_record.h"
 #include "tradewind/runtime/logger.h"
 
 namespace tradewind::runtime {
@@ -14,19 +15,6 @@ namespace {
 constexpr std::string_view kAdoptHint =
     "if this store is the one to go on with, start once with --runtime.adopt_offsets=true; its events since then are "
     "sent again";
-
-bus::Record FromKept(const std::string& bytes) {
-  mesh::v1::KeptRecord kept;
-  kept.ParseFromString(bytes);
-  bus::RecordContent content{.topic = kept.topic(),
-                             .partition = kept.partition(),
-                             .offset = kept.offset(),
-                             .timestamp_ms = kept.timestamp_ms(),
-                             .key = std::move(*kept.mutable_key()),
-                             .value = std::move(*kept.mutable_value())};
-  for (auto& header : *kept.mutable_headers()) content.headers.emplace_back(header.name(), header.value());
-  return bus::Record::FromContent(std::move(content));
-}
 
 }  // namespace
 
@@ -58,6 +46,7 @@ absl::StatusOr<TakenOver> Takeover::Take(bus::EventSource& source, int32_t parti
   task.source = fmt::format("/{}/{}", group_.name(), partition);
   auto row = session_.TakeTask(task.id, epoch_floor);
   if (!row.ok()) return row.status();
+  TRADEWIND_CRASH_POINT("takeover.epoch_raised");
   auto progress = TaskProgress::Parse(row->progress);
   if (!progress.ok()) return progress.status();
   task.epoch = row->epoch;
@@ -80,6 +69,9 @@ absl::StatusOr<TakenOver> Takeover::Take(bus::EventSource& source, int32_t parti
     taken.positions.push_back({.topic = offset.topic, .partition = partition, .offset = *start});
   }
   if (absl::Status held = LoadHeld(session_, task); !held.ok()) return held;
+  if (absl::Status queues = LoadQueues(session_, task); !queues.ok()) return queues;
+  // The first look at the timers tells.
+  task.next_timer = absl::InfinitePast();
   kLog.Debug("task taken", {{"group", group_.name()}, {"partition", partition}, {"epoch", task.epoch}});
   return taken;
 }
@@ -118,21 +110,25 @@ absl::Status Takeover::CheckMirror(const bus::CommittedOffset& committed, const 
 absl::StatusOr<int64_t> Takeover::Start(const std::string& topic, const bus::OffsetRange& range, Task& task) const {
   InputProgress* input = task.progress.FindInput(topic);
   if (input == nullptr) {
-    task.progress.AddInput(topic, range.low);
+    InputProgress& added = task.progress.AddInput(topic, range.low);
+    if (range.low == 0) added.MarkReadFromStart();
     return range.low;
   }
   const int64_t next = input->next_offset();
-  if (next < range.low || next > range.high) {
+  const auto& pending = input->pending();
+  task.to_read_again[topic] = {pending.begin(), pending.end()};
+  if (next < range.low || next > range.high || (!pending.empty() && pending.front() < range.low)) {
     return absl::FailedPreconditionError(fmt::format(
         "group '{}' continues {}/{} at offset {}, and the log holds {} to {}: {}; give the service an empty store to "
         "start from what is there",
-        group_.name(), topic, task.id.partition, next, range.low, range.high,
-        next < range.low ? "records it has not read were deleted (retention.ms or retention.bytes is too small)"
-                         : "the topic was made anew or lost its end"));
+        group_.name(), topic, task.id.partition, pending.empty() ? next : pending.front(), range.low, range.high,
+        next <= range.high ? "records it has not read were deleted (retention.ms or retention.bytes is too small)"
+                           : "the topic was made anew or lost its end"));
   }
-  if (next == range.low || input->fingerprint() == 0) return next;
+  const int64_t first = pending.empty() ? next : pending.front();
+  if (next == range.low || input->fingerprint() == 0) return first;
   task.expected[topic] = {.offset = next - 1, .fingerprint = input->fingerprint()};
-  return next - 1;
+  return std::min(first, next - 1);
 }
 
 absl::Status Takeover::LoadHeld(store::Session& session, Task& task) {
@@ -140,11 +136,28 @@ absl::Status Takeover::LoadHeld(store::Session& session, Task& task) {
   if (!rows.ok()) return rows.status();
   task.held.clear();
   for (const store::KeptRecord& row : *rows) {
-    bus::Record record = FromKept(row.record);
-    auto envelope = bus::ParseEnvelope(record);
+    auto record = ParseRecord(row.record);
+    if (!record.ok()) return record.status();
+    auto envelope = bus::ParseEnvelope(*record);
     if (!envelope.ok()) return absl::DataLossError(fmt::format("held event {} of the store does not parse", row.id));
-    const Task::ChainName chain{std::string(record.topic()), std::string(envelope->source)};
-    task.held[chain].push_back({.id = row.id, .record = std::move(record), .envelope = *std::move(envelope)});
+    const Task::ChainName chain{std::string(record->topic()), std::string(envelope->source)};
+    task.held[chain].push_back({.id = row.id, .record = *std::move(record), .envelope = *std::move(envelope)});
+  }
+  // They came in this order, unless some were lost more than once on their way.
+  for (auto& [chain, events] : task.held) {
+    std::sort(events.begin(), events.end(), [](const HeldEvent& left, const HeldEvent& right) {
+      return left.envelope.sequence < right.envelope.sequence;
+    });
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Takeover::LoadQueues(store::Session& session, Task& task) {
+  auto heads = session.LoadQueueHeads(task.id);
+  if (!heads.ok()) return heads.status();
+  task.queues = KeyQueues();
+  for (const store::QueueHead& head : *heads) {
+    task.queues.Put(head.key, head.state == store::KeptState::kDead ? absl::InfiniteFuture() : head.due);
   }
   return absl::OkStatus();
 }
@@ -154,6 +167,7 @@ absl::Status CheckFirstRecord(Task& task, const bus::Record& record) {
   const auto expected = task.expected.find(record.topic());
   if (expected == task.expected.end()) return absl::OkStatus();
   const auto [offset, fingerprint] = expected->second;
+  if (record.offset() < offset) return absl::OkStatus();
   task.expected.erase(expected);
   if (record.offset() != offset || bus::Fingerprint(record) == fingerprint) return absl::OkStatus();
   return absl::FailedPreconditionError(fmt::format(

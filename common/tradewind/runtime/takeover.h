@@ -54,6 +54,8 @@ class Takeover {
 
   // The held events of a task, in order. Used again after a commit that added some.
   static absl::Status LoadHeld(store::Session& session, Task& task);
+  // The queues of its keys. Used again after a person's requests were carried out.
+  static absl::Status LoadQueues(store::Session& session, Task& task);
 
  private:
   absl::StatusOr<std::vector<bus::CommittedOffset>> Committed(bus::EventSource& source, int32_t partition) const;

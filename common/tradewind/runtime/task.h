@@ -4,15 +4,21 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "google/protobuf/message.h"
 
 #include "tradewind/bus/envelope.h"
 #include "tradewind/bus/record.h"
+#include "tradewind/runtime/key_queues.h"
+#include "tradewind/runtime/outcome.h"
 #include "tradewind/runtime/task_progress.h"
 #include "tradewind/store/store.h"
 
@@ -36,8 +42,13 @@ struct Task {
   uint64_t epoch = 0;
   uint64_t emit_sequence = 0;
   TaskProgress progress;
-  // In the order of insertion, which is that of the chain.
+  // In the order of the chain.
   std::map<ChainName, std::deque<HeldEvent>> held;
+  KeyQueues queues;
+  // No timer is due before.
+  absl::Time next_timer = absl::InfiniteFuture();
+  // Effects that an earlier owner had begun and that have not been read again yet, by topic.
+  std::map<std::string, std::set<int64_t>, std::less<>> to_read_again;
   // Outbox rows up to here are gone from the store.
   uint64_t outbox_dropped = 0;
   // Kafka's committed offsets are behind the row's.
@@ -59,13 +70,20 @@ struct Task {
   };
   State state = State::kRunning;
   absl::Time due = absl::InfinitePast();
-
-  // The message that asked for a retry, and how often.
-  std::string retried_topic;
-  int64_t retried_offset = -1;
-  int retries = 0;
+  // As many keys or effects wait as may: nothing is read until some of them are done with.
+  bool crowded = false;
   // Failed takeovers in a row.
   int takeovers_failed = 0;
+};
+
+// What came of an attempt at an effect.
+struct EffectResult {
+  Outcome outcome = Ack();
+  // Its value could not be parsed.
+  bool undecodable = false;
+  // Emitted, in order; to be published when the outcome is Ack.
+  std::vector<std::unique_ptr<google::protobuf::Message>> events;
+  std::string traceparent;
 };
 
 // A record on its way through a batch.
@@ -73,6 +91,23 @@ struct Input {
   Task* task;
   bus::Record record;
   absl::StatusOr<bus::Envelope> envelope;
+
+  // Where it stood in its key's queue, if that is where it comes from.
+  struct FromQueue {
+    int64_t id;
+    int32_t attempts;
+    // Nothing waits behind it.
+    bool last = false;
+  };
+  std::optional<FromQueue> queued;
+  // The timer it comes from, or "".
+  std::string timer;
+  // Set for an effect that has run.
+  std::optional<EffectResult> effect;
+  // Waited in the lane of a key that has stopped.
+  bool from_lane = false;
+  // Why the store did not take what followed from it, once that is known.
+  std::string refused;
 };
 
 }  // namespace tradewind::runtime

@@ -26,19 +26,30 @@ std::vector<InputProgress::Watermark>::const_iterator InputProgress::Find(std::s
 Verdict InputProgress::Judge(const bus::Envelope& envelope) const {
   if (!envelope.sequence.has_value()) return Verdict::kTake;
   const auto mark = Find(envelope.source);
-  if (mark == watermarks_.end() || mark->source != envelope.source) return Verdict::kTake;
+  if (mark == watermarks_.end() || mark->source != envelope.source) {
+    const bool lost_its_predecessor = read_from_start_ && envelope.previous.number > 0;
+    return lost_its_predecessor ? Verdict::kGap : Verdict::kTake;
+  }
   if (*envelope.sequence <= mark->sequence) return Verdict::kRepeat;
   return envelope.previous <= mark->sequence ? Verdict::kTake : Verdict::kGap;
 }
 
 void InputProgress::Take(const bus::Envelope& envelope) {
-  if (!envelope.sequence.has_value()) return;
-  const auto mark = Find(envelope.source);
-  if (mark != watermarks_.end() && mark->source == envelope.source) {
-    watermarks_[static_cast<size_t>(mark - watermarks_.begin())].sequence = *envelope.sequence;
+  if (envelope.sequence.has_value()) SetWatermark(envelope.source, *envelope.sequence);
+}
+
+void InputProgress::SetWatermark(std::string_view source, bus::Sequence sequence) {
+  const auto mark = Find(source);
+  if (mark != watermarks_.end() && mark->source == source) {
+    watermarks_[static_cast<size_t>(mark - watermarks_.begin())].sequence = sequence;
   } else {
-    watermarks_.insert(mark, {std::string(envelope.source), *envelope.sequence});
+    watermarks_.insert(mark, {std::string(source), sequence});
   }
+}
+
+void InputProgress::RemovePending(int64_t offset) {
+  const auto found = std::lower_bound(pending_.begin(), pending_.end(), offset);
+  if (found != pending_.end() && *found == offset) pending_.erase(found);
 }
 
 absl::StatusOr<TaskProgress> TaskProgress::Parse(const std::string& blob) {
@@ -49,9 +60,16 @@ absl::StatusOr<TaskProgress> TaskProgress::Parse(const std::string& blob) {
   for (const auto& input : proto.inputs()) {
     InputProgress& added = progress.AddInput(input.topic(), input.offset());
     added.fingerprint_ = input.fingerprint();
+    added.read_from_start_ = input.read_from_start();
     for (const auto& mark : input.watermarks()) {
       added.watermarks_.push_back({mark.source(), FromProto(mark.sequence())});
     }
+    int64_t pending = input.offset();
+    for (const uint64_t distance : input.pending_distances()) {
+      pending -= static_cast<int64_t>(distance);
+      added.pending_.push_back(pending);
+    }
+    std::reverse(added.pending_.begin(), added.pending_.end());
   }
   for (const auto& output : proto.outputs()) {
     progress.outputs_.push_back({output.topic(), output.partition(), FromProto(output.last())});
@@ -67,10 +85,16 @@ std::string TaskProgress::Serialize(const std::string& cluster_id) const {
     out.set_topic(input.topic_);
     out.set_offset(input.next_offset_);
     out.set_fingerprint(input.fingerprint_);
+    out.set_read_from_start(input.read_from_start_);
     for (const auto& mark : input.watermarks_) {
       auto& watermark = *out.add_watermarks();
       watermark.set_source(mark.source);
       ToProto(mark.sequence, *watermark.mutable_sequence());
+    }
+    int64_t behind = input.next_offset_;
+    for (auto pending = input.pending_.rbegin(); pending != input.pending_.rend(); ++pending) {
+      out.add_pending_distances(static_cast<uint64_t>(behind - *pending));
+      behind = *pending;
     }
   }
   for (const Output& output : outputs_) {

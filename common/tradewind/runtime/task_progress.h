@@ -18,7 +18,9 @@
 namespace tradewind::runtime {
 
 enum class Verdict {
-  // Next in its source's chain, or from a source never seen before, or from outside the mesh.
+  // Next in its source's chain, or from a source never seen before, or from outside the mesh. A source never seen
+  // before
+  // must begin at its beginning where the partition was read from its own.
   kTake,
   // Seen before.
   kRepeat,
@@ -33,13 +35,25 @@ class InputProgress {
 
   const std::string& topic() const { return topic_; }
   int64_t next_offset() const { return next_offset_; }
+  // Every record that was ever put into the partition has been read: an event of an unknown source that names a
+  // predecessor has lost it.
+  void MarkReadFromStart() { read_from_start_ = true; }
   // Of the record at next_offset - 1; 0 where none was read.
   uint64_t fingerprint() const { return fingerprint_; }
+
+  // Offsets below next_offset whose effects have not ended, rising.
+  const std::vector<int64_t>& pending() const { return pending_; }
+  // Greater than every pending one.
+  void AddPending(int64_t offset) { pending_.push_back(offset); }
+  // No effect for one that is not pending.
+  void RemovePending(int64_t offset);
 
   // Does not change anything.
   Verdict Judge(const bus::Envelope& envelope) const;
   // Raises the watermark of the event's source. No effect for an event without a sequence.
   void Take(const bus::Envelope& envelope);
+  // Sets the watermark of a source: whatever is missing up to there is not waited for.
+  void SetWatermark(std::string_view source, bus::Sequence sequence);
   void MoveTo(int64_t next_offset, uint64_t fingerprint) {
     next_offset_ = next_offset;
     fingerprint_ = fingerprint;
@@ -57,7 +71,9 @@ class InputProgress {
   std::string topic_;
   int64_t next_offset_;
   uint64_t fingerprint_ = 0;
+  bool read_from_start_ = false;
   std::vector<Watermark> watermarks_;
+  std::vector<int64_t> pending_;
 };
 
 class TaskProgress {

@@ -6,6 +6,7 @@
 
 #include "tradewind/config/config.h"
 #include "tradewind/errors/problem.h"
+#include "tradewind/faults/crash_point.h"
 #include "tradewind/runtime/logger.h"
 #include "tradewind/runtime/worker_impl.h"
 
@@ -29,10 +30,26 @@ void Describe(config::Schema& schema, WorkerConfig& config) {
       .Field("outbox_bytes", &config.outbox_bytes,
              "bytes committed and not yet acknowledged by Kafka at which no more input is taken")
       .Min(1024);
-  section
-      .Field("max_attempts", &config.max_attempts,
-             "times a message is handled while its handler asks for a retry; then it is kept as dead")
+  section.Field("max_attempts", &config.max_attempts, "times a message is handled that fails; then it is kept as dead")
       .Min(1);
+  section
+      .Field("first_retry", &config.first_retry,
+             "delay before a message that failed is handled again; each further delay is 5.4 times as long")
+      .Min(absl::Milliseconds(1));
+  section.Field("longest_retry", &config.longest_retry, "the longest such delay").Min(absl::Milliseconds(1));
+  section
+      .Field("parked_keys", &config.parked_keys,
+             "keys of a task behind which messages may wait; at this many the task reads nothing more")
+      .Min(1);
+  section.Field("effect_threads", &config.effect_threads, "effects that run at once in this process")
+      .Min(1)
+      .Max(10'000);
+  section
+      .Field("effect_backlog", &config.effect_backlog,
+             "effects of a task that may wait or run; at this many it reads nothing more")
+      .Min(1)
+      .Max(100'000);
+  section.Field("timer_tick", &config.timer_tick, "how late a timer or a retry may be").Min(absl::Milliseconds(1));
   section.Field("request_retention", &config.request_retention, "how long answers to a request_id are kept")
       .Min(absl::Minutes(1));
   section.Field("adopt_offsets", &config.adopt_offsets,
@@ -52,6 +69,8 @@ absl::Status Worker::Impl::Run() {
   absl::Status result = Loop();
   if (result.ok()) {
     const std::vector<int32_t> partitions = AllPartitions();
+    if (lanes_ != nullptr) lanes_->Stop();
+    FinishEffects(partitions, kSettleOnStop);
     publisher_.Settle(partitions, absl::Now() + kSettleOnStop);
   }
   const absl::Status closed = source_->Close(kCloseDeadline);
@@ -67,8 +86,12 @@ absl::Status Worker::Impl::Loop() {
     replier_.Pump();
     Revive(now);
     Throttle();
-    const bool busy = publisher_.unacknowledged_bytes() > 0;
-    if (absl::Status gathered = Gather(busy ? kBusyPoll : kIdlePoll); !gathered.ok()) return gathered;
+    GatherFinished(now);
+    if (absl::Status gathered = GatherDue(now); !gathered.ok()) return gathered;
+    const bool busy = publisher_.unacknowledged_bytes() > 0 || (lanes_ != nullptr && lanes_->busy());
+    const absl::Duration timeout =
+        std::min(busy ? kBusyPoll : kIdlePoll, std::max(NextDue() - now, absl::ZeroDuration()));
+    if (absl::Status gathered = Gather(timeout); !gathered.ok()) return gathered;
     const bool idle = gathered_.empty();
     if (absl::Status processed = ProcessGathered(); !processed.ok()) return processed;
     Housekeep(now, idle);
@@ -92,6 +115,7 @@ absl::Status Worker::Impl::Accept(bus::Record record) {
   const auto found = tasks_.find(record.partition());
   if (found == tasks_.end() || found->second->state != Task::State::kRunning) return absl::OkStatus();
   Task& task = *found->second;
+  if (task.crowded) return absl::OkStatus();
   if (absl::Status checked = CheckFirstRecord(task, record); !checked.ok()) return checked;
   gathered_bytes_ += static_cast<int64_t>(record.value().size() + record.key().size());
   Input& input = gathered_.emplace_back(Input{&task, std::move(record), absl::StatusOr<bus::Envelope>()});
@@ -119,6 +143,10 @@ absl::Status Worker::Impl::Process(absl::Span<Input> inputs) {
     for (const auto& [partition, task] : tasks_) {
       if (task->state == Task::State::kRunning && !task->held.empty()) tasks.push_back(task.get());
     }
+    for (const store::KeptRecord& kept : requested_) {
+      const auto found = tasks_.find(kept.task.partition);
+      if (found != tasks_.end() && found->second->state == Task::State::kRunning) tasks.push_back(found->second.get());
+    }
     std::sort(tasks.begin(), tasks.end());
     tasks.erase(std::unique(tasks.begin(), tasks.end()), tasks.end());
     if (tasks.empty()) return absl::OkStatus();
@@ -128,16 +156,17 @@ absl::Status Worker::Impl::Process(absl::Span<Input> inputs) {
   }
 }
 
-absl::StatusOr<bool> Worker::Impl::TryOnce(absl::Span<const Input> inputs, absl::Span<Task* const> tasks) {
+absl::StatusOr<bool> Worker::Impl::TryOnce(absl::Span<Input> inputs, absl::Span<Task* const> tasks) {
   const absl::Time started = absl::Now();
   Attempt attempt(*ports_.group, router_, *ports_.session, attempt_settings_, ports_.now());
-  if (absl::Status run = attempt.Run(inputs, tasks); !run.ok()) return run;
+  if (absl::Status run = attempt.Run(inputs, tasks, requested_); !run.ok()) return run;
   if (!attempt.moved()) {
-    PutOff(attempt);
+    StartEffects(attempt);
     return true;
   }
   const store::Batch batch =
       attempt.Finish([this](const Task& task) { return publisher_.Acknowledged(task.id.partition); });
+  TRADEWIND_CRASH_POINT("batch.decided");
   auto result = ports_.session->Commit(batch);
   if (!result.ok()) return result.status();
   switch (result->kind) {
@@ -145,6 +174,7 @@ absl::StatusOr<bool> Worker::Impl::TryOnce(absl::Span<const Input> inputs, absl:
       metrics_.conflicts.Add();
       return false;
     case store::CommitResult::Kind::kFenced:
+      requested_.clear();
       for (const size_t index : result->fenced_tasks) {
         metrics_.fenced.Add();
         Disown(*tasks_.at(batch.tasks[index].task.partition), "another owner has taken it");
@@ -160,6 +190,8 @@ absl::StatusOr<bool> Worker::Impl::TryOnce(absl::Span<const Input> inputs, absl:
 
 absl::Status Worker::Impl::OnStoreError(const absl::Status& error, absl::Span<Input> inputs,
                                         absl::Span<Task* const> tasks) {
+  // Perhaps carried out: asked for again, they are known to be open.
+  requested_.clear();
   switch (errors::Read(error)) {
     case errors::Reading::kFatal:
       return error;
@@ -177,8 +209,8 @@ absl::Status Worker::Impl::OnStoreError(const absl::Status& error, absl::Span<In
     }
     return absl::OkStatus();
   }
-  if (inputs.empty() || !inputs[0].envelope.ok()) return error;
-  inputs[0].envelope = absl::InvalidArgumentError("the store refused it: " + std::string(error.message()));
+  if (inputs.empty() || !inputs[0].refused.empty()) return error;
+  inputs[0].refused = "the store refused what followed from it: " + std::string(error.message());
   return Process(inputs);
 }
 
@@ -186,12 +218,15 @@ void Worker::Impl::AfterCommit(Attempt& attempt, const store::Batch& batch) {
   for (const store::TaskCommit& commit : batch.tasks) {
     tasks_.at(commit.task.partition)->outbox_dropped = commit.outbox_acknowledged;
   }
+  TRADEWIND_CRASH_POINT("batch.committed");
   replier_.Send(attempt.replies());
   for (auto& [partition, work] : attempt.works()) {
     if (work.moved) Advance(work);
   }
+  requested_.clear();
+  StartEffects(attempt);
+  for (auto& [partition, work] : attempt.works()) Crowd(*work.task);
   publisher_.Pump(ports_.now());
-  PutOff(attempt);
 }
 
 void Worker::Impl::Advance(TaskWork& work) {
@@ -212,25 +247,15 @@ void Worker::Impl::Advance(TaskWork& work) {
     const absl::Status held = Takeover::LoadHeld(*ports_.session, task);
     if (!held.ok()) Disown(task, std::string(held.message()));
   }
-}
-
-void Worker::Impl::PutOff(Attempt& attempt) {
-  for (auto& [partition, work] : attempt.works()) {
-    Task& task = *work.task;
-    if (!work.retry.has_value() || task.state != Task::State::kRunning) continue;
-    const TaskWork::Retry& retry = *work.retry;
-    const bool again = task.retried_offset == retry.offset && task.retried_topic == retry.topic;
-    task.retries = again ? task.retries + 1 : 1;
-    task.retried_topic = retry.topic;
-    task.retried_offset = retry.offset;
-    const absl::Duration delay = std::max(retry.after, Backoff(task.retries - 1));
-    kLog.Warn("a message is handled again later", {{"topic", retry.topic},
-                                                   {"partition", partition},
-                                                   {"offset", retry.offset},
-                                                   {"attempt", task.retries},
-                                                   {"retry_in", delay},
-                                                   {"reason", retry.reason}});
-    PauseTask(task, Task::State::kPaused, delay);
+  for (const auto& [key_and_name, timer] : work.timers) {
+    if (timer.has_value()) task.next_timer = std::min(task.next_timer, timer->due);
+  }
+  AdvanceQueues(work);
+  for (auto& [topic, offsets] : task.to_read_again) {
+    const InputProgress* input = task.progress.FindInput(topic);
+    std::erase_if(offsets, [&](int64_t offset) {
+      return !std::binary_search(input->pending().begin(), input->pending().end(), offset);
+    });
   }
 }
 

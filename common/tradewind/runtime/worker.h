@@ -33,8 +33,19 @@ struct WorkerConfig {
   int64_t batch_bytes = 4 << 20;
   // Events committed but not yet acknowledged by Kafka; at this many bytes the worker takes no more input.
   int64_t outbox_bytes = 64 << 20;
-  // How often a message is handled while its handler asks for a retry; then it is kept as dead.
+  // How often a message is handled that fails; then it is dead. The delay before the second attempt; each further one
+  // is 5.4 times as long, up to the longest. The defaults make a day.
   int32_t max_attempts = 10;
+  absl::Duration first_retry = absl::Milliseconds(100);
+  absl::Duration longest_retry = absl::Hours(24);
+  // Keys of a task behind which messages may wait; at this many the task reads nothing until some are done with.
+  int32_t parked_keys = 100'000;
+  // Effects that run at once in this process, each on a thread of its own; and how many of a task may wait or run
+  // before it reads nothing more.
+  int32_t effect_threads = 64;
+  int32_t effect_backlog = 1000;
+  // How late a timer or a retry may be while the worker has nothing else to do.
+  absl::Duration timer_tick = absl::Milliseconds(50);
   // How long answers to a request_id are kept.
   absl::Duration request_retention = absl::Hours(24 * 7);
   // Go on although Kafka knows another store, or a newer state of this one, for the group: after a restore.
@@ -48,6 +59,8 @@ void Describe(config::Schema& schema, WorkerConfig& config);
 struct WorkerPorts {
   const Group* group = nullptr;
   store::Session* session = nullptr;
+  // Counts for the metrics what was set aside.
+  store::Reader* reader = nullptr;
   std::string store_id;
   std::string cluster_id;
   std::string topic_prefix;

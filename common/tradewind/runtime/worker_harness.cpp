@@ -37,6 +37,7 @@ RunningWorker::RunningWorker(Mesh& mesh, const Group& group, const std::vector<i
   worker_ = std::make_unique<Worker>(
       WorkerPorts{.group = &group,
                   .session = session_.get(),
+                  .reader = &mesh.store().reader(),
                   .store_id = mesh.store().id(),
                   .cluster_id = "cluster-1",
                   .partition_counts = mesh.kafka().partition_counts(),
@@ -83,6 +84,9 @@ Mesh::~Mesh() {
 
 std::unique_ptr<RunningWorker> Mesh::Start(const Group& group, const std::vector<int32_t>& partitions,
                                            WorkerConfig config, const SessionWrapper& wrap_session) {
+  for (const std::string& topic : group.input_topics()) {
+    if (!kafka_.partition_counts().contains(topic)) kafka_.CreateTopic(topic, kPartitions);
+  }
   return std::make_unique<RunningWorker>(*this, group, partitions, config, wrap_session);
 }
 

@@ -1,5 +1,6 @@
-// The inside of a Worker, in three parts: worker.cpp is the loop and the batch, worker_tasks.cpp the coming and going
-// of tasks, worker_upkeep.cpp what is done in quiet moments. For these three files only.
+// The inside of a Worker: worker.cpp is the loop and the batch, worker_due.cpp what comes from the store and not from
+// Kafka, worker_effects.cpp the running of effects, worker_tasks.cpp the coming and going of tasks, worker_upkeep.cpp
+// what is done in quiet moments. For these files only.
 #pragma once
 
 #include <atomic>
@@ -10,6 +11,7 @@
 
 #include "tradewind/bus/envelope.h"
 #include "tradewind/runtime/attempt.h"
+#include "tradewind/runtime/effect_lanes.h"
 #include "tradewind/runtime/event_router.h"
 #include "tradewind/runtime/publisher.h"
 #include "tradewind/runtime/replier.h"
@@ -19,7 +21,8 @@
 
 namespace tradewind::runtime {
 
-// 100 ms doubled for each failure, at most a minute, of which a random half.
+// How long to wait after so many failures to take a task: 100 ms doubled for each, at most a minute, of which a random
+// half.
 absl::Duration Backoff(int failures);
 
 class Worker::Impl final : public bus::AssignmentListener {
@@ -28,11 +31,15 @@ class Worker::Impl final : public bus::AssignmentListener {
       : ports_(std::move(ports)),
         config_(config),
         router_(ports_.topic_prefix, ports_.partition_counts),
-        attempt_settings_{.max_attempts = config.max_attempts, .cluster_id = ports_.cluster_id},
+        attempt_settings_{.max_attempts = config.max_attempts,
+                          .first_retry = config.first_retry,
+                          .longest_retry = config.longest_retry,
+                          .cluster_id = ports_.cluster_id},
         takeover_(*ports_.group, router_, *ports_.session, ports_.store_id, ports_.cluster_id, config.adopt_offsets),
         publisher_(*ports_.events),
         replier_(*ports_.replies, router_.FullTopic(std::string(bus::kRepliesTopic))),
-        metrics_(ports_.group->name()) {}
+        metrics_(ports_.group->name()),
+        lanes_(ports_.group->runs_effects() ? std::make_unique<EffectLanes>(config.effect_threads) : nullptr) {}
 
   absl::Status Run();
   void Stop() { stopping_.store(true, std::memory_order_relaxed); }
@@ -49,13 +56,32 @@ class Worker::Impl final : public bus::AssignmentListener {
   absl::Status ProcessGathered();
   absl::Status Process(absl::Span<Input> inputs);
   // False: another attempt is due, with what is left of the inputs.
-  absl::StatusOr<bool> TryOnce(absl::Span<const Input> inputs, absl::Span<Task* const> tasks);
+  absl::StatusOr<bool> TryOnce(absl::Span<Input> inputs, absl::Span<Task* const> tasks);
   absl::Status OnStoreError(const absl::Status& error, absl::Span<Input> inputs, absl::Span<Task* const> tasks);
   void AfterCommit(Attempt& attempt, const store::Batch& batch);
   // Makes the task what was committed.
   void Advance(TaskWork& work);
-  // Pauses the tasks whose next message asked for a retry.
-  void PutOff(Attempt& attempt);
+
+  // Gathers the records and timers that are due, and a person's requests.
+  absl::Status GatherDue(absl::Time now);
+  absl::Status GatherQueues(Task& task, absl::Time now);
+  absl::Status GatherTimers(Task& task, absl::Time now);
+  absl::Status GatherRequested(absl::Time now);
+  // Puts the first of a queue, an effect, into its lane.
+  void StartFromQueue(Task& task, Input input);
+
+  // Puts the messages of an attempt that has taken effect into their lanes.
+  void StartEffects(Attempt& attempt);
+  void GatherFinished(absl::Time now);
+  // Waits for the effects of these partitions that run, and records what came of them.
+  void FinishEffects(absl::Span<const int32_t> partitions, absl::Duration patience);
+  bool IsEffect(const Input& input) const;
+
+  // When GatherDue next has something to do.
+  absl::Time NextDue() const;
+  void AdvanceQueues(TaskWork& work);
+  // Stops and resumes reading by the number of keys that wait.
+  void Crowd(Task& task);
 
   std::vector<bus::Position> TakeOver(absl::Span<const int32_t> partitions);
   void Disown(Task& task, std::string_view why);
@@ -64,8 +90,10 @@ class Worker::Impl final : public bus::AssignmentListener {
   void Throttle();
   void Forget(absl::Span<const int32_t> partitions);
   void Housekeep(absl::Time now, bool idle);
+  void CountKept();
   void TidyOutboxes();
-  void MirrorOffsets(absl::Span<const int32_t> partitions, bool wait);
+  // With `wait` an error means that Kafka may not have them; without it only that they were not sent.
+  absl::Status MirrorOffsets(absl::Span<const int32_t> partitions, bool wait);
   std::vector<int32_t> AllPartitions() const;
   std::vector<bus::Position> PositionsOf(const Task& task) const;
 
@@ -77,6 +105,8 @@ class Worker::Impl final : public bus::AssignmentListener {
   Publisher publisher_;
   Replier replier_;
   WorkerMetrics metrics_;
+  // Null in a group without effects.
+  std::unique_ptr<EffectLanes> lanes_;
 
   std::unique_ptr<bus::EventSource> source_;
   std::map<int32_t, std::unique_ptr<Task>> tasks_;
@@ -84,8 +114,13 @@ class Worker::Impl final : public bus::AssignmentListener {
   int64_t gathered_bytes_ = 0;
   // The outbox is full: all partitions are paused.
   bool throttled_ = false;
+  // What a person asked of records that were set aside, to be carried out by the next batch.
+  std::vector<store::KeptRecord> requested_;
+  absl::Time looked_at_ = absl::InfinitePast();
+  absl::Time requests_looked_at_ = absl::InfinitePast();
   absl::Time quiet_since_ = absl::InfinitePast();
   absl::Time mirrored_at_ = absl::InfinitePast();
+  absl::Time counted_at_ = absl::InfinitePast();
   absl::Time pruned_at_ = absl::InfinitePast();
   // Makes Loop return.
   absl::Status fatal_;

@@ -18,14 +18,18 @@ struct WorkerMetrics {
         gaps(New("tradewind_events_held_total", "Events held back behind a gap.", group)),
         dead(New("tradewind_events_dead_total", "Messages kept as dead.", group)),
         rejected(New("tradewind_commands_rejected_total", "Commands refused by their handler.", group)),
-        retries(New("tradewind_retries_total", "Messages put off by their handler.", group)),
+        parked(
+            New("tradewind_events_parked_total", "Messages that failed and are retried, or wait behind one.", group)),
+        timers(New("tradewind_timers_fired_total", "Timers handled.", group)),
         conflicts(New("tradewind_commit_conflicts_total", "Batches decided again: an aggregate had changed.", group)),
         fenced(New("tradewind_commits_fenced_total", "Commits refused because a task had another owner.", group)),
         batches(New("tradewind_batches_total", "Batches committed.", group)),
-        dead_records(telemetry::NewGauge("tradewind_dead_records", "Messages in the store that are kept as dead.",
-                                         {{"group", group}})),
-        outbox_bytes(telemetry::NewGauge("tradewind_outbox_bytes", "Committed and not yet acknowledged by Kafka.",
-                                         {{"group", group}})),
+        dead_records(NewGauge("tradewind_dead_records", "Messages in the store that are dead.", group)),
+        parked_records(NewGauge("tradewind_parked_records", "Messages in the store that wait in a queue.", group)),
+        held_records(NewGauge("tradewind_held_records", "Events in the store that wait behind a gap.", group)),
+        parked_keys(NewGauge("tradewind_parked_keys", "Keys of this process's tasks that have a queue.", group)),
+        outbox_bytes(NewGauge("tradewind_outbox_bytes", "Committed and not yet acknowledged by Kafka.", group)),
+        outbox_full(NewGauge("tradewind_outbox_full", "1 while a full outbox keeps input from being read.", group)),
         batch_seconds(telemetry::NewHistogram("tradewind_batch_seconds", "From the first load to the commit.",
                                               {{"group", group}})) {}
 
@@ -35,20 +39,23 @@ struct WorkerMetrics {
     repeats.Add(static_cast<double>(counts.repeats));
     gaps.Add(static_cast<double>(counts.gaps));
     dead.Add(static_cast<double>(counts.dead));
-    dead_records.Add(static_cast<double>(counts.dead));
     rejected.Add(static_cast<double>(counts.rejected));
-    retries.Add(static_cast<double>(counts.retries));
+    parked.Add(static_cast<double>(counts.parked));
+    timers.Add(static_cast<double>(counts.timers));
     batches.Add();
     batch_seconds.Observe(absl::ToDoubleSeconds(took));
   }
 
-  telemetry::Counter handled, skipped, repeats, gaps, dead, rejected, retries, conflicts, fenced, batches;
-  telemetry::Gauge dead_records, outbox_bytes;
+  telemetry::Counter handled, skipped, repeats, gaps, dead, rejected, parked, timers, conflicts, fenced, batches;
+  telemetry::Gauge dead_records, parked_records, held_records, parked_keys, outbox_bytes, outbox_full;
   telemetry::Histogram batch_seconds;
 
  private:
   static telemetry::Counter New(const std::string& name, const std::string& help, const std::string& group) {
     return telemetry::NewCounter(name, help, {{"group", group}});
+  }
+  static telemetry::Gauge NewGauge(const std::string& name, const std::string& help, const std::string& group) {
+    return telemetry::NewGauge(name, help, {{"group", group}});
   }
 };
 

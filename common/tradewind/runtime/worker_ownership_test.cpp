@@ -12,6 +12,7 @@
 #include "tradewind/runtime/takeover.h"
 #include "tradewind/runtime/worker_harness.h"
 #include "tradewind/runtime/worker_test_group.h"
+#include "tradewind/testing/forwarding_session.h"
 
 namespace tradewind::runtime {
 namespace {
@@ -250,43 +251,33 @@ TEST(WorkerOwnership, DropsWhatItLostAndTakesItAgain) {
 }
 
 // A session whose calls fail while a test says so.
-class FlakySession final : public store::Session {
+class FlakySession final : public testing::ForwardingSession {
  public:
   FlakySession(std::unique_ptr<store::Session> inner, std::atomic<int>& unavailable, std::string refused)
-      : inner_(std::move(inner)), unavailable_(unavailable), refused_(std::move(refused)) {}
+      : ForwardingSession(*inner), inner_(std::move(inner)), unavailable_(unavailable), refused_(std::move(refused)) {}
 
   absl::StatusOr<store::TakenTask> TakeTask(const store::TaskId& task, uint64_t floor) override {
     if (Away()) return absl::UnavailableError("away on purpose");
-    return inner_->TakeTask(task, floor);
+    return ForwardingSession::TakeTask(task, floor);
   }
   absl::StatusOr<std::vector<store::Aggregate>> LoadAggregates(absl::Span<const store::AggregateKey> keys) override {
     if (Away()) return absl::UnavailableError("away on purpose");
-    return inner_->LoadAggregates(keys);
-  }
-  absl::StatusOr<std::vector<std::optional<store::RequestRow>>> LoadRequests(
-      absl::Span<const store::RequestKey> keys) override {
-    return inner_->LoadRequests(keys);
+    return ForwardingSession::LoadAggregates(keys);
   }
   absl::StatusOr<store::CommitResult> Commit(const store::Batch& batch) override {
     for (const store::AggregateWrite& write : batch.aggregates) {
       if (write.key == refused_) return absl::InvalidArgumentError("refused on purpose");
     }
-    auto result = inner_->Commit(batch);
+    auto result = ForwardingSession::Commit(batch);
     // The answer is lost: the caller cannot know that this was written.
     if (!batch.aggregates.empty() && Away()) return absl::UnavailableError("answer lost on purpose");
     return result;
-  }
-  absl::StatusOr<std::vector<store::KeptRecord>> LoadKept(const store::TaskId& task, store::KeptState state) override {
-    return inner_->LoadKept(task, state);
-  }
-  absl::StatusOr<int64_t> PruneRequests(absl::Time before, int64_t limit) override {
-    return inner_->PruneRequests(before, limit);
   }
 
  private:
   bool Away() { return unavailable_ > 0 && unavailable_-- > 0; }
 
-  std::unique_ptr<store::Session> inner_;
+  const std::unique_ptr<store::Session> inner_;
   std::atomic<int>& unavailable_;
   const std::string refused_;
 };
@@ -310,18 +301,23 @@ TEST(WorkerOwnership, HandlesEachCommandOnceThoughTheStoreGoesAway) {
   EXPECT_EQ(TakenByWatermark(records).size(), static_cast<size_t>(kCount));
 }
 
-TEST(WorkerOwnership, MakesOnlyTheMessageDeadThatTheStoreRefuses) {
+TEST(WorkerOwnership, ParksOnlyTheMessageThatTheStoreRefuses) {
   Mesh mesh;
   const Group group = CountingGroup();
   std::atomic<int> unavailable{0};
   for (const char* id : {"o-1", "o-2", "o-3"}) mesh.Send(Create(id), id);
-  const auto worker = mesh.Start(group, {0, 1, 2, 3}, {}, [&](std::unique_ptr<store::Session> inner) {
+  const WorkerConfig config{.max_attempts = 3, .first_retry = absl::Milliseconds(1)};
+  const auto worker = mesh.Start(group, {0, 1, 2, 3}, config, [&](std::unique_ptr<store::Session> inner) {
     return std::make_unique<FlakySession>(std::move(inner), unavailable, "o-2");
   });
   ASSERT_TRUE(mesh.kafka().WaitForRecords(kDead, 1));
   EXPECT_TRUE(WaitForRevision(mesh, "o-1", 1));
   EXPECT_TRUE(WaitForRevision(mesh, "o-3", 1));
   EXPECT_EQ(Revision(mesh, "o-2"), 0);
+  const auto dead = mesh.store().reader().ListKept({.state = store::KeptState::kDead}, 0, 10);
+  ASSERT_EQ(dead->size(), 1U);
+  EXPECT_EQ((*dead)[0].attempts, 3);
+  EXPECT_THAT((*dead)[0].reason, ::testing::HasSubstr("refused on purpose"));
 }
 
 TEST(WorkerOwnership, TakesNoInputWhileTheOutboxIsFull) {
@@ -335,6 +331,19 @@ TEST(WorkerOwnership, TakesNoInputWhileTheOutboxIsFull) {
   EXPECT_EQ(Revision(mesh, "o-1"), 1);
   worker->events().Uncork();
   EXPECT_TRUE(WaitForRevision(mesh, "o-1", 5));
+}
+
+// A store put back afterwards must not be able to give the epoch again unnoticed.
+TEST(WorkerOwnership, TellsKafkaTheEpochBeforeAnythingIsPublishedUnderIt) {
+  Mesh mesh;
+  const Group group = CountingGroup();
+  const auto worker = mesh.Start(group);
+  for (int32_t partition = 0; partition < kPartitions; ++partition) {
+    const auto metadata = OffsetMetadata::Parse(mesh.kafka().Committed(kCommands, partition).metadata);
+    ASSERT_TRUE(metadata.has_value());
+    EXPECT_EQ(metadata->store_id, mesh.store().id());
+    EXPECT_GT(metadata->epoch, 0U);
+  }
 }
 
 }  // namespace

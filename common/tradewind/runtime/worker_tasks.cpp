@@ -1,5 +1,6 @@
 // Tasks come, pause, are taken anew and go.
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 #include <vector>
@@ -7,6 +8,7 @@
 #include "absl/random/random.h"
 
 #include "tradewind/errors/problem.h"
+#include "tradewind/faults/crash_point.h"
 #include "tradewind/mesh/v1/state.pb.h"
 #include "tradewind/runtime/logger.h"
 #include "tradewind/runtime/worker_impl.h"
@@ -18,6 +20,8 @@ constexpr absl::Duration kFirstRetry = absl::Milliseconds(100);
 constexpr absl::Duration kLongestRetry = absl::Minutes(1);
 // What is published when a task goes away is waited for this long.
 constexpr absl::Duration kSettleOnRevoke = absl::Seconds(1);
+// And so are its effects that run.
+constexpr absl::Duration kFinishOnRevoke = absl::Seconds(1);
 
 }  // namespace
 
@@ -37,6 +41,7 @@ std::vector<bus::Position> Worker::Impl::OnAssigned(absl::Span<const int32_t> pa
 
 std::vector<bus::Position> Worker::Impl::TakeOver(absl::Span<const int32_t> partitions) {
   std::vector<bus::Position> positions;
+  std::map<int32_t, std::vector<store::OutboxRow>> outboxes;
   for (const int32_t partition : partitions) {
     publisher_.Forget(partition);
     auto taken = takeover_.Take(*source_, partition);
@@ -53,19 +58,31 @@ std::vector<bus::Position> Worker::Impl::TakeOver(absl::Span<const int32_t> part
       kLog.Warn("a task could not be taken; trying again", {{"partition", partition}, {"error", taken.status()}});
       continue;
     }
-    for (store::OutboxRow& row : taken->outbox) {
+    outboxes[partition] = std::move(taken->outbox);
+    tasks_[partition] = std::move(taken->task);
+    tasks_[partition]->offsets_moved = true;
+    TRADEWIND_CRASH_POINT("takeover.done");
+    positions.insert(positions.end(), taken->positions.begin(), taken->positions.end());
+  }
+  // Kafka must know the epoch before anything is published under it: a store that is put back afterwards to what it was
+  // before would give the same epoch again, and what it then publishes would be taken for a repeat.
+  if (absl::Status mirrored = MirrorOffsets(partitions, /*wait=*/true); !mirrored.ok()) {
+    for (const auto& [partition, outbox] : outboxes) Disown(*tasks_.at(partition), std::string(mirrored.message()));
+    return {};
+  }
+  for (auto& [partition, outbox] : outboxes) {
+    for (store::OutboxRow& row : outbox) {
       auto batch = std::make_unique<mesh::v1::OutboxBatch>();
       batch->ParseFromString(row.batch);
       publisher_.Append(partition, row.sequence, std::move(batch));
     }
-    tasks_[partition] = std::move(taken->task);
-    positions.insert(positions.end(), taken->positions.begin(), taken->positions.end());
   }
   return positions;
 }
 
 void Worker::Impl::Disown(Task& task, std::string_view why) {
   kLog.Warn("a task is taken anew", {{"partition", task.id.partition}, {"why", why}});
+  if (lanes_ != nullptr) lanes_->Forget(task.id.partition);
   publisher_.Forget(task.id.partition);
   task.offsets_moved = false;
   PauseTask(task, Task::State::kDisowned, Backoff(task.takeovers_failed++));
@@ -90,6 +107,7 @@ void Worker::Impl::Revive(absl::Time now) {
     if (task->state == Task::State::kDisowned) anew.push_back(partition);
     if (task->state == Task::State::kPaused) {
       task->state = Task::State::kRunning;
+      if (task->crowded) continue;
       const auto own = PositionsOf(*task);
       positions.insert(positions.end(), own.begin(), own.end());
     }
@@ -107,12 +125,14 @@ void Worker::Impl::Throttle() {
   metrics_.outbox_bytes.Set(static_cast<double>(bytes));
   if (!throttled_ && bytes >= config_.outbox_bytes) {
     throttled_ = true;
+    metrics_.outbox_full.Set(1);
     kLog.Warn("the outbox is full; taking no more input until Kafka has taken some of it", {{"bytes", bytes}});
     for (auto& [partition, task] : tasks_) {
       if (task->state == Task::State::kRunning) PauseTask(*task, Task::State::kPaused, absl::ZeroDuration());
     }
   } else if (throttled_ && bytes <= config_.outbox_bytes / 2) {
     throttled_ = false;
+    metrics_.outbox_full.Set(0);
     kLog.Info("the outbox has room again", {{"bytes", bytes}});
   }
 }
@@ -120,9 +140,13 @@ void Worker::Impl::Throttle() {
 void Worker::Impl::OnLost(absl::Span<const int32_t> partitions) { Forget(partitions); }
 
 void Worker::Impl::OnRevoked(absl::Span<const int32_t> partitions) {
+  FinishEffects(partitions, kFinishOnRevoke);
+  TRADEWIND_CRASH_POINT("revoke.begun");
   publisher_.Settle(partitions, absl::Now() + kSettleOnRevoke);
+  TRADEWIND_CRASH_POINT("revoke.settled");
   TidyOutboxes();
-  MirrorOffsets(partitions, /*wait=*/true);
+  MirrorOffsets(partitions, /*wait=*/true).IgnoreError();
+  TRADEWIND_CRASH_POINT("revoke.mirrored");
   Forget(partitions);
 }
 
@@ -131,6 +155,7 @@ void Worker::Impl::Forget(absl::Span<const int32_t> partitions) {
   std::erase_if(gathered_, [&](const Input& input) { return gone.contains(input.task->id.partition); });
   for (const int32_t partition : partitions) {
     publisher_.Forget(partition);
+    if (lanes_ != nullptr) lanes_->Forget(partition);
     tasks_.erase(partition);
   }
 }
@@ -145,7 +170,10 @@ std::vector<int32_t> Worker::Impl::AllPartitions() const {
 std::vector<bus::Position> Worker::Impl::PositionsOf(const Task& task) const {
   std::vector<bus::Position> positions;
   for (const InputProgress& input : task.progress.inputs()) {
-    positions.push_back({.topic = input.topic(), .partition = task.id.partition, .offset = input.next_offset()});
+    int64_t offset = input.next_offset();
+    const auto again = task.to_read_again.find(input.topic());
+    if (again != task.to_read_again.end() && !again->second.empty()) offset = std::min(offset, *again->second.begin());
+    positions.push_back({.topic = input.topic(), .partition = task.id.partition, .offset = offset});
   }
   return positions;
 }

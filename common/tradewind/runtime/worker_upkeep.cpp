@@ -1,8 +1,10 @@
-// What a worker does in quiet moments: drops outbox rows that Kafka has, mirrors its offsets there, forgets old
-// requests.
+// What a worker does in quiet moments: drops outbox rows that Kafka has, mirrors its offsets there, counts what was set
+// aside, forgets old requests.
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "tradewind/faults/crash_point.h"
 #include "tradewind/runtime/logger.h"
 #include "tradewind/runtime/worker_impl.h"
 
@@ -12,6 +14,7 @@ namespace {
 // A quiet task drops its acknowledged outbox rows after this long, and Kafka's copy of its offsets is this far behind.
 constexpr absl::Duration kTidyAfter = absl::Milliseconds(500);
 constexpr absl::Duration kMirrorEvery = absl::Seconds(1);
+constexpr absl::Duration kCountEvery = absl::Seconds(1);
 constexpr absl::Duration kPruneEvery = absl::Minutes(1);
 constexpr int64_t kPruneRows = 1000;
 
@@ -25,7 +28,11 @@ void Worker::Impl::Housekeep(absl::Time now, bool idle) {
   }
   if (now - mirrored_at_ >= kMirrorEvery) {
     mirrored_at_ = now;
-    MirrorOffsets(AllPartitions(), /*wait=*/false);
+    MirrorOffsets(AllPartitions(), /*wait=*/false).IgnoreError();
+  }
+  if (now - counted_at_ >= kCountEvery) {
+    counted_at_ = now;
+    CountKept();
   }
   if (now - pruned_at_ >= kPruneEvery) {
     pruned_at_ = now;
@@ -33,6 +40,19 @@ void Worker::Impl::Housekeep(absl::Time now, bool idle) {
     if (!pruned.ok()) kLog.Warn("old answers to requests were not removed", {{"error", pruned.status()}});
     // A full round means that there is more.
     if (pruned.ok() && *pruned == kPruneRows) pruned_at_ = absl::InfinitePast();
+  }
+}
+
+void Worker::Impl::CountKept() {
+  const std::pair<store::KeptState, const telemetry::Gauge*> gauges[] = {
+      {store::KeptState::kDead, &metrics_.dead_records},
+      {store::KeptState::kParked, &metrics_.parked_records},
+      {store::KeptState::kHeld, &metrics_.held_records},
+  };
+  for (const auto& [state, gauge] : gauges) {
+    const auto count = ports_.reader->CountKept(ports_.group->name(), state);
+    // While the store is away the last known number stands.
+    if (count.ok()) gauge->Set(static_cast<double>(*count));
   }
 }
 
@@ -55,7 +75,9 @@ void Worker::Impl::TidyOutboxes() {
                            .outbox_acknowledged = acknowledged});
   }
   if (batch.tasks.empty()) return;
+  TRADEWIND_CRASH_POINT("outbox.tidying");
   const auto result = ports_.session->Commit(batch);
+  TRADEWIND_CRASH_POINT("outbox.tidied");
   if (result.ok() && result->kind == store::CommitResult::Kind::kCommitted) {
     for (size_t i = 0; i < tidied.size(); ++i) {
       ++tidied[i]->emit_sequence;
@@ -67,7 +89,7 @@ void Worker::Impl::TidyOutboxes() {
   for (Task* task : tidied) Disown(*task, "its outbox could not be tidied");
 }
 
-void Worker::Impl::MirrorOffsets(absl::Span<const int32_t> partitions, bool wait) {
+absl::Status Worker::Impl::MirrorOffsets(absl::Span<const int32_t> partitions, bool wait) {
   std::vector<bus::CommittedOffset> offsets;
   for (const int32_t partition : partitions) {
     const auto found = tasks_.find(partition);
@@ -79,10 +101,14 @@ void Worker::Impl::MirrorOffsets(absl::Span<const int32_t> partitions, bool wait
       offsets.push_back({input.topic(), partition, input.next_offset(), metadata});
     }
   }
-  if (offsets.empty()) return;
-  if (const absl::Status committed = source_->CommitOffsets(offsets, wait); !committed.ok()) {
+  if (offsets.empty()) return absl::OkStatus();
+  TRADEWIND_CRASH_POINT("offsets.mirroring");
+  absl::Status committed = source_->CommitOffsets(offsets, wait);
+  if (!committed.ok()) {
     kLog.Debug("offsets were not mirrored to Kafka; the store has them", {{"error", committed}});
+    for (const bus::CommittedOffset& offset : offsets) tasks_.at(offset.partition)->offsets_moved = true;
   }
+  return committed;
 }
 
 }  // namespace tradewind::runtime

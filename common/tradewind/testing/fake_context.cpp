@@ -1,6 +1,8 @@
 #include "tradewind/testing/fake_context.h"
 
+#include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 #include "tradewind/runtime/message_rule.h"
 
@@ -47,9 +49,36 @@ void FakeContext::Reply(const google::protobuf::Message& resource) {
   reply_->CopyFrom(resource);
 }
 
+void FakeContext::SetTimer(std::string_view name, absl::Time due, const google::protobuf::Message& message) {
+  std::shared_ptr<google::protobuf::Message> copy(message.New());
+  copy->CopyFrom(message);
+  timers_[Id(key_, name)] = {.due = due, .message = std::move(copy)};
+}
+
+void FakeContext::CancelTimer(std::string_view name) { timers_.erase(Id(key_, name)); }
+
+const FakeContext::Timer* FakeContext::FindTimer(std::string_view key, std::string_view name) const {
+  const auto found = timers_.find(Id(key, name));
+  return found == timers_.end() ? nullptr : &found->second;
+}
+
+FakeContext::Timer FakeContext::TakeTimer(std::string_view key, std::string_view name) {
+  const auto found = timers_.find(Id(key, name));
+  if (found == timers_.end()) throw std::logic_error("there is no timer of that name to fire");
+  Timer timer = std::move(found->second);
+  timers_.erase(found);
+  kept_timers_ = timers_;
+  now_ = std::max(now_, timer.due);
+  return timer;
+}
+
 runtime::Outcome FakeContext::Run(const google::protobuf::Message& message,
                                   const std::function<runtime::Outcome()>& handler) {
-  key_ = KeyOf(message);
+  return RunUnder(KeyOf(message), handler);
+}
+
+runtime::Outcome FakeContext::RunUnder(std::string key, const std::function<runtime::Outcome()>& handler) {
+  key_ = std::move(key);
   events_.clear();
   reply_.reset();
   try {
@@ -73,6 +102,7 @@ void FakeContext::Keep() {
     entry.exists = !entry.removed && (entry.exists || !entry.kept_state.empty());
     entry.removed = false;
   }
+  kept_timers_ = timers_;
 }
 
 void FakeContext::TakeBack() {
@@ -82,6 +112,7 @@ void FakeContext::TakeBack() {
   }
   events_.clear();
   reply_.reset();
+  timers_ = kept_timers_;
 }
 
 const google::protobuf::Message* FakeContext::FindState(const std::string& kind, std::string_view key) const {

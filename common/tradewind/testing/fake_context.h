@@ -49,6 +49,13 @@ class FakeContext final : public runtime::Context {
     return Run(event, [&] { return handler(event, *this); });
   }
 
+  // Fires the timer of that name under `key`, which must be set: it is gone, and the time is what it was due.
+  template <typename Message, typename Function>
+  runtime::Outcome Fire(std::string_view key, std::string_view name, Function handler) {
+    const Timer timer = TakeTimer(key, name);
+    return RunUnder(std::string(key), [&] { return handler(static_cast<const Message&>(*timer.message), *this); });
+  }
+
   // Then. Null where there is no such aggregate; valid until the next run.
   template <typename State>
   const State* Find(std::string_view key) const {
@@ -78,9 +85,18 @@ class FakeContext final : public runtime::Context {
                : nullptr;
   }
 
+  struct Timer {
+    absl::Time due;
+    std::shared_ptr<const google::protobuf::Message> message;
+  };
+  // Null where none of that name is set under `key`; valid until the next run.
+  const Timer* FindTimer(std::string_view key, std::string_view name) const;
+
   // runtime::Context.
   void Emit(const google::protobuf::Message& event) override;
   void Reply(const google::protobuf::Message& resource) override;
+  void SetTimer(std::string_view name, absl::Time due, const google::protobuf::Message& message) override;
+  void CancelTimer(std::string_view name) override;
   std::string_view key() const override { return key_; }
   std::string_view event_id() const override { return event_id_; }
   absl::Time now() const override { return now_; }
@@ -98,6 +114,8 @@ class FakeContext final : public runtime::Context {
 
   Slot LoadSlot(const google::protobuf::Message& prototype, std::string_view key) override;
   runtime::Outcome Run(const google::protobuf::Message& message, const std::function<runtime::Outcome()>& handler);
+  runtime::Outcome RunUnder(std::string key, const std::function<runtime::Outcome()>& handler);
+  Timer TakeTimer(std::string_view key, std::string_view name);
   void Keep();
   void TakeBack();
   const google::protobuf::Message* FindState(const std::string& kind, std::string_view key) const;
@@ -106,6 +124,9 @@ class FakeContext final : public runtime::Context {
   std::map<Id, Entry> entries_;
   std::vector<std::unique_ptr<google::protobuf::Message>> events_;
   std::unique_ptr<google::protobuf::Message> reply_;
+  // By key and name; and as they stood before the handler ran.
+  std::map<Id, Timer> timers_;
+  std::map<Id, Timer> kept_timers_;
   std::string key_;
   std::string event_id_ = "event-1";
   std::string caller_;

@@ -51,10 +51,10 @@ absl::StatusOr<std::vector<store::ListedAggregate>> FakeReader::List(const store
   return listed;
 }
 
-absl::StatusOr<std::vector<store::KeptRecord>> FakeReader::ListKept(store::KeptState, int64_t) {
+absl::StatusOr<std::vector<store::KeptRecord>> FakeReader::ListKept(const store::KeptFilter&, int64_t, int64_t) {
   return std::vector<store::KeptRecord>();
 }
 
-absl::StatusOr<int64_t> FakeReader::CountKept(store::KeptState) { return 0; }
+absl::StatusOr<int64_t> FakeReader::CountKept(std::string_view, store::KeptState) { return 0; }
 
 }  // namespace tradewind::testing

@@ -93,6 +93,18 @@ void InMemorySource::Revoke(std::vector<int32_t> partitions) {
 }
 void InMemorySource::Lose(std::vector<int32_t> partitions) { Enqueue({Change::Kind::kLose, std::move(partitions)}); }
 
+bool InMemorySource::owns(int32_t partition) const {
+  const std::lock_guard lock(kafka_.mutex_);
+  return std::find(owned_.begin(), owned_.end(), partition) != owned_.end();
+}
+
+bool InMemorySource::paused(int32_t partition) const {
+  if (!owns(partition)) return false;
+  const std::lock_guard lock(kafka_.mutex_);
+  return std::none_of(reading_.begin(), reading_.end(),
+                      [&](const auto& place) { return place.first.first == partition; });
+}
+
 void InMemorySource::Enqueue(Change change) {
   const std::lock_guard lock(kafka_.mutex_);
   changes_.push_back(std::move(change));
@@ -101,12 +113,13 @@ void InMemorySource::Enqueue(Change change) {
 
 void InMemorySource::Apply(const Change& change) {
   switch (change.kind) {
-    case Change::Kind::kAssign:
+    case Change::Kind::kAssign: {
+      const std::vector<bus::Position> positions = listener_.OnAssigned(change.partitions);
+      const std::lock_guard lock(kafka_.mutex_);
       owned_.insert(owned_.end(), change.partitions.begin(), change.partitions.end());
-      for (const bus::Position& position : listener_.OnAssigned(change.partitions)) {
-        reading_[{position.partition, position.topic}] = position.offset;
-      }
+      for (const bus::Position& position : positions) reading_[{position.partition, position.topic}] = position.offset;
       break;
+    }
     case Change::Kind::kRevoke:
       listener_.OnRevoked(change.partitions);
       Drop(change.partitions);
@@ -122,6 +135,7 @@ void InMemorySource::Drop(const std::vector<int32_t>& partitions) {
   const auto gone = [&](int32_t partition) {
     return std::find(partitions.begin(), partitions.end(), partition) != partitions.end();
   };
+  const std::lock_guard lock(kafka_.mutex_);
   std::erase_if(owned_, gone);
   std::erase_if(reading_, [&](const auto& place) { return gone(place.first.first); });
 }
@@ -153,6 +167,7 @@ absl::StatusOr<std::optional<bus::Record>> InMemorySource::Poll(absl::Duration t
 }
 
 absl::Status InMemorySource::Pause(absl::Span<const int32_t> partitions) {
+  const std::lock_guard lock(kafka_.mutex_);
   for (const int32_t partition : partitions) {
     std::erase_if(reading_, [&](const auto& place) { return place.first.first == partition; });
   }
@@ -160,6 +175,7 @@ absl::Status InMemorySource::Pause(absl::Span<const int32_t> partitions) {
 }
 
 absl::Status InMemorySource::Resume(absl::Span<const bus::Position> positions) {
+  const std::lock_guard lock(kafka_.mutex_);
   for (const bus::Position& position : positions) reading_[{position.partition, position.topic}] = position.offset;
   return absl::OkStatus();
 }

@@ -73,6 +73,9 @@ class InMemorySource final : public bus::EventSource {
   void Assign(std::vector<int32_t> partitions);
   void Revoke(std::vector<int32_t> partitions);
   void Lose(std::vector<int32_t> partitions);
+  // Any thread. Paused: owned and not read.
+  bool owns(int32_t partition) const;
+  bool paused(int32_t partition) const;
 
   absl::StatusOr<std::optional<bus::Record>> Poll(absl::Duration timeout) override;
   absl::Status Pause(absl::Span<const int32_t> partitions) override;
@@ -101,7 +104,7 @@ class InMemorySource final : public bus::EventSource {
   InMemoryKafka& kafka_;
   const std::vector<std::string> input_topics_;
   bus::AssignmentListener& listener_;
-  // Guarded by the kafka's mutex: tests put changes in from other threads.
+  // Guarded by the kafka's mutex, as all that follows: tests put changes in and look from other threads.
   std::deque<Change> changes_;
   // Next offset of what is being read.
   std::map<Place, int64_t> reading_;

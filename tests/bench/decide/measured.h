@@ -9,7 +9,7 @@
 #include "absl/synchronization/notification.h"
 
 #include "tradewind/bus/event_sink.h"
-#include "tradewind/store/store.h"
+#include "tradewind/testing/forwarding_session.h"
 
 namespace bench {
 
@@ -56,7 +56,7 @@ class MeasuredSink final : public tradewind::bus::EventSink {
 };
 
 // Passes everything on and adds up what was committed.
-class MeasuredSession final : public tradewind::store::Session {
+class MeasuredSession final : public tradewind::testing::ForwardingSession {
  public:
   struct Totals {
     size_t commits = 0;
@@ -64,39 +64,19 @@ class MeasuredSession final : public tradewind::store::Session {
     size_t outbox_bytes = 0;
   };
 
-  explicit MeasuredSession(tradewind::store::Session& inner) : inner_(inner) {}
+  using ForwardingSession::ForwardingSession;
 
-  absl::StatusOr<tradewind::store::TakenTask> TakeTask(const tradewind::store::TaskId& task,
-                                                       uint64_t epoch_floor) override {
-    return inner_.TakeTask(task, epoch_floor);
-  }
-  absl::StatusOr<std::vector<tradewind::store::Aggregate>> LoadAggregates(
-      absl::Span<const tradewind::store::AggregateKey> keys) override {
-    return inner_.LoadAggregates(keys);
-  }
-  absl::StatusOr<std::vector<std::optional<tradewind::store::RequestRow>>> LoadRequests(
-      absl::Span<const tradewind::store::RequestKey> keys) override {
-    return inner_.LoadRequests(keys);
-  }
   absl::StatusOr<tradewind::store::CommitResult> Commit(const tradewind::store::Batch& batch) override {
     ++totals_.commits;
     totals_.aggregates += batch.aggregates.size();
     for (const auto& task : batch.tasks) totals_.outbox_bytes += task.outbox.size();
-    return inner_.Commit(batch);
-  }
-  absl::StatusOr<std::vector<tradewind::store::KeptRecord>> LoadKept(const tradewind::store::TaskId& task,
-                                                                     tradewind::store::KeptState state) override {
-    return inner_.LoadKept(task, state);
-  }
-  absl::StatusOr<int64_t> PruneRequests(absl::Time before, int64_t limit) override {
-    return inner_.PruneRequests(before, limit);
+    return ForwardingSession::Commit(batch);
   }
 
   // After the worker has ended.
   const Totals& totals() const { return totals_; }
 
  private:
-  tradewind::store::Session& inner_;
   Totals totals_;
 };
 

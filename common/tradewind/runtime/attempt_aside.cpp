@@ -1,0 +1,265 @@
+// The way of messages that cannot be handled now: into the queue of their key, among the dead, behind a gap; and back
+// from there.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/random/random.h"
+#include "google/protobuf/util/time_util.h"
+#include "google/rpc/status.pb.h"
+
+#include "tradewind/errors/printable.h"
+#include "tradewind/errors/problem.h"
+#include "tradewind/runtime/attempt.h"
+#include "tradewind/runtime/kept_record.h"
+#include "tradewind/runtime/logger.h"
+
+namespace tradewind::runtime {
+namespace {
+
+using errors::Printable;
+
+// With a first delay of 100 ms, ten attempts take about a day.
+constexpr double kDelayGrowth = 5.4;
+
+// Messages that failed together are spread by a fifth.
+absl::Duration DelayAfter(int32_t attempts, const AttemptSettings& settings) {
+  static thread_local absl::BitGen random;
+  const absl::Duration full = settings.first_retry * std::pow(kDelayGrowth, attempts - 1);
+  return std::min(full, settings.longest_retry) * absl::Uniform(random, 0.8, 1.2);
+}
+
+store::KeptRecord ToKept(const TaskWork& work, const bus::Record& record, const bus::Envelope* envelope) {
+  return {.task = work.task->id,
+          .key = QueueKeyOf(record),
+          .type = envelope == nullptr ? "" : Printable(envelope->type),
+          .record = SerializeRecord(record)};
+}
+
+}  // namespace
+
+void Attempt::TakeFromQueue(TaskWork& work, const Input& input) {
+  // Not due any more: the one before it has failed in the meantime.
+  const auto due = QueueOf(work, input.record);
+  if (!due.has_value() || *due > now_) return;
+  work.moved = true;
+  const Item item{input.record, input.envelope.ok() ? &*input.envelope : nullptr, &*input.queued, input.refused};
+  if (item.envelope == nullptr) {
+    Bury(work, item, 0, std::string(input.envelope.status().message()), Hold::kNothing);
+  } else if (!Handle(work, item)) {
+    return;
+  }
+  kept_removed_.push_back(input.queued->id);
+  auto& queue = work.queues[QueueKeyOf(input.record)];
+  queue = input.queued->last ? std::nullopt : std::optional(now_);
+}
+
+void Attempt::Fire(TaskWork& work, const Input& input) {
+  // A message before it in this batch has cancelled it, or set it anew.
+  const auto [change, added] = work.timers.try_emplace({std::string(input.record.key()), input.timer});
+  if (!added) return;
+  work.moved = true;
+  ++counts_.timers;
+  if (input.envelope.ok()) {
+    HandleInTurn(work, {input.record, &*input.envelope, nullptr, input.refused});
+  } else {
+    Bury(work, {input.record, nullptr}, 0, std::string(input.envelope.status().message()), Hold::kNothing);
+  }
+}
+
+std::optional<absl::Time> Attempt::QueueOf(const TaskWork& work, const bus::Record& record) const {
+  if (work.queues.empty() && work.task->queues.empty()) return std::nullopt;
+  const std::string key = QueueKeyOf(record);
+  const auto changed = work.queues.find(key);
+  return changed != work.queues.end() ? changed->second : work.task->queues.DueOf(key);
+}
+
+void Attempt::Enqueue(TaskWork& work, const Item& item, absl::Time first_due) {
+  ++counts_.parked;
+  store::KeptRecord& kept = kept_.emplace_back(ToKept(work, item.record, item.envelope));
+  kept.state = store::KeptState::kParked;
+  kept.queued = true;
+  if (first_due < absl::InfiniteFuture()) return;
+  auto reply = std::make_unique<mesh::v1::Reply>();
+  *reply->mutable_error() =
+      errors::ToRpcStatus({.code = absl::StatusCode::kDeadlineExceeded,
+                           .reason = "OUTCOME_PENDING",
+                           .message = "the command waits behind one of the same key that could not be handled; once "
+                                      "that is retried or skipped (tradewind parked), repeating this call with the "
+                                      "same request_id gives the outcome"});
+  Send(*item.envelope, std::move(reply));
+}
+
+void Attempt::HoldBack(TaskWork& work, const bus::Record& record, const bus::Envelope& envelope) {
+  if (IsHeld(work, record, envelope)) {
+    ++counts_.repeats;
+    return;
+  }
+  ++counts_.gaps;
+  kLog.Warn("events are missing before this one; it is held back until they come",
+            {{"topic", record.topic()},
+             {"partition", record.partition()},
+             {"offset", record.offset()},
+             {"source", envelope.source},
+             {"sequence", envelope.sequence->ToString()},
+             {"missing", envelope.previous.ToString()}});
+  work.held_added = true;
+  store::KeptRecord& kept = kept_.emplace_back(ToKept(work, record, &envelope));
+  kept.state = store::KeptState::kHeld;
+  kept.source = Printable(envelope.source);
+  kept.reason = fmt::format("nothing was received for {}", envelope.previous.ToString());
+}
+
+// Sent again while it is held back, or twice within the batch.
+bool Attempt::IsHeld(TaskWork& work, const bus::Record& record, const bus::Envelope& envelope) const {
+  const Task::ChainName chain{std::string(record.topic()), std::string(envelope.source)};
+  if (!work.newly_held[chain].insert(*envelope.sequence).second) return true;
+  const auto held = work.task->held.find(chain);
+  return held != work.task->held.end() &&
+         std::any_of(held->second.begin(), held->second.end(),
+                     [&](const HeldEvent& event) { return event.envelope.sequence == envelope.sequence; });
+}
+
+bool Attempt::Fail(TaskWork& work, const Item& item, const Handler& handler, const Outcome& outcome) {
+  const std::string reason = Printable(outcome.reason());
+  const int32_t attempts = (item.queued == nullptr ? 0 : item.queued->attempts) + 1;
+  const int32_t most = handler.max_attempts > 0 ? handler.max_attempts : settings_.max_attempts;
+  if (outcome.kind() == Outcome::Kind::kRetry && attempts < most) {
+    Park(work, item, attempts, outcome.after(), reason);
+    return false;
+  }
+  const Hold hold = handler.pass_over_dead ? Hold::kNothing : Hold::kKey;
+  Bury(work, item, attempts,
+       outcome.kind() == Outcome::Kind::kDead ? reason : fmt::format("gave up after {} attempts: {}", attempts, reason),
+       hold);
+  return hold == Hold::kNothing;
+}
+
+void Attempt::Park(TaskWork& work, const Item& item, int32_t attempts, absl::Duration after,
+                   const std::string& reason) {
+  ++counts_.parked;
+  const absl::Duration delay = std::max(after, DelayAfter(attempts, settings_));
+  kLog.Warn("a message failed; it is handled again later, and its key's later ones wait",
+            {{"topic", item.record.topic()},
+             {"partition", item.record.partition()},
+             {"offset", item.record.offset()},
+             {"key", Printable(item.record.key())},
+             {"type", item.envelope->type},
+             {"attempt", attempts},
+             {"retry_in", delay},
+             {"reason", reason}});
+  const absl::Time due = now_ + delay;
+  work.queues[QueueKeyOf(item.record)] = due;
+  if (item.queued != nullptr) {
+    kept_updated_.push_back({.id = item.queued->id,
+                             .state = store::KeptState::kParked,
+                             .reason = reason,
+                             .attempts = attempts,
+                             .due = due});
+    return;
+  }
+  store::KeptRecord& kept = kept_.emplace_back(ToKept(work, item.record, item.envelope));
+  kept.state = store::KeptState::kParked;
+  kept.queued = true;
+  kept.reason = reason;
+  kept.attempts = attempts;
+  kept.due = due;
+}
+
+void Attempt::Bury(TaskWork& work, const Item& item, int32_t attempts, std::string_view why, Hold hold) {
+  const std::string reason = Printable(why);
+  ++counts_.dead;
+  kLog.Error("an event was kept as dead", {{"topic", item.record.topic()},
+                                           {"partition", item.record.partition()},
+                                           {"offset", item.record.offset()},
+                                           {"key", Printable(item.record.key())},
+                                           {"type", item.envelope == nullptr ? "" : item.envelope->type},
+                                           {"reason", reason}});
+  if (hold == Hold::kKey) work.queues[QueueKeyOf(item.record)] = absl::InfiniteFuture();
+  if (hold == Hold::kKey && item.queued != nullptr) {
+    kept_updated_.push_back(
+        {.id = item.queued->id, .state = store::KeptState::kDead, .reason = reason, .attempts = attempts});
+  } else {
+    store::KeptRecord& kept = kept_.emplace_back(ToKept(work, item.record, item.envelope));
+    kept.state = store::KeptState::kDead;
+    kept.queued = hold == Hold::kKey;
+    kept.reason = reason;
+    kept.attempts = attempts;
+  }
+  Announce(work, item, reason);
+}
+
+void Attempt::Announce(TaskWork& work, const Item& item, const std::string& reason) {
+  mesh::v1::EventDied died;
+  died.set_group(group_.name());
+  died.set_key(Printable(QueueKeyOf(item.record)));
+  died.set_topic(std::string(item.record.topic()));
+  died.set_partition(item.record.partition());
+  died.set_offset(item.record.offset());
+  died.set_type(item.envelope == nullptr ? "" : Printable(item.envelope->type));
+  died.set_event_id(item.envelope == nullptr ? "" : Printable(item.envelope->id));
+  died.set_reason(reason);
+  *died.mutable_death_time() = google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(now_));
+  router_.Address(died, *work.outbox->add_events());
+
+  if (item.envelope == nullptr) return;
+  auto reply = std::make_unique<mesh::v1::Reply>();
+  *reply->mutable_error() = errors::ToRpcStatus(
+      {.code = absl::StatusCode::kInternal,
+       .reason = "COMMAND_DEAD",
+       .message = "the command could not be handled and was set aside; `tradewind parked list` shows why"});
+  Send(*item.envelope, std::move(reply));
+}
+
+void Attempt::CarryOut(TaskWork& work, const store::KeptRecord& requested) {
+  work.moved = true;
+  if (requested.state == store::KeptState::kHeld) return CarryOutForHeld(work, requested);
+  const bool skip = requested.requested == store::KeptAction::kSkip;
+  kLog.Info(skip ? "a record that was set aside is skipped, as requested"
+                 : "a record that was set aside is handled again, as requested",
+            {{"id", requested.id}, {"key", Printable(requested.key)}, {"type", requested.type}});
+  work.queues_unknown = true;
+  if (!skip && requested.queued) {
+    kept_updated_.push_back({.id = requested.id,
+                             .state = store::KeptState::kParked,
+                             .reason = requested.reason,
+                             .attempts = 0,
+                             .due = now_});
+    return;
+  }
+  kept_removed_.push_back(requested.id);
+  if (skip) return;
+  store::KeptRecord& kept = kept_.emplace_back(requested);
+  kept.state = store::KeptState::kParked;
+  kept.queued = true;
+  kept.attempts = 0;
+  kept.due = now_;
+}
+
+void Attempt::CarryOutForHeld(TaskWork& work, const store::KeptRecord& requested) {
+  for (const auto& [chain, events] : work.task->held) {
+    InputProgress* progress = work.progress.FindInput(chain.first);
+    if (progress == nullptr) continue;
+    // The first that an earlier request of this batch has not skipped.
+    const auto first = std::find_if(events.begin(), events.end(), [&](const HeldEvent& event) {
+      return progress->Judge(event.envelope) != Verdict::kRepeat;
+    });
+    if (first == events.end() || first->id != requested.id) continue;
+    const bus::Envelope& envelope = first->envelope;
+    const bool skip = requested.requested == store::KeptAction::kSkip;
+    kLog.Warn("what is missing before a held event is given up, as requested",
+              {{"topic", chain.first},
+               {"source", chain.second},
+               {"missing", envelope.previous.ToString()},
+               {"event", skip ? "skipped" : "taken"}});
+    progress->SetWatermark(chain.second, skip ? *envelope.sequence : envelope.previous);
+    return;
+  }
+  kLog.Warn("only the first held event of a source can be retried or skipped; this one was left as it is",
+            {{"id", requested.id}});
+  kept_updated_.push_back({.id = requested.id, .state = store::KeptState::kHeld, .reason = requested.reason});
+}
+
+}  // namespace tradewind::runtime

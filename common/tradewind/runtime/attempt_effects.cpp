@@ -1,0 +1,79 @@
+// Effects: an attempt takes their messages and notes that they are pending; they run between attempts, in EffectLanes,
+// and what came of them is taken by a later attempt.
+#include <algorithm>
+
+#include "tradewind/runtime/attempt.h"
+#include "tradewind/runtime/kept_record.h"
+
+namespace tradewind::runtime {
+
+// A message whose effect is pending, read again after a takeover or taken out of its lane. Any other is a repeat.
+void Attempt::TakeAgain(TaskWork& work, InputProgress& progress, Input& input) {
+  const auto& pending = progress.pending();
+  const int64_t offset = input.record.offset();
+  if (!std::binary_search(pending.begin(), pending.end(), offset)) return;
+  const auto wanted = work.task->to_read_again.find(progress.topic());
+  const bool is_wanted = wanted != work.task->to_read_again.end() && wanted->second.contains(offset);
+  if (!input.from_lane && !is_wanted) return;
+  const Item item{input.record, &*input.envelope, nullptr, {}, &input};
+  if (const auto first_due = QueueOf(work, input.record)) {
+    work.moved = true;
+    progress.RemovePending(offset);
+    Enqueue(work, item, *first_due);
+  } else {
+    work.effects.push_back(&input);
+  }
+}
+
+void Attempt::BeginEffect(TaskWork& work, const Item& item) {
+  if (item.input == nullptr) {
+    // Its record is not ours to give away; it goes by its key's queue.
+    work.queues[QueueKeyOf(item.record)] = now_;
+    return Enqueue(work, item, now_);
+  }
+  work.progress.FindInput(item.record.topic())->AddPending(item.record.offset());
+  work.effects.push_back(item.input);
+}
+
+void Attempt::EndEffect(TaskWork& work, const Input& input) {
+  work.moved = true;
+  ++counts_.handled;
+  const EffectResult& result = *input.effect;
+  const Input::FromQueue* queued = input.queued.has_value() ? &*input.queued : nullptr;
+  const Item item{input.record, &*input.envelope, queued, input.refused};
+  Outcome outcome = input.refused.empty() ? result.outcome : Retry(absl::ZeroDuration(), input.refused);
+  bool done = outcome.kind() == Outcome::Kind::kAck && Publish(work, result, outcome);
+  if (result.undecodable) {
+    Bury(work, item, 1, outcome.reason(), Hold::kNothing);
+    done = true;
+  } else if (!done) {
+    done = Fail(work, item, *group_.Find(input.envelope->type), outcome);
+  }
+  if (queued == nullptr) {
+    work.progress.FindInput(input.record.topic())->RemovePending(input.record.offset());
+  } else if (done) {
+    kept_removed_.push_back(queued->id);
+    // What waits behind it, if anything, is due.
+    work.queues[QueueKeyOf(input.record)] = now_;
+  }
+}
+
+// False, with the reason in `outcome`, when one of the events can never be published; none is then.
+bool Attempt::Publish(TaskWork& work, const EffectResult& result, Outcome& outcome) {
+  auto& events = *work.outbox->mutable_events();
+  const int first = events.size();
+  try {
+    for (const auto& event : result.events) {
+      mesh::v1::OutgoingEvent& out = *events.Add();
+      router_.Address(*event, out);
+      out.set_traceparent(result.traceparent);
+    }
+    return true;
+  } catch (const InvalidEvent& error) {
+    events.DeleteSubrange(first, events.size() - first);
+    outcome = Dead(error.what());
+    return false;
+  }
+}
+
+}  // namespace tradewind::runtime

@@ -1,0 +1,300 @@
+#include "tradewind/runtime/effect_lanes.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <iterator>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+
+#include "absl/time/clock.h"
+
+#include "tradewind/runtime/effect_context.h"
+#include "tradewind/runtime/kept_record.h"
+#include "tradewind/telemetry/trace.h"
+
+namespace tradewind::runtime {
+namespace {
+
+struct Effect {
+  int32_t partition;
+  uint64_t epoch;
+  const Handler* handler;
+  std::string key;
+  Input input;
+};
+
+struct Lane {
+  std::deque<Effect> waiting;
+  bool running = false;
+  // The last one failed and what waits has not been taken out yet.
+  bool stopped = false;
+};
+
+// An effect under way.
+struct Run {
+  Effect effect;
+  // Set once the handler is called; until then the run's thread reads the input.
+  std::optional<absl::Time> deadline;
+  // Its outcome is not wanted any more, and its input may be gone.
+  bool given_up = false;
+};
+
+// What a handler is called with: copies, because the input may go while it runs.
+struct Call {
+  std::unique_ptr<google::protobuf::Message> message;
+  EffectContext::Message about;
+};
+
+struct TaskLanes {
+  std::unordered_map<std::string, Lane> lanes;
+  // Keys of lanes that could start their first message, longest waiting first.
+  std::deque<std::string> startable;
+  std::map<const Handler*, int32_t> running;
+  size_t size = 0;
+};
+
+}  // namespace
+
+struct EffectLanes::State {
+  mutable std::mutex mutex;
+  std::condition_variable startable;
+  std::condition_variable ended;
+  std::map<int32_t, TaskLanes> tasks;
+  int32_t last_started = -1;
+  // The runs are on the threads' stacks.
+  std::vector<Run*> runs;
+  std::vector<Finished> finished;
+  std::atomic<bool> stopping{false};
+  bool over = false;
+
+  // All with the mutex held.
+  bool Start(Run& run);
+  bool StartOneOf(TaskLanes& task, Run& run);
+  void End(Run& run, EffectResult result);
+  void Finish(Run& run, EffectResult result);
+  void MakeStartable(TaskLanes& task, const std::string& key);
+  void DropWaiting(int32_t partition);
+
+  void Work();
+};
+
+namespace {
+
+// Nothing where the value does not parse.
+std::optional<Call> Prepare(const Effect& effect) {
+  const bus::Record& record = effect.input.record;
+  const bus::Envelope& envelope = *effect.input.envelope;
+  Call call{.message = std::unique_ptr<google::protobuf::Message>(effect.handler->prototype->New()),
+            .about = {.key = std::string(record.key()), .event_id = std::string(envelope.id)}};
+  if (!call.message->ParseFromArray(record.value().data(), static_cast<int>(record.value().size())))
+    return std::nullopt;
+  if (const auto parent = telemetry::TraceContext::Parse(envelope.traceparent)) {
+    call.about.traceparent = parent->NewChild().ToTraceparent();
+  }
+  call.about.attempt = (effect.input.queued.has_value() ? effect.input.queued->attempts : 0) + 1;
+  return call;
+}
+
+EffectResult RunHandler(const Handler& handler, const Call& call, absl::Time deadline,
+                        const std::atomic<bool>& stopping) {
+  std::optional<telemetry::TraceScope> scope;
+  if (const auto trace = telemetry::TraceContext::Parse(call.about.traceparent)) scope.emplace(*trace);
+  EffectContext context(call.about, deadline, stopping);
+  EffectResult result{.traceparent = call.about.traceparent};
+  try {
+    result.outcome = handler.effect(*call.message, context);
+  } catch (const std::exception& error) {
+    result.outcome = Retry(absl::ZeroDuration(), error.what());
+  }
+  result.events = context.TakeEvents();
+  return result;
+}
+
+}  // namespace
+
+bool EffectLanes::State::Start(Run& run) {
+  // Task by task, beginning behind the one that started the last.
+  auto next = tasks.upper_bound(last_started);
+  for (size_t i = 0; i < tasks.size(); ++i, ++next) {
+    if (next == tasks.end()) next = tasks.begin();
+    if (!StartOneOf(next->second, run)) continue;
+    last_started = next->first;
+    return true;
+  }
+  return false;
+}
+
+bool EffectLanes::State::StartOneOf(TaskLanes& task, Run& run) {
+  for (auto key = task.startable.begin(); key != task.startable.end(); ++key) {
+    Lane& lane = task.lanes.at(*key);
+    const Handler* handler = lane.waiting.front().handler;
+    if (task.running[handler] >= handler->concurrency) continue;
+    run.effect = std::move(lane.waiting.front());
+    lane.waiting.pop_front();
+    lane.running = true;
+    ++task.running[handler];
+    task.startable.erase(key);
+    runs.push_back(&run);
+    return true;
+  }
+  return false;
+}
+
+void EffectLanes::State::MakeStartable(TaskLanes& task, const std::string& key) {
+  task.startable.push_back(key);
+  startable.notify_one();
+}
+
+void EffectLanes::State::DropWaiting(int32_t partition) {
+  const auto found = tasks.find(partition);
+  if (found == tasks.end()) return;
+  TaskLanes& task = found->second;
+  task.startable.clear();
+  for (auto lane = task.lanes.begin(); lane != task.lanes.end();) {
+    task.size -= lane->second.waiting.size();
+    lane->second.waiting.clear();
+    lane->second.stopped = false;
+    lane = lane->second.running ? std::next(lane) : task.lanes.erase(lane);
+  }
+}
+
+void EffectLanes::State::Finish(Run& run, EffectResult result) {
+  TaskLanes& task = tasks.at(run.effect.partition);
+  --task.size;
+  if (result.outcome.kind() != Outcome::Kind::kAck) task.lanes.at(run.effect.key).stopped = true;
+  finished.push_back({run.effect.partition, run.effect.epoch, std::move(run.effect.input), std::move(result)});
+}
+
+void EffectLanes::State::End(Run& run, EffectResult result) {
+  if (!run.given_up) Finish(run, std::move(result));
+  TaskLanes& task = tasks.at(run.effect.partition);
+  --task.running[run.effect.handler];
+  Lane& lane = task.lanes.at(run.effect.key);
+  lane.running = false;
+  if (!lane.stopped && lane.waiting.empty()) {
+    task.lanes.erase(run.effect.key);
+  } else if (!lane.stopped) {
+    MakeStartable(task, run.effect.key);
+  }
+  // One that was held up by the limit of its handler may start now.
+  startable.notify_one();
+  std::erase(runs, &run);
+  ended.notify_all();
+}
+
+void EffectLanes::State::Work() {
+  std::unique_lock lock(mutex);
+  while (true) {
+    Run run;
+    startable.wait(lock, [&] { return over || (!stopping && Start(run)); });
+    if (over) return;
+    lock.unlock();
+    const std::optional<Call> call = Prepare(run.effect);
+    lock.lock();
+    if (!call.has_value()) {
+      End(run, {.outcome = Dead("its value is not of its type"), .undecodable = true});
+      continue;
+    }
+    const Handler& handler = *run.effect.handler;
+    const absl::Time deadline = absl::Now() + handler.timeout;
+    run.deadline = deadline;
+    lock.unlock();
+    EffectResult result = RunHandler(handler, *call, deadline, stopping);
+    lock.lock();
+    End(run, std::move(result));
+  }
+}
+
+EffectLanes::EffectLanes(int32_t threads) : state_(std::make_shared<State>()) {
+  for (int32_t i = 0; i < threads; ++i) {
+    // Not joined: a handler that does not return must not keep the process from ending.
+    std::thread([state = state_] { state->Work(); }).detach();
+  }
+}
+
+EffectLanes::~EffectLanes() {
+  const std::lock_guard lock(state_->mutex);
+  state_->stopping = true;
+  state_->over = true;
+  state_->startable.notify_all();
+}
+
+void EffectLanes::Add(const Task& task, const Handler& handler, Input input) {
+  const std::lock_guard lock(state_->mutex);
+  TaskLanes& lanes = state_->tasks[task.id.partition];
+  std::string key = QueueKeyOf(input.record);
+  Lane& lane = lanes.lanes[key];
+  const bool first = lane.waiting.empty() && !lane.running && !lane.stopped;
+  lane.waiting.push_back({task.id.partition, task.epoch, &handler, key, std::move(input)});
+  ++lanes.size;
+  if (first) state_->MakeStartable(lanes, key);
+}
+
+std::vector<EffectLanes::Finished> EffectLanes::Collect(absl::Time now) {
+  const std::lock_guard lock(state_->mutex);
+  for (Run* run : state_->runs) {
+    if (run->given_up || run->deadline.value_or(absl::InfiniteFuture()) > now) continue;
+    const std::string timeout(absl::FormatDuration(run->effect.handler->timeout));
+    state_->Finish(*run, {.outcome = Retry(absl::ZeroDuration(), fmt::format("no answer within {}", timeout))});
+    run->given_up = true;
+  }
+  return std::exchange(state_->finished, {});
+}
+
+std::vector<Input> EffectLanes::TakeWaiting(int32_t partition, const std::string& key) {
+  const std::lock_guard lock(state_->mutex);
+  std::vector<Input> inputs;
+  TaskLanes& task = state_->tasks[partition];
+  const auto found = task.lanes.find(key);
+  if (found == task.lanes.end()) return inputs;
+  for (Effect& effect : found->second.waiting) inputs.push_back(std::move(effect.input));
+  task.size -= inputs.size();
+  found->second.waiting.clear();
+  found->second.stopped = false;
+  if (!found->second.running) task.lanes.erase(found);
+  return inputs;
+}
+
+void EffectLanes::Forget(int32_t partition) {
+  const std::lock_guard lock(state_->mutex);
+  state_->DropWaiting(partition);
+  for (Run* run : state_->runs) {
+    if (run->effect.partition != partition || run->given_up) continue;
+    run->given_up = true;
+    --state_->tasks.at(partition).size;
+  }
+  std::erase_if(state_->finished, [&](const Finished& one) { return one.partition == partition; });
+}
+
+void EffectLanes::Settle(absl::Span<const int32_t> partitions, absl::Time deadline) {
+  std::unique_lock lock(state_->mutex);
+  for (const int32_t partition : partitions) state_->DropWaiting(partition);
+  const auto runs = [&](const Run* run) {
+    return !run->given_up && std::find(partitions.begin(), partitions.end(), run->effect.partition) != partitions.end();
+  };
+  state_->ended.wait_until(lock, absl::ToChronoTime(deadline),
+                           [&] { return std::none_of(state_->runs.begin(), state_->runs.end(), runs); });
+}
+
+void EffectLanes::Stop() { state_->stopping = true; }
+
+size_t EffectLanes::size(int32_t partition) const {
+  const std::lock_guard lock(state_->mutex);
+  const auto task = state_->tasks.find(partition);
+  return task == state_->tasks.end() ? 0 : task->second.size;
+}
+
+bool EffectLanes::busy() const {
+  const std::lock_guard lock(state_->mutex);
+  return !state_->runs.empty() || !state_->finished.empty();
+}
+
+}  // namespace tradewind::runtime

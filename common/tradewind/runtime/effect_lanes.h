@@ -1,0 +1,67 @@
+// Runs effects on threads: many keys at once, the messages of one key one after another. A key whose message failed
+// stops until its owner has taken out what waits behind it.
+//
+// The worker that owns it adds messages and collects outcomes; only handlers run on the threads.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "google/protobuf/message.h"
+
+#include "tradewind/runtime/group.h"
+#include "tradewind/runtime/outcome.h"
+#include "tradewind/runtime/task.h"
+
+namespace tradewind::runtime {
+
+class EffectLanes {
+ public:
+  struct Finished {
+    int32_t partition;
+    // Of the task when the message was added.
+    uint64_t epoch;
+    Input input;
+    EffectResult result;
+  };
+
+  // Starts `threads` threads: no more effects than that run at once, over all tasks.
+  explicit EffectLanes(int32_t threads);
+  // Does not wait for handlers that are still running; what they return is dropped.
+  ~EffectLanes();
+
+  // Puts a message at the end of its key's lane. `handler` outlives the lanes.
+  void Add(const Task& task, const Handler& handler, Input input);
+
+  // What has finished since the last call, in the order of each key. An attempt that is past its deadline at `now`
+  // counts as failed; its key then waits until the handler returns all the same.
+  std::vector<Finished> Collect(absl::Time now);
+
+  // Takes out what waits in the lane of a key, in order, and lets the lane run again.
+  std::vector<Input> TakeWaiting(int32_t partition, const std::string& key);
+
+  // Drops what waits for this partition, and the outcomes of what runs.
+  void Forget(int32_t partition);
+
+  // Drops what waits for these partitions, then waits until nothing of theirs runs, or until `deadline`.
+  void Settle(absl::Span<const int32_t> partitions, absl::Time deadline);
+  // Starts nothing more, and tells what runs that the process ends.
+  void Stop();
+
+  // Messages of the task that wait or run.
+  size_t size(int32_t partition) const;
+  // Whether anything is running or waits to be collected.
+  bool busy() const;
+
+ private:
+  struct State;
+  // Shared with the threads, which may outlive the lanes.
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace tradewind::runtime

@@ -1,0 +1,68 @@
+#include "tradewind/runtime/kept_record.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "tradewind/mesh/v1/state.pb.h"
+
+namespace tradewind::runtime {
+namespace {
+
+absl::StatusOr<Input> ToInput(Task& task, const std::string& bytes) {
+  auto record = ParseRecord(bytes);
+  if (!record.ok()) return record.status();
+  Input input{.task = &task, .record = *std::move(record), .envelope = bus::Envelope()};
+  input.envelope = bus::ParseEnvelope(input.record);
+  return input;
+}
+
+}  // namespace
+
+std::string SerializeRecord(const bus::Record& record) {
+  mesh::v1::KeptRecord kept;
+  kept.set_topic(std::string(record.topic()));
+  kept.set_partition(record.partition());
+  kept.set_offset(record.offset());
+  kept.set_timestamp_ms(record.timestamp_ms());
+  kept.set_key(record.key().data(), record.key().size());
+  kept.set_value(record.value().data(), record.value().size());
+  for (const bus::HeaderView& header : record.headers()) {
+    auto& out = *kept.add_headers();
+    out.set_name(std::string(header.name));
+    out.set_value(header.value.data(), header.value.size());
+  }
+  return kept.SerializeAsString();
+}
+
+absl::StatusOr<bus::Record> ParseRecord(const std::string& bytes) {
+  mesh::v1::KeptRecord kept;
+  if (!kept.ParseFromString(bytes)) return absl::DataLossError("a record kept in the store does not parse");
+  bus::RecordContent content{.topic = kept.topic(),
+                             .partition = kept.partition(),
+                             .offset = kept.offset(),
+                             .timestamp_ms = kept.timestamp_ms(),
+                             .key = std::move(*kept.mutable_key()),
+                             .value = std::move(*kept.mutable_value())};
+  for (auto& header : *kept.mutable_headers()) content.headers.emplace_back(header.name(), header.value());
+  return bus::Record::FromContent(std::move(content));
+}
+
+std::string QueueKeyOf(const bus::Record& record) {
+  if (!record.key().empty()) return std::string(record.key());
+  return fmt::format("{}/{}/{}", record.topic(), record.partition(), record.offset());
+}
+
+absl::StatusOr<Input> QueuedInput(Task& task, const store::KeptRecord& kept) {
+  auto input = ToInput(task, kept.record);
+  if (input.ok()) input->queued = Input::FromQueue{.id = kept.id, .attempts = kept.attempts};
+  return input;
+}
+
+absl::StatusOr<Input> TimerInput(Task& task, const store::Timer& timer) {
+  auto input = ToInput(task, timer.record);
+  if (input.ok()) input->timer = timer.name;
+  return input;
+}
+
+}  // namespace tradewind::runtime

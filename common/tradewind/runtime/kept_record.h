@@ -1,0 +1,27 @@
+// Records on their way into the store and back: what is kept is all that is needed to handle one as if it had just
+// come from Kafka.
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+
+#include "tradewind/bus/record.h"
+#include "tradewind/runtime/task.h"
+#include "tradewind/store/store.h"
+
+namespace tradewind::runtime {
+
+// Serialized mesh.v1.KeptRecord.
+std::string SerializeRecord(const bus::Record& record);
+// DataLoss when the bytes do not parse.
+absl::StatusOr<bus::Record> ParseRecord(const std::string& bytes);
+
+// The queue that a record belongs to: that of its key. A record without a key has a queue of its own.
+std::string QueueKeyOf(const bus::Record& record);
+
+// Inputs that come from the store. DataLoss when the stored record does not parse.
+absl::StatusOr<Input> QueuedInput(Task& task, const store::KeptRecord& kept);
+absl::StatusOr<Input> TimerInput(Task& task, const store::Timer& timer);
+
+}  // namespace tradewind::runtime

@@ -1,0 +1,69 @@
+// Effects: their messages go into lanes once a batch has taken them, and what came of them goes into the next batch.
+#include <algorithm>
+#include <iterator>
+#include <utility>
+#include <vector>
+
+#include "tradewind/faults/crash_point.h"
+#include "tradewind/runtime/kept_record.h"
+#include "tradewind/runtime/logger.h"
+#include "tradewind/runtime/worker_impl.h"
+
+namespace tradewind::runtime {
+
+bool Worker::Impl::IsEffect(const Input& input) const {
+  if (lanes_ == nullptr || !input.envelope.ok()) return false;
+  return ports_.group->Find(input.envelope->type) != nullptr;
+}
+
+void Worker::Impl::StartEffects(Attempt& attempt) {
+  if (lanes_ == nullptr) return;
+  for (auto& [partition, work] : attempt.works()) {
+    Task& task = *work.task;
+    for (Input* input : work.effects) {
+      task.to_read_again[std::string(input->record.topic())].erase(input->record.offset());
+      lanes_->Add(task, *ports_.group->Find(input->envelope->type), std::move(*input));
+      TRADEWIND_CRASH_POINT("effect.added");
+    }
+  }
+}
+
+void Worker::Impl::StartFromQueue(Task& task, Input input) {
+  // Nothing of this queue is due until the effect has ended.
+  task.queues.Put(QueueKeyOf(input.record), absl::InfiniteFuture());
+  lanes_->Add(task, *ports_.group->Find(input.envelope->type), std::move(input));
+}
+
+void Worker::Impl::GatherFinished(absl::Time now) {
+  // While the outbox is full nothing can be committed; what has ended waits in the lanes.
+  if (lanes_ == nullptr || throttled_) return;
+  for (EffectLanes::Finished& finished : lanes_->Collect(now)) {
+    const auto task = tasks_.find(finished.partition);
+    const bool ours =
+        task != tasks_.end() && task->second->epoch == finished.epoch && task->second->state != Task::State::kDisowned;
+    // The task has been taken anew since: the message runs again.
+    if (!ours) continue;
+    TRADEWIND_CRASH_POINT("effect.finished");
+    const std::string key = QueueKeyOf(finished.input.record);
+    const bool failed = finished.result.outcome.kind() != Outcome::Kind::kAck;
+    Input& input = gathered_.emplace_back(std::move(finished.input));
+    input.task = task->second.get();
+    input.effect = std::move(finished.result);
+    if (!failed) continue;
+    // They follow it at once: a later message of the key must not get in between.
+    for (Input& waiting : lanes_->TakeWaiting(finished.partition, key)) {
+      waiting.task = task->second.get();
+      waiting.from_lane = true;
+      gathered_.push_back(std::move(waiting));
+    }
+  }
+}
+
+void Worker::Impl::FinishEffects(absl::Span<const int32_t> partitions, absl::Duration patience) {
+  if (lanes_ == nullptr) return;
+  lanes_->Settle(partitions, absl::Now() + patience);
+  GatherFinished(ports_.now());
+  if (absl::Status processed = ProcessGathered(); !processed.ok() && fatal_.ok()) fatal_ = processed;
+}
+
+}  // namespace tradewind::runtime

@@ -1,0 +1,190 @@
+// Timers: kept in the store, fired in the order of their task, once.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "absl/time/clock.h"
+
+#include "tradewind/order/v1/events.pb.h"
+#include "tradewind/runtime/worker_harness.h"
+#include "tradewind/runtime/worker_test_group.h"
+#include "tradewind/user/v1/events.pb.h"
+
+namespace tradewind::runtime {
+namespace {
+
+using order::v1::OrderCreated;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+using user::v1::UserRegistered;
+
+constexpr WorkerConfig kQuick{.max_attempts = 3,
+                              .first_retry = absl::Milliseconds(1),
+                              .longest_retry = absl::Milliseconds(5),
+                              .timer_tick = absl::Milliseconds(1)};
+
+// A UserRegistered named "set NAME" sets a timer, "soon NAME" one that is due at once, "cancel NAME" cancels it. What
+// fires is an Order whose id is the timer's name; it is emitted as an OrderCreated, so that its turn can be seen.
+struct Fixture {
+  Fixture() : group("loyalty") {
+    group.AddOutput(OrderCreated::descriptor());
+    group.Add(
+        {.run = [this](const google::protobuf::Message& message,
+                       Context& context) { return OnMessage(static_cast<const UserRegistered&>(message), context); },
+         .prototype = &UserRegistered::default_instance()});
+    group.AddTimer(
+        {.run = [this](const google::protobuf::Message& message,
+                       Context& context) { return OnTimer(static_cast<const order::v1::Order&>(message), context); },
+         .prototype = &order::v1::Order::default_instance()});
+  }
+
+  Outcome OnMessage(const UserRegistered& event, Context& context) {
+    const std::string& name = event.display_name();
+    const size_t space = name.find(' ');
+    const std::string word = name.substr(0, space);
+    order::v1::Order order;
+    if (space != std::string::npos) order.set_id(name.substr(space + 1));
+    if (word == "set") context.SetTimer(order.id(), context.now() + delay, order);
+    if (word == "soon") context.SetTimer(order.id(), context.now(), order);
+    if (word == "cancel") context.CancelTimer(order.id());
+    if (word == "setandfail") {
+      context.SetTimer(order.id(), context.now(), order);
+      return Dead("on purpose");
+    }
+    if (word == "unknown") context.SetTimer("x", context.now(), OrderCreated());
+    Emit(context, name);
+    return Ack();
+  }
+
+  Outcome OnTimer(const order::v1::Order& order, Context& context) {
+    if (order.id() == "bad" && broken) {
+      ++failures;
+      failures.notify_all();
+      return Retry(absl::ZeroDuration(), "broken on purpose");
+    }
+    Emit(context, "fired " + order.id());
+    return Ack();
+  }
+
+  static void Emit(Context& context, const std::string& what) {
+    OrderCreated event;
+    event.set_order_id(std::string(context.key()));
+    event.set_user_id(what);
+    context.Emit(event);
+  }
+
+  void Send(const std::string& name, const std::string& key = "u-1") { mesh.Send(Registered(key, name), key); }
+  // What was emitted for one key, after waiting for `count` of all.
+  std::vector<std::string> Wait(size_t count, const std::string& key = "u-1") {
+    EXPECT_TRUE(mesh.kafka().WaitForRecords(kEvents, count));
+    std::vector<std::string> emitted;
+    for (const auto& record : mesh.kafka().ReadAll(kEvents)) {
+      OrderCreated event;
+      event.ParseFromString(record.value);
+      if (event.order_id() == key) emitted.push_back(event.user_id());
+    }
+    return emitted;
+  }
+
+  Mesh mesh;
+  Group group;
+  // The worker's thread reads what the test's sets.
+  std::atomic<bool> broken{true};
+  std::atomic<int> failures{0};
+  absl::Duration delay = absl::Hours(1);
+};
+
+TEST(WorkerTimer, FiresOnceItIsDue) {
+  Fixture test;
+  test.delay = absl::Milliseconds(30);
+  const auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, kQuick);
+  const absl::Time start = absl::Now();
+  test.Send("set a");
+  EXPECT_THAT(test.Wait(2), ElementsAre("set a", "fired a"));
+  EXPECT_GE(absl::Now() - start, absl::Milliseconds(30));
+  ASSERT_TRUE(worker->Stop().ok());
+  EXPECT_THAT(test.mesh.kafka().ReadAll(kEvents), SizeIs(2));
+}
+
+TEST(WorkerTimer, SurvivesARestart) {
+  Fixture test;
+  test.delay = absl::Milliseconds(100);
+  auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, kQuick);
+  test.Send("set a");
+  test.Wait(1);
+  ASSERT_TRUE(worker->Stop().ok());
+  worker = test.mesh.Start(test.group, {0, 1, 2, 3}, kQuick);
+  EXPECT_THAT(test.Wait(2), ElementsAre("set a", "fired a"));
+}
+
+TEST(WorkerTimer, IsCancelledAndSetAnewByName) {
+  Fixture test;
+  const auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, kQuick);
+  for (const char* name : {"set a", "set b", "set c", "cancel a", "soon b", "cancel nothing"}) test.Send(name);
+  test.Send("cancel b", "u-2");
+  EXPECT_TRUE(test.mesh.kafka().WaitForRecords(kEvents, 8));
+  EXPECT_THAT(test.Wait(8), ElementsAre("set a", "set b", "set c", "cancel a", "soon b", "cancel nothing", "fired b"));
+}
+
+TEST(WorkerTimer, IsDroppedWithTheMessageThatSetIt) {
+  Fixture test;
+  const auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, kQuick);
+  test.Send("setandfail a");
+  test.Send("unknown");
+  ASSERT_TRUE(test.mesh.kafka().WaitForRecords(kDead, 1));
+  test.Send("soon b", "u-2");
+  EXPECT_THAT(test.Wait(2, "u-2"), ElementsAre("soon b", "fired b"));
+  EXPECT_THAT(test.Wait(2), SizeIs(0));
+}
+
+TEST(WorkerTimer, WaitsBehindAMessageOfItsKeyThatFailed) {
+  Fixture test;
+  WorkerConfig patient = kQuick;
+  patient.max_attempts = 1'000'000;
+  const auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, patient);
+  test.Send("soon bad");
+  test.Send("soon a", "u-2");
+  EXPECT_THAT(test.Wait(3, "u-2"), ElementsAre("soon a", "fired a"));
+  // The timer itself fails, and the key's next message and next timer wait behind it.
+  test.failures.wait(0);
+  test.Send("soon behind");
+  test.Send("soon c", "u-2");
+  EXPECT_THAT(test.Wait(5, "u-2"), ElementsAre("soon a", "fired a", "soon c", "fired c"));
+  test.broken = false;
+  EXPECT_THAT(test.Wait(8), ElementsAre("soon bad", "fired bad", "soon behind", "fired behind"));
+}
+
+TEST(WorkerTimer, FiresThousandsThatAreDueAtOnce) {
+  Fixture test;
+  const auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, kQuick);
+  constexpr size_t kCount = 3000;
+  for (size_t i = 0; i < kCount; ++i) test.Send("soon " + std::to_string(i), "u-" + std::to_string(i));
+  ASSERT_TRUE(test.mesh.kafka().WaitForRecords(kEvents, 2 * kCount));
+  ASSERT_TRUE(worker->Stop().ok());
+  EXPECT_THAT(test.mesh.kafka().ReadAll(kEvents), SizeIs(2 * kCount));
+}
+
+TEST(WorkerTimer, ATimerThatNoHandlerIsLeftForIsDead) {
+  Fixture test;
+  test.delay = absl::Milliseconds(50);
+  auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, kQuick);
+  test.Send("set a");
+  test.Wait(1);
+  ASSERT_TRUE(worker->Stop().ok());
+  std::vector<std::string> seen;
+  const Group older = RecordingGroup(seen);
+  worker = test.mesh.Start(older, {0, 1, 2, 3}, kQuick);
+  ASSERT_TRUE(test.mesh.kafka().WaitForRecords(kDead, 1));
+  ASSERT_TRUE(worker->Stop().ok());
+  const auto dead = test.mesh.store().reader().ListKept({.state = store::KeptState::kDead}, 0, 10);
+  ASSERT_THAT(*dead, SizeIs(1));
+  EXPECT_THAT((*dead)[0].reason, HasSubstr("knows no timer tradewind.order.v1.Order"));
+}
+
+}  // namespace
+}  // namespace tradewind::runtime

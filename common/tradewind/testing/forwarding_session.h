@@ -1,0 +1,56 @@
+// A store::Session that passes every call on: the base of those that watch one, or make it fail on purpose.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tradewind/store/store.h"
+
+namespace tradewind::testing {
+
+class ForwardingSession : public store::Session {
+ public:
+  // `inner` outlives it.
+  explicit ForwardingSession(store::Session& inner) : inner_(inner) {}
+
+  absl::StatusOr<store::TakenTask> TakeTask(const store::TaskId& task, uint64_t epoch_floor) override {
+    return inner_.TakeTask(task, epoch_floor);
+  }
+  absl::StatusOr<std::vector<store::Aggregate>> LoadAggregates(absl::Span<const store::AggregateKey> keys) override {
+    return inner_.LoadAggregates(keys);
+  }
+  absl::StatusOr<std::vector<std::optional<store::RequestRow>>> LoadRequests(
+      absl::Span<const store::RequestKey> keys) override {
+    return inner_.LoadRequests(keys);
+  }
+  absl::StatusOr<store::CommitResult> Commit(const store::Batch& batch) override { return inner_.Commit(batch); }
+  absl::StatusOr<std::vector<store::KeptRecord>> LoadKept(const store::TaskId& task, store::KeptState state) override {
+    return inner_.LoadKept(task, state);
+  }
+  absl::StatusOr<std::vector<store::QueueHead>> LoadQueueHeads(const store::TaskId& task) override {
+    return inner_.LoadQueueHeads(task);
+  }
+  absl::StatusOr<std::vector<store::KeptRecord>> LoadQueues(const store::TaskId& task,
+                                                            absl::Span<const std::string> keys,
+                                                            int64_t limit) override {
+    return inner_.LoadQueues(task, keys, limit);
+  }
+  absl::StatusOr<std::vector<store::KeptRecord>> LoadRequested(std::string_view group,
+                                                               absl::Span<const int32_t> partitions,
+                                                               int64_t limit) override {
+    return inner_.LoadRequested(group, partitions, limit);
+  }
+  absl::StatusOr<std::vector<store::Timer>> LoadTimers(const store::TaskId& task, int64_t limit) override {
+    return inner_.LoadTimers(task, limit);
+  }
+  absl::StatusOr<int64_t> PruneRequests(absl::Time before, int64_t limit) override {
+    return inner_.PruneRequests(before, limit);
+  }
+
+ private:
+  store::Session& inner_;
+};
+
+}  // namespace tradewind::testing
