@@ -2,25 +2,25 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <optional>
-#include <thread>
 #include <vector>
 
 #include "grpcpp/impl/service_type.h"
 
+#include "tradewind/app/admin_service.h"
+#include "tradewind/app/group_runner.h"
 #include "tradewind/app/kafka_start.h"
 #include "tradewind/app/logger.h"
 #include "tradewind/app/process.h"
 #include "tradewind/app/shutdown.h"
 #include "tradewind/bus/envelope.h"
 #include "tradewind/bus/kafka_config.h"
-#include "tradewind/bus/kafka_sink.h"
-#include "tradewind/bus/kafka_source.h"
 #include "tradewind/rpc/server.h"
 #include "tradewind/runtime/worker.h"
-#include "tradewind/store/sqlite_store.h"
+#include "tradewind/store/open_store.h"
 #include "tradewind/telemetry/logger.h"
 #include "tradewind/telemetry/metrics.h"
 
@@ -36,7 +36,7 @@ struct Settings {
   telemetry::MetricsConfig metrics;
   rpc::ServerConfig grpc;
   bus::KafkaConfig kafka;
-  store::SqliteConfig store;
+  store::StoreConfig store;
   runtime::WorkerConfig runtime;
 };
 
@@ -44,11 +44,14 @@ struct Settings {
 
 class App::Impl {
  public:
-  Impl(std::string name, int argc, char** argv) : group_(std::move(name)), argc_(argc), argv_(argv) {}
+  Impl(const std::string& name, int argc, char** argv)
+      : group_(name), effects_(name + ".effects"), argc_(argc), argv_(argv) {}
 
   int Run();
 
   runtime::Group group_;
+  // A group of their own, so that a slow outside world holds up nobody's state.
+  runtime::Group effects_;
   Settings settings_;
   std::vector<std::function<void(config::Schema&)>> describers_;
   // Full name of each gRPC service and how it is made.
@@ -61,8 +64,9 @@ class App::Impl {
   absl::Status OpenStore();
   absl::Status MeetKafka();
   absl::Status StartServer();
-  absl::Status StartWorker();
-  void WorkerThread();
+  absl::Status StartGroups();
+  // Those that have something to read.
+  std::vector<const runtime::Group*> Groups() const;
   EventFeed& FeedOf(std::string_view topic);
   int Stop();
 
@@ -71,7 +75,6 @@ class App::Impl {
   std::optional<ShutdownSignal> shutdown_;
   std::unique_ptr<telemetry::MetricsServer> metrics_;
   std::unique_ptr<store::Store> store_;
-  std::unique_ptr<store::Session> session_;
   std::string cluster_id_;
   // By full topic name.
   std::map<std::string, int32_t> partition_counts_;
@@ -79,15 +82,35 @@ class App::Impl {
   std::vector<std::unique_ptr<grpc::Service>> services_;
   std::vector<std::function<void()>> drain_callbacks_;
   std::unique_ptr<rpc::Server> server_;
-  std::unique_ptr<bus::KafkaSink> events_;
-  std::unique_ptr<bus::KafkaSink> replies_;
-  std::unique_ptr<runtime::Worker> worker_;
-  std::thread worker_thread_;
-  // Written by the worker's thread before it asks for the shutdown, read after it was joined.
-  absl::Status worker_result_;
+  std::vector<std::unique_ptr<GroupRunner>> runners_;
 };
 
-App::App(std::string name, int argc, char** argv) : impl_(std::make_unique<Impl>(std::move(name), argc, argv)) {}
+Subscription& Subscription::Attempts(int32_t most) {
+  group_.FindToChange(type_)->max_attempts = std::max(most, 1);
+  return *this;
+}
+
+Subscription& Subscription::PassOverDead() {
+  group_.FindToChange(type_)->pass_over_dead = true;
+  return *this;
+}
+
+Subscription& Subscription::Inbox() {
+  group_.FindToChange(type_)->inbox = true;
+  return *this;
+}
+
+EffectSubscription& EffectSubscription::Concurrency(int32_t most) {
+  group_.FindToChange(type_)->concurrency = std::max(most, 1);
+  return *this;
+}
+
+EffectSubscription& EffectSubscription::Timeout(absl::Duration timeout) {
+  group_.FindToChange(type_)->timeout = timeout;
+  return *this;
+}
+
+App::App(std::string name, int argc, char** argv) : impl_(std::make_unique<Impl>(name, argc, argv)) {}
 App::~App() = default;
 App::App(App&&) noexcept = default;
 
@@ -106,6 +129,7 @@ void App::Serve(std::string full_name, MakeService make) {
 }
 
 runtime::Group& App::group() { return impl_->group_; }
+runtime::Group& App::effects() { return impl_->effects_; }
 
 int App::Run() { return impl_->Run(); }
 
@@ -160,35 +184,31 @@ int App::Impl::Run() {
 }
 
 absl::Status App::Impl::Start() {
-  if (!group_.status().ok()) return group_.status();
+  for (const runtime::Group* group : {&group_, &effects_}) {
+    if (!group->status().ok()) return group->status();
+  }
   auto metrics = telemetry::MetricsServer::Start(settings_.metrics);
   if (!metrics.ok()) return metrics.status();
   metrics_ = *std::move(metrics);
-  for (const auto step : {&Impl::OpenStore, &Impl::MeetKafka, &Impl::StartServer, &Impl::StartWorker}) {
+  for (const auto step : {&Impl::OpenStore, &Impl::MeetKafka, &Impl::StartServer, &Impl::StartGroups}) {
     if (absl::Status done = (this->*step)(); !done.ok()) return done;
   }
   return absl::OkStatus();
 }
 
 absl::Status App::Impl::OpenStore() {
-  auto store = store::OpenSqliteStore(settings_.store, group_.name());
+  auto store = store::OpenStore(settings_.store, group_.name());
   if (!store.ok()) return store.status();
   store_ = *std::move(store);
-  auto session = store_->OpenSession();
-  if (!session.ok()) return session.status();
-  session_ = *std::move(session);
-  auto dead = store_->reader().CountKept(store::KeptState::kDead);
-  if (!dead.ok()) return dead.status();
-  telemetry::NewGauge("tradewind_dead_records", "Messages in the store that are kept as dead.",
-                      {{"group", group_.name()}})
-      .Set(static_cast<double>(*dead));
   return absl::OkStatus();
 }
 
 absl::Status App::Impl::MeetKafka() {
   std::vector<std::string> topics;
-  for (const auto* names : {&group_.input_topics(), &group_.output_topics()}) {
-    for (const std::string& name : *names) topics.push_back(bus::FullTopic(settings_.kafka, name));
+  for (const runtime::Group* group : Groups()) {
+    for (const auto* names : {&group->input_topics(), &group->output_topics()}) {
+      for (const std::string& name : *names) topics.push_back(bus::FullTopic(settings_.kafka, name));
+    }
   }
   for (const std::string_view name : {bus::kRepliesTopic, bus::kDeadTopic}) {
     topics.push_back(bus::FullTopic(settings_.kafka, name));
@@ -197,14 +217,15 @@ absl::Status App::Impl::MeetKafka() {
   if (!mesh.ok()) return mesh.status();
   cluster_id_ = std::move(mesh->cluster_id);
   partition_counts_ = std::move(mesh->partition_counts);
-  return CheckCopartitioned(group_.name(), [this] {
+  for (const runtime::Group* group : Groups()) {
     std::map<std::string, int32_t> inputs;
-    for (const std::string& name : group_.input_topics()) {
+    for (const std::string& name : group->input_topics()) {
       const std::string full = bus::FullTopic(settings_.kafka, name);
       inputs[full] = partition_counts_.at(full);
     }
-    return inputs;
-  }());
+    if (absl::Status checked = CheckCopartitioned(group->name(), inputs); !checked.ok()) return checked;
+  }
+  return absl::OkStatus();
 }
 
 EventFeed& App::Impl::FeedOf(std::string_view topic) {
@@ -238,70 +259,51 @@ absl::Status App::Impl::StartServer() {
     return absl::UnavailableError(error.what());
   }
   if (settings_.grpc.address.empty()) return absl::OkStatus();
+  services_.push_back(std::make_unique<AdminService>(*store_));
+  parts.services.push_back(services_.back().get());
+  parts.listed_services.emplace_back(mesh::v1::AdminService::service_full_name());
   auto server = rpc::Server::Start(settings_.grpc, parts);
   if (!server.ok()) return server.status();
   server_ = *std::move(server);
   return absl::OkStatus();
 }
 
-absl::Status App::Impl::StartWorker() {
-  const std::string client_id = "tradewind-" + group_.name();
-  auto events = bus::KafkaSink::Create(settings_.kafka, {.client_id = client_id + "-outbox", .gapless = true});
-  if (!events.ok()) return events.status();
-  events_ = *std::move(events);
-  auto replies = bus::KafkaSink::Create(
-      settings_.kafka,
-      {.client_id = client_id + "-replies", .delivery_timeout = absl::Seconds(5), .all_acknowledge = false});
-  if (!replies.ok()) return replies.status();
-  replies_ = *std::move(replies);
-
-  bus::KafkaSourceOptions source{.client_id = client_id,
-                                 .group = bus::FullTopic(settings_.kafka, group_.name()),
-                                 .lead_topic = bus::FullTopic(settings_.kafka, group_.lead_topic())};
-  for (const std::string& name : group_.input_topics()) {
-    if (name != group_.lead_topic()) source.other_topics.push_back(bus::FullTopic(settings_.kafka, name));
+std::vector<const runtime::Group*> App::Impl::Groups() const {
+  std::vector<const runtime::Group*> groups;
+  for (const runtime::Group* group : {&group_, &effects_}) {
+    if (!group->input_topics().empty()) groups.push_back(group);
   }
-  worker_ = std::make_unique<runtime::Worker>(
-      runtime::WorkerPorts{.group = &group_,
-                           .session = session_.get(),
-                           .store_id = store_->id(),
-                           .cluster_id = cluster_id_,
-                           .topic_prefix = settings_.kafka.topic_prefix,
-                           .partition_counts = partition_counts_,
-                           .make_source = [this, source](bus::AssignmentListener& listener)
-                               -> absl::StatusOr<std::unique_ptr<bus::EventSource>> {
-                             auto made = bus::KafkaSource::Create(settings_.kafka, source, listener);
-                             if (!made.ok()) return made.status();
-                             return *std::move(made);
-                           },
-                           .events = events_.get(),
-                           .replies = replies_.get()},
-      settings_.runtime);
-  worker_thread_ = std::thread(&Impl::WorkerThread, this);
-  while (!worker_->ready()) {
+  return groups;
+}
+
+absl::Status App::Impl::StartGroups() {
+  const GroupRunner::Surroundings surroundings{settings_.kafka, settings_.runtime, *store_, cluster_id_,
+                                               partition_counts_};
+  for (const runtime::Group* group : Groups()) {
+    auto runner = GroupRunner::Start(*group, surroundings, [this] { shutdown_->Request(); });
+    if (!runner.ok()) return runner.status();
+    runners_.push_back(*std::move(runner));
+  }
+  const auto ready = [](const auto& runner) { return runner->ready(); };
+  while (!std::all_of(runners_.begin(), runners_.end(), ready)) {
     if (shutdown_->WaitFor(absl::Milliseconds(10))) break;
   }
   if (server_ != nullptr) server_->SetServing(true);
   return absl::OkStatus();
 }
 
-void App::Impl::WorkerThread() {
-  worker_result_ = worker_->Run();
-  if (!worker_result_.ok()) kLog.Error(std::string(worker_result_.message()));
-  shutdown_->Request();
-}
-
 int App::Impl::Stop() {
   kLog.Info("stopping");
   StartWatchdog(kShutdownDeadline);
   if (server_ != nullptr) server_->SetServing(false);
-  worker_->Stop();
-  worker_thread_.join();
+  for (const auto& runner : runners_) runner->Stop();
+  bool failed = false;
+  for (const auto& runner : runners_) failed = !runner->Join().ok() || failed;
   for (const auto& callback : drain_callbacks_) callback();
   if (server_ != nullptr) server_->Shutdown(kCallDeadline);
   feeds_.clear();
   kLog.Info("stopped");
-  return worker_result_.ok() ? 0 : 1;
+  return failed ? 1 : 0;
 }
 
 }  // namespace tradewind

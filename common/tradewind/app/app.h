@@ -25,6 +25,7 @@
 #include "tradewind/app/event_feed.h"
 #include "tradewind/config/config.h"
 #include "tradewind/runtime/context.h"
+#include "tradewind/runtime/effect_context.h"
 #include "tradewind/runtime/group.h"
 #include "tradewind/runtime/outcome.h"
 #include "tradewind/store/store.h"
@@ -38,10 +39,60 @@ namespace tradewind {
 using runtime::Ack;
 using runtime::Context;
 using runtime::Dead;
+using runtime::EffectContext;
 using runtime::Loaded;
 using runtime::Outcome;
 using runtime::Reject;
 using runtime::Retry;
+
+// Settings of what an App was told to handle. Refers to the App; use it before Run.
+//
+//   app.On<PaymentFailed>(handler).Attempts(3).PassOverDead();
+class Subscription {
+ public:
+  Subscription(runtime::Group& group, std::string type) : group_(group), type_(std::move(type)) {}
+
+  // How often a message may fail before it is dead, at least 1; without it the setting runtime.max_attempts holds.
+  Subscription& Attempts(int32_t most);
+  // A message that is dead does not hold back its key: it is kept and announced, and the next one goes on.
+  Subscription& PassOverDead();
+  // Takes the events under another key, in the order of that key, through a topic of the group's own
+  // ("<group>.rekeyed.v1"): for state that belongs to something else than what the event is about.
+  //
+  //   app.On<OrderConfirmed>(handler).KeyedBy(&OrderConfirmed::user_id);
+  template <typename Event>
+  Subscription& KeyedBy(const std::string& (Event::*field)() const) {
+    group_.Rekey(Event::descriptor()->full_name(), [field](const google::protobuf::Message& event) {
+      return (static_cast<const Event&>(event).*field)();
+    });
+    return *this;
+  }
+  // For events that come from outside the mesh: one is taken once for each ce_source and ce_id within the setting
+  // runtime.request_retention. Events of the mesh are recognised by their place in the chain and need none.
+  Subscription& Inbox();
+
+ protected:
+  runtime::Group& group_;
+  const std::string type_;
+};
+
+class EffectSubscription : public Subscription {
+ public:
+  using Subscription::Subscription;
+
+  EffectSubscription& Attempts(int32_t most) {
+    Subscription::Attempts(most);
+    return *this;
+  }
+  EffectSubscription& PassOverDead() {
+    Subscription::PassOverDead();
+    return *this;
+  }
+  // How many run at once in each task, 16 without it; over all tasks the setting runtime.effect_threads holds.
+  EffectSubscription& Concurrency(int32_t most);
+  // How long an attempt may take, 30 seconds without it. See EffectContext::deadline.
+  EffectSubscription& Timeout(absl::Duration timeout);
+};
 
 // The command types of a decider, and the event types it may emit.
 template <typename... Messages>
@@ -62,9 +113,36 @@ class App {
   // Subscribes to an event type. `handler`: Outcome(const Event&, Context&); a thrown exception is a Retry.
   // `Emits` lists the event types it may emit.
   template <typename Event, typename... Emits, typename Function>
-  void On(Function handler) {
+  Subscription On(Function handler) {
     group().Add(Wrap<Event>(std::move(handler), nullptr));
     (group().AddOutput(Emits::descriptor()), ...);
+    return {group(), Event::descriptor()->full_name()};
+  }
+
+  // Handles what Context::SetTimer sends. `handler`: Outcome(const Message&, Context&).
+  template <typename Message, typename... Emits, typename Function>
+  Subscription OnTimer(Function handler) {
+    group().AddTimer(Wrap<Message>(std::move(handler), nullptr));
+    (group().AddOutput(Emits::descriptor()), ...);
+    return {group(), Message::descriptor()->full_name()};
+  }
+
+  // Does something outside the mesh for each event: `handler`: Outcome(const Event&, EffectContext&), called on a
+  // thread of its own, for many keys at once and for one key in order, at least once. Effects are a consumer group of
+  // their own, "<name>.effects". `Emits` lists the event types that EffectContext::Emit may be given.
+  //
+  //   app.OnEffect<OrderConfirmed>([&](const OrderConfirmed& event, tradewind::EffectContext& context) {
+  //     return mailer.Send(event, context.idempotency_key(), context.deadline()) ? Ack() : Retry({}, "no answer");
+  //   }).Concurrency(64);
+  template <typename Event, typename... Emits, typename Function>
+  EffectSubscription OnEffect(Function handler) {
+    effects().AddEffect(
+        {.effect = [handler = std::move(handler)](
+                       const google::protobuf::Message& message,
+                       EffectContext& context) { return handler(static_cast<const Event&>(message), context); },
+         .prototype = &Event::default_instance()});
+    (effects().AddOutput(Emits::descriptor()), ...);
+    return {effects(), Event::descriptor()->full_name()};
   }
 
   // An aggregate that answers commands. A Decider has
@@ -133,6 +211,7 @@ class App {
 
   void Serve(std::string full_name, MakeService make);
   runtime::Group& group();
+  runtime::Group& effects();
 
   class Impl;
   std::unique_ptr<Impl> impl_;

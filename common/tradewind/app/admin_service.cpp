@@ -1,0 +1,151 @@
+#include "tradewind/app/admin_service.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <string>
+#include <vector>
+
+#include "google/protobuf/util/time_util.h"
+
+#include "tradewind/errors/problem.h"
+#include "tradewind/rpc/errors.h"
+
+namespace tradewind {
+namespace {
+
+constexpr int32_t kDefaultPage = 50;
+constexpr int32_t kMaxPage = 1000;
+
+grpc::Status InvalidField(std::string field, std::string description) {
+  return rpc::ToGrpcStatus(errors::InvalidFields({{std::move(field), std::move(description)}}));
+}
+
+store::KeptFilter ToStore(const mesh::v1::ParkedFilter& filter) {
+  store::KeptFilter chosen;
+  if (filter.id() != 0) chosen.id = filter.id();
+  if (!filter.key().empty()) chosen.key = filter.key();
+  if (!filter.type().empty()) chosen.type = filter.type();
+  if (filter.state() != mesh::v1::PARKED_STATE_UNSPECIFIED)
+    chosen.state = static_cast<store::KeptState>(filter.state());
+  return chosen;
+}
+
+mesh::v1::ParkedRecord ToProto(const store::KeptRecord& kept) {
+  mesh::v1::ParkedRecord record;
+  record.set_id(kept.id);
+  // Both number their values alike.
+  record.set_state(static_cast<mesh::v1::ParkedState>(kept.state));
+  record.set_requested(static_cast<mesh::v1::ParkedAction>(kept.requested));
+  record.set_waiting(kept.state == store::KeptState::kParked && kept.due == absl::UnixEpoch());
+  record.set_holds_key(kept.queued);
+  record.set_group(kept.task.group);
+  record.set_partition(kept.task.partition);
+  record.set_key(kept.key);
+  record.set_type(kept.type);
+  record.set_reason(kept.reason);
+  record.set_attempts(kept.attempts);
+  if (kept.state == store::KeptState::kParked && !record.waiting()) {
+    *record.mutable_retry_time() =
+        google::protobuf::util::TimeUtil::MillisecondsToTimestamp(absl::ToUnixMillis(kept.due));
+  }
+  record.mutable_record()->ParseFromString(kept.record);
+  return record;
+}
+
+// A page token is the id of the last record of the page before.
+bool ParseToken(const std::string& token, int64_t& after) {
+  if (token.empty()) return true;
+  const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), after);
+  return error == std::errc() && end == token.data() + token.size();
+}
+
+grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context, const grpc::Status& status) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(status);
+  return reactor;
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* AdminService::ListParked(grpc::CallbackServerContext* context,
+                                                   const mesh::v1::ListParkedRequest* request,
+                                                   mesh::v1::ListParkedResponse* response) {
+  return Finish(context, List(*request, *response));
+}
+
+grpc::ServerUnaryReactor* AdminService::GetParked(grpc::CallbackServerContext* context,
+                                                  const mesh::v1::GetParkedRequest* request,
+                                                  mesh::v1::ParkedRecord* response) {
+  return Finish(context, Get(*request, *response));
+}
+
+grpc::ServerUnaryReactor* AdminService::RetryParked(grpc::CallbackServerContext* context,
+                                                    const mesh::v1::RetryParkedRequest* request,
+                                                    mesh::v1::RetryParkedResponse* response) {
+  int64_t count = 0;
+  const grpc::Status status = Request(request->filter(), request->all(), store::KeptAction::kRetry, count);
+  response->set_count(count);
+  return Finish(context, status);
+}
+
+grpc::ServerUnaryReactor* AdminService::SkipParked(grpc::CallbackServerContext* context,
+                                                   const mesh::v1::SkipParkedRequest* request,
+                                                   mesh::v1::SkipParkedResponse* response) {
+  int64_t count = 0;
+  const grpc::Status status = Request(request->filter(), request->all(), store::KeptAction::kSkip, count);
+  response->set_count(count);
+  return Finish(context, status);
+}
+
+grpc::Status AdminService::List(const mesh::v1::ListParkedRequest& request, mesh::v1::ListParkedResponse& response) {
+  if (request.page_size() < 0 || request.page_size() > kMaxPage) {
+    return InvalidField("page_size", fmt::format("is {}: it may be 0 to {}", request.page_size(), kMaxPage));
+  }
+  int64_t after = 0;
+  if (!ParseToken(request.page_token(), after)) {
+    return InvalidField("page_token", "is not one that ListParked gave; leave it empty to start over");
+  }
+  const int32_t size = request.page_size() == 0 ? kDefaultPage : request.page_size();
+  const auto kept = store_.reader().ListKept(ToStore(request.filter()), after, size);
+  if (!kept.ok()) return rpc::FromStoreError(kept.status());
+  for (const store::KeptRecord& one : *kept) {
+    mesh::v1::ParkedRecord& record = *response.add_records();
+    record = ToProto(one);
+    record.mutable_record()->clear_value();
+    record.mutable_record()->clear_headers();
+  }
+  if (kept->size() == static_cast<size_t>(size)) response.set_next_page_token(std::to_string(kept->back().id));
+  return grpc::Status::OK;
+}
+
+grpc::Status AdminService::Get(const mesh::v1::GetParkedRequest& request, mesh::v1::ParkedRecord& response) {
+  const auto kept = store_.reader().ListKept({.id = request.id()}, 0, 1);
+  if (!kept.ok()) return rpc::FromStoreError(kept.status());
+  if (kept->empty()) return rpc::ToGrpcStatus(errors::NotFound("parked record", std::to_string(request.id())));
+  response = ToProto(kept->front());
+  return grpc::Status::OK;
+}
+
+grpc::Status AdminService::Request(const mesh::v1::ParkedFilter& filter, bool all, store::KeptAction action,
+                                   int64_t& count) {
+  const store::KeptFilter chosen = ToStore(filter);
+  if (!all && !chosen.id && !chosen.key && !chosen.type && !chosen.state) {
+    return InvalidField("filter", "is empty: say which records, or set `all`");
+  }
+  std::vector<store::KeptState> states = {store::KeptState::kDead, store::KeptState::kParked};
+  if (chosen.id) states.push_back(store::KeptState::kHeld);
+  if (chosen.state) states = {*chosen.state};
+  for (const store::KeptState state : states) {
+    store::KeptFilter one = chosen;
+    one.state = state;
+    // What waits behind another record of its key has not failed: it can be skipped by name, and not be retried.
+    one.failed_only = !chosen.id || action == store::KeptAction::kRetry;
+    const auto noted = store_.Request(one, action);
+    if (!noted.ok()) return rpc::FromStoreError(noted.status());
+    count += *noted;
+  }
+  return grpc::Status::OK;
+}
+
+}  // namespace tradewind
