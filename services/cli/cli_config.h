@@ -23,7 +23,7 @@ struct CliConfig {
   std::string gateway = "127.0.0.1:50051";
   // Descriptor set that events are decoded with.
   std::string descriptors;
-  // host:port of the gRPC health of each service.
+  // host:port of the gRPC of each service, for its health and its parked records.
   std::map<std::string, std::string> services = {
       {"gateway", "127.0.0.1:50051"},
       {"user", "127.0.0.1:50052"},

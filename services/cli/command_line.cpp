@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "services/cli/parked_command_line.h"
 #include "services/cli/session.h"
 #include "services/cli/text.h"
 
@@ -28,6 +29,7 @@ Exit codes: 0 all is well; 1 something is not well, did not come in time or coul
 struct Targets {
   DemoOptions demo;
   double demo_timeout_s = absl::ToDoubleSeconds(demo.timeout);
+  ParkedArguments parked;
   StatusOptions status;
   double status_timeout_s = absl::ToDoubleSeconds(status.timeout);
   TailOptions tail;
@@ -81,7 +83,8 @@ void AddDemo(CLI::App& app, Targets& targets) {
 
 void AddStatus(CLI::App& app, Targets& targets) {
   CLI::App* verb = app.add_subcommand(
-      "status", "Show the health of the services and of Kafka, and each consumer group's lag and dead events.");
+      "status",
+      "Show the health of the services and of Kafka, and each consumer group's lag and what it has set aside.");
   verb->add_option("--timeout", targets.status_timeout_s, "Seconds for each service to answer")
       ->check(CLI::Range(0.1, 3600.0))
       ->capture_default_str();
@@ -112,6 +115,9 @@ VerbOptions Chosen(const CLI::App& app, const CLI::App& verb, Targets targets) {
     targets.demo.timeout = absl::Seconds(targets.demo_timeout_s);
     return targets.demo;
   }
+  if (verb.get_name() == "parked") {
+    return targets.parked.Chosen(verb);
+  }
   if (verb.get_name() == "status") {
     targets.status.timeout = absl::Seconds(targets.status_timeout_s);
     return targets.status;
@@ -129,24 +135,38 @@ VerbOptions Chosen(const CLI::App& app, const CLI::App& verb, Targets targets) {
   return targets.tail;
 }
 
-// One line for a mistake, with the verb that was probably meant.
-std::string Explain(const CLI::App& app, const std::vector<std::string>& arguments, const CLI::ParseError& error) {
+std::vector<std::string> VerbsOf(const CLI::App& app) {
   std::vector<std::string> verbs;
   for (const CLI::App* verb : app.get_subcommands({})) {
     verbs.push_back(verb->get_name());
   }
-  if (arguments.empty()) {
-    return fmt::format("say what to do: {}; see tradewind --help", fmt::join(verbs, ", "));
+  return verbs;
+}
+
+// One line for a mistake, with the verb that was probably meant.
+std::string Explain(const CLI::App& app, const std::vector<std::string>& arguments, const CLI::ParseError& error) {
+  // The words up to the last verb, `at` being that one's parser.
+  std::string typed;
+  const CLI::App* at = &app;
+  for (const std::string& argument : arguments) {
+    const std::vector<std::string> verbs = VerbsOf(*at);
+    if (verbs.empty() || argument.starts_with("-")) {
+      return fmt::format("{}; see tradewind {}--help", error.what(), typed);
+    }
+    if (std::find(verbs.begin(), verbs.end(), argument) == verbs.end()) {
+      const std::vector<std::string> near = NearNames(argument, verbs);
+      return fmt::format("there is no verb '{}{}'; {}", typed, Printable(argument),
+                         near.empty() ? fmt::format("verbs are {}", fmt::join(verbs, ", "))
+                                      : fmt::format("did you mean {}?", near.front()));
+    }
+    at = at->get_subcommand(argument);
+    typed += argument + " ";
   }
-  const std::string& first = arguments.front();
-  if (first.starts_with("-") || std::find(verbs.begin(), verbs.end(), first) != verbs.end()) {
-    const std::string where = app.get_subcommands().empty() ? "" : app.get_subcommands().front()->get_name() + " ";
-    return fmt::format("{}; see tradewind {}--help", error.what(), where);
+  const std::vector<std::string> verbs = VerbsOf(*at);
+  if (verbs.empty()) {
+    return fmt::format("{}; see tradewind {}--help", error.what(), typed);
   }
-  const std::vector<std::string> near = NearNames(first, verbs);
-  return fmt::format("there is no verb '{}'; {}", Printable(first),
-                     near.empty() ? fmt::format("verbs are {}", fmt::join(verbs, ", "))
-                                  : fmt::format("did you mean {}?", near.front()));
+  return fmt::format("say what to do: {}{}; see tradewind {}--help", typed, fmt::join(verbs, ", "), typed);
 }
 
 }  // namespace
@@ -166,11 +186,15 @@ CommandLine ParseCommandLine(int argc, const char* const* argv) {
   app.add_flag("--version", version, "Print the version and exit");
   Targets targets;
   AddDemo(app, targets);
+  targets.parked.AddTo(app);
   AddStatus(app, targets);
   AddTail(app, targets);
   AddTopics(app, targets);
   for (CLI::App* verb : app.get_subcommands({})) {
     verb->footer(kFooter);
+    for (CLI::App* subverb : verb->get_subcommands({})) {
+      subverb->footer(kFooter);
+    }
   }
   try {
     // CLI11 takes them last first.

@@ -8,13 +8,15 @@
 #include <vector>
 
 #include "services/cli/demo.h"
+#include "services/cli/parked.h"
 #include "services/cli/status.h"
 #include "services/cli/tail.h"
 #include "services/cli/topics.h"
 
 namespace tradewind::cli {
 
-using VerbOptions = std::variant<DemoOptions, StatusOptions, TailOptions, TopicsOptions>;
+using VerbOptions = std::variant<DemoOptions, ParkedListOptions, ParkedRequestOptions, ParkedShowOptions, StatusOptions,
+                                 TailOptions, TopicsOptions>;
 
 struct CommandLine {
   // --config, --section.field=value and the words that every executable has (--version, --check-config,

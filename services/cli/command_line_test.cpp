@@ -79,7 +79,7 @@ TEST(CommandLine, LeavesTheGeneralWordsToTheSettings) {
 TEST(CommandLine, HelpListsTheVerbsAndTheExitCodes) {
   const CommandLine line = Parse({"--help"});
   EXPECT_EQ(line.exit_code, 0);
-  for (const char* word : {"demo", "status", "tail", "topics", "Exit codes"}) {
+  for (const char* word : {"demo", "parked", "status", "tail", "topics", "Exit codes"}) {
     EXPECT_THAT(line.output, HasSubstr(word));
   }
 }
@@ -90,20 +90,90 @@ TEST(CommandLine, HelpOfAVerbListsItsOptions) {
   EXPECT_THAT(line.output, HasSubstr("--until-end"));
 }
 
+// What is said of a line that is wrong.
+std::string Mistake(std::vector<const char*> arguments) {
+  const CommandLine line = Parse(std::move(arguments));
+  EXPECT_EQ(line.exit_code, 2);
+  EXPECT_FALSE(line.verb.has_value());
+  EXPECT_EQ(line.output.find('\n'), line.output.size() - 1) << line.output;
+  return line.output;
+}
+
 TEST(CommandLine, ExplainsAMistakeInOneLine) {
-  const auto mistake = [](std::vector<const char*> arguments) {
-    const CommandLine line = Parse(std::move(arguments));
-    EXPECT_EQ(line.exit_code, 2);
-    EXPECT_FALSE(line.verb.has_value());
-    EXPECT_EQ(line.output.find('\n'), line.output.size() - 1) << line.output;
-    return line.output;
-  };
-  EXPECT_THAT(mistake({"tial"}), HasSubstr("did you mean tail?"));
-  EXPECT_THAT(mistake({"frobnicate"}), HasSubstr("verbs are demo, status, tail, topics"));
-  EXPECT_THAT(mistake({}), HasSubstr("--help"));
-  EXPECT_THAT(mistake({"demo", "--orders", "0"}), HasSubstr("--orders"));
-  EXPECT_THAT(mistake({"demo", "--ordres", "1"}), HasSubstr("--ordres"));
-  EXPECT_THAT(mistake({"tail", "--count", "x"}), HasSubstr("--count"));
+  EXPECT_THAT(Mistake({"tial"}), HasSubstr("did you mean tail?"));
+  EXPECT_THAT(Mistake({"frobnicate"}), HasSubstr("verbs are demo, parked, status, tail, topics"));
+  EXPECT_THAT(Mistake({}), HasSubstr("--help"));
+  EXPECT_THAT(Mistake({"demo", "--orders", "0"}), HasSubstr("--orders"));
+  EXPECT_THAT(Mistake({"demo", "--ordres", "1"}), HasSubstr("--ordres"));
+  EXPECT_THAT(Mistake({"tail", "--count", "x"}), HasSubstr("--count"));
+  EXPECT_THAT(Mistake({"tail", "--count", "x"}), HasSubstr("see tradewind tail --help"));
+}
+
+TEST(ParkedCommandLine, ReadsTheOptionsOfList) {
+  const auto bare = OptionsOf<ParkedListOptions>(Parse({"parked", "list"}));
+  EXPECT_EQ(bare.service, std::nullopt);
+  EXPECT_TRUE(bare.query.empty());
+  EXPECT_EQ(bare.limit, 100);
+  EXPECT_FALSE(bare.json);
+  const auto options =
+      OptionsOf<ParkedListOptions>(Parse({"parked", "list", "order", "--key", "a\\xff.b", "--type=T", "--state", "held",
+                                          "--limit", "3", "--timeout=2", "--json"}));
+  EXPECT_EQ(options.service, "order");
+  EXPECT_EQ(options.query.key, "a\xff.b");
+  EXPECT_EQ(options.query.type, "T");
+  EXPECT_EQ(options.query.state, "held");
+  EXPECT_EQ(options.limit, 3);
+  EXPECT_EQ(options.timeout, absl::Seconds(2));
+  EXPECT_TRUE(options.json);
+}
+
+TEST(ParkedCommandLine, ReadsTheOptionsOfShow) {
+  const auto options = OptionsOf<ParkedShowOptions>(Parse({"parked", "show", "order", "12", "--json"}));
+  EXPECT_EQ(options.service, "order");
+  EXPECT_EQ(options.id, 12);
+  EXPECT_TRUE(options.json);
+}
+
+TEST(ParkedCommandLine, ReadsTheOptionsOfRetryAndSkip) {
+  const auto retry = OptionsOf<ParkedRequestOptions>(Parse({"parked", "retry", "order", "--id", "12"}));
+  EXPECT_EQ(retry.verb, ParkedVerb::kRetry);
+  EXPECT_EQ(retry.service, "order");
+  EXPECT_EQ(retry.query.id, 12);
+  EXPECT_EQ(retry.wait, absl::Seconds(5));
+  const auto skip =
+      OptionsOf<ParkedRequestOptions>(Parse({"parked", "skip", "--key", "k", "--state=dead", "--wait", "0"}));
+  EXPECT_EQ(skip.verb, ParkedVerb::kSkip);
+  EXPECT_EQ(skip.service, std::nullopt);
+  EXPECT_EQ(skip.query.key, "k");
+  EXPECT_EQ(skip.query.state, "dead");
+  EXPECT_EQ(skip.wait, absl::ZeroDuration());
+  EXPECT_TRUE(OptionsOf<ParkedRequestOptions>(Parse({"parked", "skip", "user", "--all"})).query.empty());
+}
+
+TEST(ParkedCommandLine, ChoosesNothingByOversight) {
+  EXPECT_THAT(Mistake({"parked", "skip"}),
+              HasSubstr("say which: --id N (with SERVICE), --key K, --type T, --state S, or --all"));
+  EXPECT_THAT(Mistake({"parked", "retry", "order"}), HasSubstr("say which"));
+  EXPECT_THAT(Mistake({"parked", "skip", "--key", ""}), HasSubstr("--key: is empty"));
+  EXPECT_THAT(Mistake({"parked", "skip", "--type="}), HasSubstr("--type"));
+  EXPECT_THAT(Mistake({"parked", "skip", "--key=k", "--all"}), HasSubstr("goes with no other filter"));
+  EXPECT_THAT(Mistake({"parked", "skip", "--id", "3"}), HasSubstr("needs the SERVICE"));
+  EXPECT_THAT(Mistake({"parked", "skip", "order", "--id", "0"}), HasSubstr("--id"));
+}
+
+TEST(ParkedCommandLine, ExplainsAMistakeInOneLine) {
+  EXPECT_THAT(Mistake({"parked", "lst"}), HasSubstr("there is no verb 'parked lst'; did you mean list?"));
+  EXPECT_THAT(Mistake({"parked", "frobnicate"}), HasSubstr("verbs are list, show, retry, skip"));
+  EXPECT_THAT(Mistake({"parked"}), HasSubstr("say what to do: parked list, show, retry, skip"));
+  EXPECT_THAT(Mistake({"parked", "show", "order"}), HasSubstr("see tradewind parked show --help"));
+  EXPECT_THAT(Mistake({"parked", "list", "--state", "ded"}), HasSubstr("dead,parked,held"));
+}
+
+TEST(ParkedCommandLine, HelpOfASubverbListsItsOptions) {
+  const CommandLine line = Parse({"parked", "skip", "--help"});
+  EXPECT_EQ(line.exit_code, 0);
+  EXPECT_THAT(line.output, HasSubstr("--wait"));
+  EXPECT_THAT(Parse({"parked", "--help"}).output, HasSubstr("retry"));
 }
 
 }  // namespace

@@ -46,6 +46,11 @@ int RunVerb(const tradewind::cli::VerbOptions& verb, const Session& session) {
   struct Runner {
     const Session& session;
     int operator()(const tradewind::cli::DemoOptions& options) const { return RunDemo(options, session); }
+    int operator()(const tradewind::cli::ParkedListOptions& options) const { return RunParkedList(options, session); }
+    int operator()(const tradewind::cli::ParkedRequestOptions& options) const {
+      return RunParkedRequest(options, session);
+    }
+    int operator()(const tradewind::cli::ParkedShowOptions& options) const { return RunParkedShow(options, session); }
     int operator()(const tradewind::cli::StatusOptions& options) const { return RunStatus(options, session); }
     int operator()(const tradewind::cli::TailOptions& options) const { return RunTail(options, session); }
     int operator()(const tradewind::cli::TopicsOptions& options) const { return RunTopics(options, session); }

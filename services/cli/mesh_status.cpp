@@ -13,14 +13,7 @@
 namespace tradewind::cli {
 namespace {
 
-constexpr std::string_view kDeadRecords = "tradewind_dead_records";
 using Place = std::pair<std::string, int32_t>;
-
-std::optional<int64_t> CountDead(const std::string& address, absl::Duration timeout) {
-  const auto page = FetchMetrics(address, timeout);
-  const auto dead = page.ok() ? SumSamples(*page, kDeadRecords) : std::nullopt;
-  return dead.has_value() ? std::optional<int64_t>(std::llround(*dead)) : std::nullopt;
-}
 
 std::set<std::string> TopicsWithCommits(absl::Span<const bus::GroupLag> lags) {
   std::set<std::string> topics;
@@ -115,16 +108,28 @@ GroupStatus SumLag(std::string name, absl::Span<const bus::GroupLag> lags, const
   return status;
 }
 
+void ReadMetrics(std::string_view exposition, GroupStatus& group) {
+  const auto count = [&](std::string_view metric) {
+    const auto sum = SumSamples(exposition, metric);
+    return sum.has_value() ? std::optional<int64_t>(std::llround(*sum)) : std::nullopt;
+  };
+  group.dead = count("tradewind_dead_records");
+  group.parked = count("tradewind_parked_records");
+  group.held = count("tradewind_held_records");
+  const auto full = count("tradewind_outbox_full");
+  group.outbox_full = full.has_value() ? std::optional<bool>(*full > 0) : std::nullopt;
+}
+
 MeshStatus GatherStatus(const CliConfig& config, absl::Duration timeout) {
   std::vector<std::future<absl::Status>> answers;
   for (const auto& [name, address] : config.services) {
     answers.push_back(
         std::async(std::launch::async, [address = address, timeout] { return rpc::CheckHealth(address, timeout); }));
   }
-  std::vector<std::future<std::optional<int64_t>>> dead;
+  std::vector<std::future<absl::StatusOr<std::string>>> metrics;
   for (const auto& [name, address] : config.groups) {
-    dead.push_back(
-        std::async(std::launch::async, [address = address, timeout] { return CountDead(address, timeout); }));
+    metrics.push_back(
+        std::async(std::launch::async, [address = address, timeout] { return FetchMetrics(address, timeout); }));
   }
   MeshStatus status;
   GatherKafka(config, status);
@@ -132,8 +137,10 @@ MeshStatus GatherStatus(const CliConfig& config, absl::Duration timeout) {
   for (const auto& [name, address] : config.services) {
     status.services.push_back({.name = name, .address = address, .health = answers[i++].get()});
   }
-  for (size_t group = 0; group < dead.size(); ++group) {
-    status.groups[group].dead = dead[group].get();
+  for (size_t group = 0; group < metrics.size(); ++group) {
+    if (const auto page = metrics[group].get(); page.ok()) {
+      ReadMetrics(*page, status.groups[group]);
+    }
   }
   return status;
 }

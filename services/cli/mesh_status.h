@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -31,8 +32,14 @@ struct GroupStatus {
   int64_t lag = 0;
   // False before the group's first commit.
   bool committed = false;
-  // Events set aside for good; nothing where its service does not tell.
+  // From the service's metrics, each nothing where it does not tell. Given up: a person must decide.
   std::optional<int64_t> dead;
+  // Failed and retried, or waiting behind such a one of their key.
+  std::optional<int64_t> parked;
+  // Behind a gap in their source's chain.
+  std::optional<int64_t> held;
+  // The service reads nothing because what it has published is not yet acknowledged by Kafka.
+  std::optional<bool> outbox_full;
 };
 
 struct MeshStatus {
@@ -49,6 +56,9 @@ struct MeshStatus {
 // group's; in one with some, a partition without one counts whole, `lows` being where it begins.
 GroupStatus SumLag(std::string name, absl::Span<const bus::GroupLag> lags,
                    const std::map<std::pair<std::string, int32_t>, int64_t>& lows);
+
+// Takes over what a service's metrics, as Prometheus reads them, tell of its group.
+void ReadMetrics(std::string_view exposition, GroupStatus& group);
 
 // Asks the services at the same time, each for up to `timeout`, then Kafka. Blocks.
 MeshStatus GatherStatus(const CliConfig& config, absl::Duration timeout);

@@ -34,6 +34,27 @@ TEST(SumLag, IsNeverNegative) {
   EXPECT_EQ(SumLag("g", std::vector<bus::GroupLag>{{"t", 0, 9, 8}}, {}).lag, 0);
 }
 
+TEST(ReadMetrics, TakesWhatThePageTells) {
+  GroupStatus group;
+  ReadMetrics(
+      "tradewind_dead_records{group=\"g\"} 1\ntradewind_parked_records{group=\"g\"} 2\n"
+      "tradewind_held_records{group=\"g\"} 3\ntradewind_outbox_full{group=\"g\"} 1\n",
+      group);
+  EXPECT_EQ(group.dead, 1);
+  EXPECT_EQ(group.parked, 2);
+  EXPECT_EQ(group.held, 3);
+  EXPECT_EQ(group.outbox_full, true);
+}
+
+TEST(ReadMetrics, LeavesOpenWhatThePageDoesNotTell) {
+  GroupStatus group;
+  ReadMetrics("tradewind_dead_records 0\n", group);
+  EXPECT_EQ(group.dead, 0);
+  EXPECT_EQ(group.parked, std::nullopt);
+  EXPECT_EQ(group.held, std::nullopt);
+  EXPECT_EQ(group.outbox_full, std::nullopt);
+}
+
 TEST(MeshStatus, IsWellOnlyWhenEverythingIs) {
   MeshStatus status;
   status.services.push_back({.name = "order", .health = absl::OkStatus()});

@@ -3,10 +3,11 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "services/cli/mesh_status.h"
 #include "services/cli/text.h"
 
 namespace tradewind::cli {
@@ -23,11 +24,24 @@ Table::Cell LagCell(const GroupStatus& group) {
   return group.committed ? Table::Cell(Grouped(group.lag)) : Table::Cell("-", Tone::kDim);
 }
 
-std::string GroupNote(const GroupStatus& group) {
-  if (!group.status.ok()) {
-    return MessageOf(group.status);
+Table::Cell CountCell(std::optional<int64_t> count, Tone tone_of_some) {
+  if (!count.has_value()) {
+    return {"-", Tone::kDim};
   }
-  return group.committed ? "" : "nothing committed yet";
+  return {Grouped(*count), *count > 0 ? tone_of_some : Tone::kPlain};
+}
+
+std::string GroupNote(const GroupStatus& group) {
+  std::vector<std::string> notes;
+  if (!group.status.ok()) {
+    notes.push_back(MessageOf(group.status));
+  } else if (!group.committed) {
+    notes.emplace_back("nothing committed yet");
+  }
+  if (group.outbox_full.value_or(false)) {
+    notes.emplace_back("the outbox is full: waiting for Kafka");
+  }
+  return fmt::format("{}", fmt::join(notes, "; "));
 }
 
 void PrintTables(const MeshStatus& mesh, const Session& session) {
@@ -43,12 +57,10 @@ void PrintTables(const MeshStatus& mesh, const Session& session) {
   services.Print(session.out, session.color);
 
   session.out << '\n';
-  Table groups({{"GROUP"}, {"LAG", true}, {"DEAD", true}, {"NOTE"}});
+  Table groups({{"GROUP"}, {"LAG", true}, {"DEAD", true}, {"PARKED", true}, {"HELD", true}, {"NOTE"}});
   for (const GroupStatus& group : mesh.groups) {
-    const Tone tone = group.dead.value_or(0) > 0 ? Tone::kBad : Tone::kPlain;
-    groups.AddRow({group.name, LagCell(group),
-                   group.dead.has_value() ? Table::Cell(Grouped(*group.dead), tone) : Table::Cell("-", Tone::kDim),
-                   GroupNote(group)});
+    groups.AddRow({group.name, LagCell(group), CountCell(group.dead, Tone::kBad), CountCell(group.parked, Tone::kPlain),
+                   CountCell(group.held, Tone::kBad), GroupNote(group)});
   }
   groups.Print(session.out, session.color);
 }
@@ -75,8 +87,13 @@ void PrintJson(const MeshStatus& mesh, const Session& session) {
     } else if (group.committed) {
       item["lag"] = group.lag;
     }
-    if (group.dead.has_value()) {
-      item["dead"] = *group.dead;
+    for (const auto& [name, count] : {std::pair("dead", group.dead), {"parked", group.parked}, {"held", group.held}}) {
+      if (count.has_value()) {
+        item[name] = *count;
+      }
+    }
+    if (group.outbox_full.has_value()) {
+      item["outbox_full"] = *group.outbox_full;
     }
     json["groups"].push_back(item);
   }
@@ -104,9 +121,13 @@ absl::Status Verdict(const MeshStatus& mesh) {
 
 }  // namespace
 
+void PrintStatus(const MeshStatus& mesh, bool json, const Session& session) {
+  json ? PrintJson(mesh, session) : PrintTables(mesh, session);
+}
+
 int RunStatus(const StatusOptions& options, const Session& session) {
   const MeshStatus mesh = GatherStatus(session.config, options.timeout);
-  options.json ? PrintJson(mesh, session) : PrintTables(mesh, session);
+  PrintStatus(mesh, options.json, session);
   return mesh.well() ? kExitOk : Fail(session, Verdict(mesh));
 }
 

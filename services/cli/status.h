@@ -1,8 +1,10 @@
-// `tradewind status`: whether the services and Kafka are well, and how far the consumer groups are behind.
+// `tradewind status`: whether the services and Kafka are well, how far the consumer groups are behind, and what they
+// have set aside.
 #pragma once
 
 #include "absl/time/time.h"
 
+#include "services/cli/mesh_status.h"
 #include "services/cli/session.h"
 
 namespace tradewind::cli {
@@ -13,8 +15,11 @@ struct StatusOptions {
   bool json = false;
 };
 
-// Returns kExitOk when every service is serving, Kafka answers and every group's lag is known. Lag and dead letters are
-// shown, and do not count as not being well.
+// Returns kExitOk when every service is serving, Kafka answers and every group's lag is known. Lag and what was set
+// aside are shown, and do not count as not being well.
 int RunStatus(const StatusOptions& options, const Session& session);
+
+// Two tables, or one JSON object.
+void PrintStatus(const MeshStatus& mesh, bool json, const Session& session);
 
 }  // namespace tradewind::cli

@@ -1,0 +1,60 @@
+// Asks one service for the records that it has set aside: its mesh.v1.AdminService. Used by `tradewind parked`.
+#pragma once
+
+#include <grpcpp/channel.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+#include "tradewind/mesh/v1/admin.grpc.pb.h"
+
+namespace tradewind::cli {
+
+// Methods block until they are answered. Errors carry the code of the call; their message names the service. One thread
+// at a time.
+class ParkedClient {
+ public:
+  // `address` is the channel's, for messages. `timeout` bounds each call that a method makes.
+  ParkedClient(std::string service, std::string address, std::shared_ptr<grpc::Channel> channel,
+               absl::Duration timeout);
+
+  const std::string& service() const { return service_; }
+
+  struct Listed {
+    // Without values and headers.
+    std::vector<mesh::v1::ParkedRecord> records;
+    // There are more than were asked for.
+    bool more = false;
+  };
+  using Predicate = std::function<bool(const mesh::v1::ParkedRecord&)>;
+  // The oldest `limit` records, over as many pages as they take. Where `wanted` is given, only those for which it is
+  // true count.
+  absl::StatusOr<Listed> List(const mesh::v1::ParkedFilter& filter, size_t limit, const Predicate& wanted = nullptr);
+
+  // With its value and headers. NotFound when it is done with.
+  absl::StatusOr<mesh::v1::ParkedRecord> Get(int64_t id);
+
+  // Returns how many were chosen. An empty filter is refused unless `all` is set.
+  absl::StatusOr<int64_t> Request(mesh::v1::ParkedAction action, const mesh::v1::ParkedFilter& filter, bool all);
+
+  // Waits until nothing is requested of the records that match. False when something still is at `deadline`.
+  absl::StatusOr<bool> AwaitCarriedOut(const mesh::v1::ParkedFilter& filter, absl::Time deadline);
+
+ private:
+  absl::StatusOr<mesh::v1::ListParkedResponse> Page(const mesh::v1::ListParkedRequest& request);
+  absl::Status Failure(const grpc::Status& status) const;
+
+  const std::string service_;
+  const std::string address_;
+  const std::shared_ptr<grpc::Channel> channel_;
+  const absl::Duration timeout_;
+  const std::unique_ptr<mesh::v1::AdminService::Stub> stub_;
+};
+
+}  // namespace tradewind::cli
