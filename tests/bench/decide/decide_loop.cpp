@@ -21,6 +21,7 @@
 #include "tests/bench/decide/measured.h"
 #include "tests/bench/decide/memory_bus.h"
 #include "tests/bench/decide/workload.h"
+#include "tests/bench/must.h"
 #include "tradewind/bus/envelope.h"
 #include "tradewind/bus/kafka_admin.h"
 #include "tradewind/bus/kafka_sink.h"
@@ -50,21 +51,6 @@ struct Options {
   std::string brokers;
   Workload workload;
 };
-
-[[noreturn]] void Die(const std::string& what) {
-  std::fprintf(stderr, "decide loop: %s\n", what.c_str());
-  std::_Exit(1);
-}
-
-void Check(const absl::Status& status, const char* what) {
-  if (!status.ok()) Die(fmt::format("{}: {}", what, std::string(status.message())));
-}
-
-template <typename T>
-T Must(absl::StatusOr<T> value, const char* what) {
-  Check(value.status(), what);
-  return *std::move(value);
-}
 
 runtime::Outcome Add(const AddRequest& command, runtime::Context& context) {
   const auto entry = context.Load<Entry>(context.key());
@@ -118,7 +104,7 @@ Bus MakeMemoryBus(const std::vector<PreparedRecord>& records) {
   Bus made;
   made.make_source =
       [&records](bus::AssignmentListener& listener) -> absl::StatusOr<std::unique_ptr<bus::EventSource>> {
-    return std::make_unique<MemorySource>(kCommands, records, listener);
+    return std::make_unique<MemorySource>(kCommands, records, listener, records.size());
   };
   made.events = std::make_unique<MemorySink>();
   made.replies = std::make_unique<MemorySink>();

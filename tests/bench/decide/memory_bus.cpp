@@ -27,20 +27,20 @@ std::vector<HeaderView> CommandHeaders(std::string_view id) {
 }
 
 MemorySource::MemorySource(std::string topic, const std::vector<PreparedRecord>& records,
-                           tradewind::bus::AssignmentListener& listener)
-    : topic_(std::move(topic)), records_(records), listener_(listener) {}
+                           tradewind::bus::AssignmentListener& listener, size_t total)
+    : topic_(std::move(topic)), records_(records), total_(total), listener_(listener) {}
 
 absl::StatusOr<std::optional<Record>> MemorySource::Poll(absl::Duration timeout) {
   if (!assigned_) {
     assigned_ = true;
     Seek(listener_.OnAssigned({0}));
   }
-  if (paused_ || next_ == records_.size()) {
+  if (paused_ || next_ == total_) {
     // Nothing will come any more: not a wait for something, only the pause the caller asked for.
     absl::SleepFor(timeout);
     return std::nullopt;
   }
-  const PreparedRecord& prepared = records_[next_];
+  const PreparedRecord& prepared = records_[next_ % records_.size()];
   const std::vector<HeaderView> headers = CommandHeaders(prepared.id);
   Record record(Record::Owner(nullptr, [](void*) {}), topic_, 0, static_cast<int64_t>(next_), 1'700'000'000'000,
                 prepared.key, prepared.value, Record::Headers(headers.begin(), headers.end()));
@@ -67,7 +67,7 @@ absl::StatusOr<std::vector<CommittedOffset>> MemorySource::Committed(absl::Span<
 }
 
 absl::StatusOr<OffsetRange> MemorySource::Range(const std::string&, int32_t) {
-  return OffsetRange{.low = 0, .high = static_cast<int64_t>(records_.size())};
+  return OffsetRange{.low = 0, .high = static_cast<int64_t>(total_)};
 }
 
 absl::Status MemorySource::CommitOffsets(absl::Span<const CommittedOffset>, bool) { return absl::OkStatus(); }

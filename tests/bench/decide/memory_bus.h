@@ -22,9 +22,9 @@ std::vector<tradewind::bus::HeaderView> CommandHeaders(std::string_view id);
 
 class MemorySource final : public tradewind::bus::EventSource {
  public:
-  // `records` and `listener` outlive the source.
+  // `records` and `listener` outlive the source. Hands out `total` records, beginning anew after the last.
   MemorySource(std::string topic, const std::vector<PreparedRecord>& records,
-               tradewind::bus::AssignmentListener& listener);
+               tradewind::bus::AssignmentListener& listener, size_t total);
 
   absl::StatusOr<std::optional<tradewind::bus::Record>> Poll(absl::Duration timeout) override;
   absl::Status Pause(absl::Span<const int32_t> partitions) override;
@@ -40,6 +40,7 @@ class MemorySource final : public tradewind::bus::EventSource {
 
   const std::string topic_;
   const std::vector<PreparedRecord>& records_;
+  const size_t total_;
   tradewind::bus::AssignmentListener& listener_;
   bool assigned_ = false;
   bool paused_ = false;

@@ -20,12 +20,16 @@ class Plan:
     brokers_in_flight: tuple
     decide_events: int
     idle_seconds: float
+    # Of one worker: restarts and lanes are repeated less often, since they take long and differ by much.
+    worker_repeats: int
+    lane_messages: int
+    soak_events: int
 
 
 FULL = Plan(repeats=5, warm_up=1.0, seconds=3.0, sweep_seconds=1.5, lingers_ms=(0, 1, 5), brokers_in_flight=(1, 5),
-            decide_events=200_000, idle_seconds=10.0)
+            decide_events=200_000, idle_seconds=10.0, worker_repeats=2, lane_messages=10_000, soak_events=10_000_000)
 QUICK = Plan(repeats=3, warm_up=0.4, seconds=1.0, sweep_seconds=0.5, lingers_ms=(0, 1), brokers_in_flight=(1, 5),
-             decide_events=40_000, idle_seconds=3.0)
+             decide_events=40_000, idle_seconds=3.0, worker_repeats=1, lane_messages=1_000, soak_events=500_000)
 
 
 def say(text):

@@ -139,7 +139,7 @@ class Bench:
             found = results.get(bus, [])
             self.report.add(f"decide loop, bus: {bus}", "events/s", "higher", field(found, "rate"),
                             field(results["bare"], "rate"), baseline_setting=f"bare SQLite, {best}",
-                            error=_error({"tradewind": found}))
+                            error=_error({bus: found}))
 
     def _decide_folder(self):
         folder = self.places.work / "decide" / str(time.monotonic_ns())
@@ -153,6 +153,45 @@ class Bench:
     def _bare_store(self, flags):
         return run_program([self.places.programs / "bench-bare-store", "--directory", self._decide_folder(), "--events",
                             self.plan.decide_events, *flags])
+
+    # ---- one worker where things go wrong, take long or have grown ---------------------------------------------------
+
+    def worker(self):
+        """A failing key, key lanes, a restart on a large store, and memory over many events."""
+        if not self.tradewind:
+            return
+        say("worker")
+        events = ["--events", self.plan.decide_events]
+        results = interleave(self.plan.repeats, {
+            "none": lambda: self._worker([*events, "failing", "--bad", 0]),
+            "one": lambda: self._worker([*events, "failing"]),
+        })
+        self.report.add("commands of other keys, one key failing for ever", "commands/s", "higher",
+                        field(results["one"], "rate"), field(results["none"], "rate"),
+                        baseline_setting="no key failing", error=_error(results))
+        messages = ["--events", self.plan.lane_messages, "lanes"]
+        results = interleave(self.plan.worker_repeats, {
+            "sequential": lambda: self._worker([*messages, "--sequential"]),
+            "lanes": lambda: self._worker(messages),
+        })
+        self.report.add(f"{self.plan.lane_messages:,} messages of 0-5 ms through 20 keys", "s", "lower",
+                        field(results["lanes"], "seconds"), field(results["sequential"], "seconds"),
+                        baseline_setting="in partition order", error=_error(results))
+        results = interleave(self.plan.worker_repeats, {
+            "empty": lambda: self._worker(["restart", "--aggregates", 0, "--parked", 0]),
+            "large": lambda: self._worker(["restart"]),
+        })
+        self.report.add("restart with 1,000,000 aggregates and 100,000 parked records", "s", "lower",
+                        field(results["large"], "seconds"), field(results["empty"], "seconds"),
+                        baseline_setting="empty store", error=_error(results))
+        soaked = interleave(1, {"soak": lambda: self._worker(["--events", self.plan.soak_events, "soak"])})
+        samples = field(soaked["soak"], "resident_mebibytes")
+        self.report.add(f"RSS after {self.plan.soak_events:,} events", "MiB", "lower", [one[-1] for one in samples],
+                        [one[0] for one in samples], baseline_setting="after the first tenth", error=_error(soaked))
+
+    def _worker(self, flags):
+        return run_program([self.places.programs / "bench-worker", "--directory", self._decide_folder(), *flags],
+                           timeout=1500)[0]
 
     # ---- memory and CPU ---------------------------------------------------------------------------------------------
 
@@ -211,8 +250,7 @@ class Bench:
 
 
 def _error(results):
-    found = results.get("tradewind")
-    return str(found) if isinstance(found, BenchError) else ""
+    return next((str(found) for found in results.values() if isinstance(found, BenchError)), "")
 
 
 def _failed_calls(results):
