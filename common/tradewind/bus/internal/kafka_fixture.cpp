@@ -1,6 +1,7 @@
 #include "tradewind/bus/internal/kafka_fixture.h"
 
 #include <fmt/format.h>
+#include <librdkafka/rdkafka.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 
 #include "tradewind/bus/internal/deadline.h"
 #include "tradewind/bus/kafka_admin.h"
+#include "tradewind/bus/partition_reader.h"
 
 namespace tradewind::bus {
 namespace {
@@ -106,6 +108,44 @@ void Fill(const KafkaConfig& config, const std::string& topic, int32_t partition
   }
 }
 
+std::vector<Record> ReadAll(const KafkaConfig& config, const std::string& topic, int32_t partition) {
+  const auto admin = KafkaAdmin::Create(config, "test-read");
+  const auto range = admin.ok() ? (*admin)->Range(topic, partition) : absl::StatusOr<OffsetRange>(admin.status());
+  const Position position{.topic = topic, .partition = partition, .offset = kFromBeginning};
+  auto reader = PartitionReader::Create(config, "test-read", {&position, 1});
+  if (!range.ok() || !reader.ok()) throw std::runtime_error(topic + " cannot be read");
+  std::vector<Record> records;
+  const absl::Time deadline = absl::Now() + kPatience;
+  while (static_cast<int64_t>(records.size()) < range->high - range->low) {
+    auto record = (*reader)->Poll(absl::Milliseconds(50));
+    if (!record.ok() || absl::Now() > deadline) throw std::runtime_error(topic + " was not read to its end");
+    if (record->has_value()) records.push_back(*std::move(*record));
+  }
+  return records;
+}
+
+void SetTopicConfig(const KafkaConfig& config, const std::string& topic, const std::string& name,
+                    const std::string& value) {
+  char error[512];
+  rd_kafka_conf_t* conf = rd_kafka_conf_new();
+  rd_kafka_conf_set(conf, "bootstrap.servers", config.brokers.c_str(), error, sizeof(error));
+  const std::unique_ptr<rd_kafka_t, decltype(&rd_kafka_destroy)> client(
+      rd_kafka_new(RD_KAFKA_PRODUCER, conf, error, sizeof(error)), &rd_kafka_destroy);
+  const std::unique_ptr<rd_kafka_queue_t, decltype(&rd_kafka_queue_destroy)> answers(rd_kafka_queue_new(client.get()),
+                                                                                     &rd_kafka_queue_destroy);
+  const std::unique_ptr<rd_kafka_ConfigResource_t, decltype(&rd_kafka_ConfigResource_destroy)> resource(
+      rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str()), &rd_kafka_ConfigResource_destroy);
+  rd_kafka_ConfigResource_set_config(resource.get(), name.c_str(), value.c_str());
+  rd_kafka_ConfigResource_t* resources[] = {resource.get()};
+  rd_kafka_AlterConfigs(client.get(), resources, 1, nullptr, answers.get());
+  const std::unique_ptr<rd_kafka_event_t, decltype(&rd_kafka_event_destroy)> event(
+      rd_kafka_queue_poll(answers.get(), static_cast<int>(absl::ToInt64Milliseconds(kPatience))),
+      &rd_kafka_event_destroy);
+  if (event == nullptr || rd_kafka_event_error(event.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    throw std::runtime_error(topic + ": " + name + " could not be set");
+  }
+}
+
 std::vector<Position> RecordingListener::OnAssigned(absl::Span<const int32_t> partitions) {
   ++assigned_calls;
   std::vector<Position> positions;
@@ -169,12 +209,17 @@ std::vector<std::string> Member::Values(const std::string& topic, int32_t partit
   return values;
 }
 
-OwnBroker::OwnBroker() {
+OwnBroker::OwnBroker(const std::string& name, int port_distance) : OwnBroker(name, port_distance, "127.0.0.1") {}
+
+OwnBroker::OwnBroker(const std::string& name, int port_distance, std::string advertised)
+    : dir_(std::string(TRADEWIND_BROKER_DIR) + "-" + name), advertised_(std::move(advertised)) {
   const std::string shared = TestBroker();
-  // Ten after the shared one's: away from it and from its controller's.
-  port_ = std::stoi(shared.substr(shared.rfind(':') + 1)) + 10;
-  dir_ = TRADEWIND_BROKER_DIR;
+  port_ = std::stoi(shared.substr(shared.rfind(':') + 1)) + port_distance;
   Start(true);
+}
+
+std::unique_ptr<OwnBroker> OwnBroker::BehindProxy(const std::string& name, int port_distance) {
+  return std::unique_ptr<OwnBroker>(new OwnBroker(name, port_distance, "127.0.0.2"));
 }
 
 OwnBroker::~OwnBroker() {
@@ -186,11 +231,12 @@ OwnBroker::~OwnBroker() {
 }
 
 KafkaConfig OwnBroker::config() const {
-  return {.brokers = fmt::format("127.0.0.1:{}", port_), .request_timeout = absl::Seconds(2)};
+  return {.brokers = fmt::format("{}:{}", advertised_, port_), .request_timeout = absl::Seconds(2)};
 }
 
 void OwnBroker::Start(bool fresh) {
-  std::vector<std::string> arguments = {"start", "--dir", dir_, "--port", std::to_string(port_)};
+  std::vector<std::string> arguments = {"start",       "--dir",    dir_, "--port", std::to_string(port_),
+                                        "--advertise", advertised_};
   if (fresh) {
     arguments.emplace_back("--fresh");
   }

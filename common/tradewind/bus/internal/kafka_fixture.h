@@ -14,6 +14,7 @@
 #include "tradewind/bus/kafka_config.h"
 #include "tradewind/bus/kafka_sink.h"
 #include "tradewind/bus/kafka_source.h"
+#include "tradewind/bus/record.h"
 
 namespace tradewind::bus {
 
@@ -35,6 +36,13 @@ bool WaitFor(const std::function<bool()>& condition, const std::function<void()>
 
 // Puts records with values "<from>" to "<from + count - 1>" on the partition, in order; throws when one fails.
 void Fill(const KafkaConfig& config, const std::string& topic, int32_t partition, int from, int count);
+
+// What the partition holds now, from its beginning.
+std::vector<Record> ReadAll(const KafkaConfig& config, const std::string& topic, int32_t partition);
+
+// Sets one setting of a topic; all others that were set become the broker's defaults. Throws when it cannot.
+void SetTopicConfig(const KafkaConfig& config, const std::string& topic, const std::string& name,
+                    const std::string& value);
 
 // Starts every assigned partition of every topic where `start` says, else at 0, and remembers what it was told.
 class RecordingListener final : public AssignmentListener {
@@ -89,19 +97,27 @@ struct Member {
 // A broker of a test's own, to be killed. Stopped by the destructor.
 class OwnBroker {
  public:
-  // Throws when it does not start.
-  OwnBroker();
+  // Throws when it does not start. `name` tells the brokers of different test programs apart, `port_distance` their
+  // ports from that of the broker that all share.
+  explicit OwnBroker(const std::string& name = "bus-fault", int port_distance = 10);
+  // The same behind a KafkaProxy: see there.
+  static std::unique_ptr<OwnBroker> BehindProxy(const std::string& name, int port_distance);
   ~OwnBroker();
   OwnBroker(const OwnBroker&) = delete;
   OwnBroker& operator=(const OwnBroker&) = delete;
 
+  // Leads to the proxy where there is one.
   KafkaConfig config() const;
+  int port() const { return port_; }
   void Start(bool fresh = false);
   void Kill();
 
  private:
+  OwnBroker(const std::string& name, int port_distance, std::string advertised);
+
   std::string dir_;
   int port_ = 0;
+  std::string advertised_;
 };
 
 }  // namespace tradewind::bus
