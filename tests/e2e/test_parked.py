@@ -51,6 +51,10 @@ class Picky:
         if options == self._options and self.process is not None:
             return
         self.stop()
+        self.spawn(options)
+        wait_until(lambda: self.try_cli("parked", "list", "picky").returncode == 0, 20, "picky to answer")
+
+    def spawn(self, options, **environment):
         with (self.folder / "picky.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [
@@ -63,10 +67,14 @@ class Picky:
                 ],
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "PICKY_FAIL": str(self.folder / "fail"), "PICKY_LOG": str(self.folder / "log")},
+                env={
+                    **os.environ,
+                    "PICKY_FAIL": str(self.folder / "fail"),
+                    "PICKY_LOG": str(self.folder / "log"),
+                    **environment,
+                },
             )
         self._options = options
-        wait_until(lambda: self.try_cli("parked", "list", "picky").returncode == 0, 20, "picky to answer")
 
     def restart(self):
         options = self._options
@@ -220,6 +228,37 @@ def test_an_undecodable_record_is_shown_and_skipped(picky, mesh, client):
     said = picky.cli("parked", "skip", "--key", key)
     assert "notification: 1 to be skipped" in said and "picky: 1 to be skipped" in said and key in said
     assert picky.parked("--key", key) == []
+
+
+def test_a_message_that_kills_the_process_is_set_aside(picky, client):
+    picky.run(PATIENT)
+    picky.stop()
+    deadly = new_user_id()
+    before = order_and_cancel(client, new_user_id())
+    killer = order_and_cancel(client, deadly)
+    after = order_and_cancel(client, new_user_id())
+    deaths = 0
+    while deaths < 10:
+        picky.spawn(PATIENT, PICKY_DIES_OF=deadly)
+        gone = wait_until(
+            lambda: picky.process.poll() is not None or picky.try_cli("parked", "list", "picky").returncode == 0
+            and picky.queue_of(killer) and "survived" or "", 30, "picky to die or to live on"
+        )
+        if gone == "survived":
+            break
+        assert picky.process.wait() == -signal.SIGABRT
+        deaths += 1
+    assert 3 <= deaths <= 6
+    queue = [("dead", "OrderCreated"), ("waiting", "OrderConfirmed"), ("waiting", "OrderCancelled")]
+    picky.await_queue(killer, *queue)
+    assert "the process died" in picky.parked("--key", killer["id"])[0]["reason"]
+    for order in (before, after):
+        wait_until(lambda order=order: picky.handled(order) == EVENTS, 20, "the events of the others")
+    assert picky.handled(killer) == []
+    # Once it can be handled, it is, with what waits behind it.
+    picky.restart()
+    picky.cli("parked", "retry", "--key", killer["id"])
+    wait_until(lambda: picky.handled(killer) == EVENTS, 10, "the events in their order")
 
 
 def test_events_behind_a_gap_are_held_until_it_is_given_up(picky, mesh):

@@ -15,7 +15,7 @@ namespace {
 
 struct Wish {
   Wish() {
-    const char* wish = std::getenv("TRADEWIND_CRASH_AT");
+    const char* wish = std::getenv("TRADEWIND_CRASH_AT");  // NOLINT(concurrency-mt-unsafe): nobody changes it.
     if (wish == nullptr) return;
     name = wish;
     const size_t colon = name.rfind(':');

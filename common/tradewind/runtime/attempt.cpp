@@ -10,10 +10,16 @@
 
 #include "tradewind/mesh/v1/envelope.pb.h"
 #include "tradewind/mesh/v1/state.pb.h"
+#include "tradewind/runtime/kept_record.h"
 #include "tradewind/runtime/message_context.h"
 #include "tradewind/telemetry/trace.h"
 
 namespace tradewind::runtime {
+namespace {
+
+constexpr int32_t kMostDeaths = 2;
+
+}  // namespace
 
 Attempt::Attempt(const Group& group, EventRouter& router, store::Session& session, const AttemptSettings& settings,
                  absl::Time now)
@@ -33,6 +39,7 @@ TaskWork& Attempt::WorkOf(Task& task) {
   if (added) {
     work.task = &task;
     work.progress = task.progress;
+    work.progress.suspect().reset();
     work.outbox = std::make_unique<mesh::v1::OutboxBatch>();
   }
   return work;
@@ -148,6 +155,10 @@ bool Attempt::Handle(TaskWork& work, const Item& item) {
     HandleUnknown(work, item);
     return true;
   }
+  if (KillsProcesses(work, item)) {
+    return Fail(work, item, *handler,
+                Dead(fmt::format("the process died {} times while it handled this by itself", kMostDeaths)));
+  }
   const bool pass_on = handler->rekey != nullptr && item.record.topic() != rekeyed_topic_;
   if (handler->effect != nullptr && !pass_on) {
     BeginEffect(work, item);
@@ -187,6 +198,11 @@ void Attempt::PassOnUnderItsKey(TaskWork& work, const Item& item, const Handler&
   out.set_type(std::string(item.envelope->type));
   out.set_id(std::string(item.envelope->id));
   out.set_traceparent(std::string(item.envelope->traceparent));
+}
+
+bool Attempt::KillsProcesses(const TaskWork& work, const Item& item) const {
+  const std::optional<Suspect>& suspect = work.task->progress.suspect();
+  return suspect.has_value() && suspect->attempts > kMostDeaths && IsSuspect(*suspect, item.record);
 }
 
 bool Attempt::TakeFromInbox(const bus::Envelope& envelope) {

@@ -53,6 +53,11 @@ std::string QueueKeyOf(const bus::Record& record) {
   return fmt::format("{}/{}/{}", record.topic(), record.partition(), record.offset());
 }
 
+bool IsSuspect(const Suspect& suspect, const bus::Record& record) {
+  return suspect.topic == record.topic() && suspect.offset == record.offset() &&
+         suspect.fingerprint == bus::Fingerprint(record);
+}
+
 absl::StatusOr<Input> QueuedInput(Task& task, const store::KeptRecord& kept) {
   auto input = ToInput(task, kept.record);
   if (input.ok()) input->queued = Input::FromQueue{.id = kept.id, .attempts = kept.attempts};

@@ -20,6 +20,9 @@ absl::StatusOr<bus::Record> ParseRecord(const std::string& bytes);
 // The queue that a record belongs to: that of its key. A record without a key has a queue of its own.
 std::string QueueKeyOf(const bus::Record& record);
 
+// Whether the record is the one that was marked.
+bool IsSuspect(const Suspect& suspect, const bus::Record& record);
+
 // Inputs that come from the store. DataLoss when the stored record does not parse.
 absl::StatusOr<Input> QueuedInput(Task& task, const store::KeptRecord& kept);
 absl::StatusOr<Input> TimerInput(Task& task, const store::Timer& timer);

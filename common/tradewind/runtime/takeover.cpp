@@ -12,6 +12,11 @@
 namespace tradewind::runtime {
 namespace {
 
+// A task that was taken so often without a commit may hold a message that kills whoever handles it. It is among the
+// first: a batch has no more than this many, by default.
+constexpr int64_t kTakesUntilCareful = 3;
+constexpr int32_t kCarefulMessages = 500;
+
 constexpr std::string_view kAdoptHint =
     "if this store is the one to go on with, start once with --runtime.adopt_offsets=true; its events since then are "
     "sent again";
@@ -53,6 +58,11 @@ absl::StatusOr<TakenOver> Takeover::Take(bus::EventSource& source, int32_t parti
   task.emit_sequence = row->emit_sequence;
   task.progress = *std::move(progress);
   taken.outbox = std::move(row->outbox);
+  if (row->takes >= kTakesUntilCareful || task.progress.suspect().has_value()) {
+    kLog.Warn("nothing was committed since the task was last taken; its messages are handled one by one",
+              {{"group", group_.name()}, {"partition", partition}, {"taken", row->takes}});
+    task.careful = kCarefulMessages;
+  }
   if (!task.progress.cluster_id().empty() && task.progress.cluster_id() != cluster_id_) {
     return absl::FailedPreconditionError(fmt::format(
         "the store's offsets for group '{}' belong to Kafka cluster {}, and kafka.brokers leads to cluster {}; set "

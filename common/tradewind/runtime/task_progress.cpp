@@ -57,6 +57,10 @@ absl::StatusOr<TaskProgress> TaskProgress::Parse(const std::string& blob) {
   if (!proto.ParseFromString(blob)) return absl::DataLossError("the progress of a task does not parse");
   TaskProgress progress;
   progress.cluster_id_ = proto.cluster_id();
+  if (proto.has_suspect()) {
+    const auto& suspect = proto.suspect();
+    progress.suspect_ = {suspect.topic(), suspect.offset(), suspect.fingerprint(), suspect.attempts()};
+  }
   for (const auto& input : proto.inputs()) {
     InputProgress& added = progress.AddInput(input.topic(), input.offset());
     added.fingerprint_ = input.fingerprint();
@@ -80,6 +84,13 @@ absl::StatusOr<TaskProgress> TaskProgress::Parse(const std::string& blob) {
 std::string TaskProgress::Serialize(const std::string& cluster_id) const {
   mesh::v1::TaskProgress proto;
   proto.set_cluster_id(cluster_id);
+  if (suspect_.has_value()) {
+    auto& suspect = *proto.mutable_suspect();
+    suspect.set_topic(suspect_->topic);
+    suspect.set_offset(suspect_->offset);
+    suspect.set_fingerprint(suspect_->fingerprint);
+    suspect.set_attempts(suspect_->attempts);
+  }
   for (const InputProgress& input : inputs_) {
     auto& out = *proto.add_inputs();
     out.set_topic(input.topic_);

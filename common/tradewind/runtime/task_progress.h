@@ -76,6 +76,15 @@ class InputProgress {
   std::vector<int64_t> pending_;
 };
 
+// A message that is handled by itself because it may be what kills the process.
+struct Suspect {
+  std::string topic;
+  int64_t offset = 0;
+  uint64_t fingerprint = 0;
+  // How often a process has begun to handle it.
+  int32_t attempts = 0;
+};
+
 class TaskProgress {
  public:
   TaskProgress() = default;
@@ -85,6 +94,9 @@ class TaskProgress {
 
   // The cluster the offsets belong to; empty for a task that never ran.
   const std::string& cluster_id() const { return cluster_id_; }
+
+  std::optional<Suspect>& suspect() { return suspect_; }
+  const std::optional<Suspect>& suspect() const { return suspect_; }
 
   // Null where the topic was never read.
   InputProgress* FindInput(std::string_view topic);
@@ -101,6 +113,7 @@ class TaskProgress {
     bus::Sequence last;
   };
   std::string cluster_id_;
+  std::optional<Suspect> suspect_;
   std::vector<InputProgress> inputs_;
   // Sorted by partition, then topic.
   std::vector<Output> outputs_;

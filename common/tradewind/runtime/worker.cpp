@@ -7,6 +7,7 @@
 #include "tradewind/config/config.h"
 #include "tradewind/errors/problem.h"
 #include "tradewind/faults/crash_point.h"
+#include "tradewind/runtime/kept_record.h"
 #include "tradewind/runtime/logger.h"
 #include "tradewind/runtime/worker_impl.h"
 
@@ -126,11 +127,45 @@ absl::Status Worker::Impl::Accept(bus::Record record) {
 absl::Status Worker::Impl::ProcessGathered() {
   std::vector<Input> inputs;
   inputs.swap(gathered_);
-  absl::Status processed = Process(absl::MakeSpan(inputs));
+  const bool careful =
+      std::any_of(inputs.begin(), inputs.end(), [](const Input& one) { return one.task->careful > 0; });
+  absl::Status processed = careful ? ProcessOneByOne(absl::MakeSpan(inputs)) : Process(absl::MakeSpan(inputs));
   inputs.clear();
   // Gives the buffer back for the next batch.
   gathered_.swap(inputs);
   return processed;
+}
+
+absl::Status Worker::Impl::ProcessOneByOne(absl::Span<Input> inputs) {
+  for (Input& input : inputs) {
+    if (input.task->careful > 0) Mark(input);
+    if (absl::Status processed = Process(absl::MakeSpan(&input, 1)); !processed.ok()) return processed;
+  }
+  return absl::OkStatus();
+}
+
+void Worker::Impl::Mark(const Input& input) {
+  Task& task = *input.task;
+  if (task.state != Task::State::kRunning) return;
+  --task.careful;
+  std::optional<Suspect>& suspect = task.progress.suspect();
+  const int32_t before = suspect.has_value() && IsSuspect(*suspect, input.record) ? suspect->attempts : 0;
+  suspect =
+      Suspect{std::string(input.record.topic()), input.record.offset(), bus::Fingerprint(input.record), before + 1};
+  const std::string progress = task.progress.Serialize(ports_.cluster_id);
+  store::Batch batch;
+  batch.now = ports_.now();
+  batch.tasks.push_back({.task = task.id,
+                         .expected_epoch = task.epoch,
+                         .expected_emit_sequence = task.emit_sequence,
+                         .new_emit_sequence = task.emit_sequence + 1,
+                         .progress = progress});
+  const auto result = ports_.session->Commit(batch);
+  if (result.ok() && result->kind == store::CommitResult::Kind::kCommitted) {
+    ++task.emit_sequence;
+  } else {
+    Disown(task, "a message could not be marked before it is handled");
+  }
 }
 
 absl::Status Worker::Impl::Process(absl::Span<Input> inputs) {

@@ -33,14 +33,14 @@ absl::Time Worker::Impl::NextDue() const {
 absl::Status Worker::Impl::GatherDue(absl::Time now) {
   if (throttled_ || now - looked_at_ < config_.timer_tick) return absl::OkStatus();
   looked_at_ = now;
-  for (const auto& [partition, task] : tasks_) {
+  for (const auto& owned : tasks_) {
+    Task* const task = owned.second.get();
     if (task->state != Task::State::kRunning) continue;
     absl::Status gathered = GatherQueues(*task, now);
     if (gathered.ok()) gathered = GatherTimers(*task, now);
     if (gathered.ok()) continue;
-    std::erase_if(gathered_, [&](const Input& input) { return input.task == task.get(); });
-    Task* const failed = task.get();
-    if (absl::Status handled = OnStoreError(gathered, {}, {&failed, 1}); !handled.ok()) return handled;
+    std::erase_if(gathered_, [&](const Input& input) { return input.task == task; });
+    if (absl::Status handled = OnStoreError(gathered, {}, {&task, 1}); !handled.ok()) return handled;
   }
   return GatherRequested(now);
 }

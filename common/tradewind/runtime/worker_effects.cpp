@@ -22,7 +22,8 @@ void Worker::Impl::StartEffects(Attempt& attempt) {
     Task& task = *work.task;
     for (Input* input : work.effects) {
       task.to_read_again[std::string(input->record.topic())].erase(input->record.offset());
-      lanes_->Add(task, *ports_.group->Find(input->envelope->type), std::move(*input));
+      const Handler& handler = *ports_.group->Find(input->envelope->type);
+      lanes_->Add(task, handler, std::move(*input));
       TRADEWIND_CRASH_POINT("effect.added");
     }
   }
@@ -31,7 +32,8 @@ void Worker::Impl::StartEffects(Attempt& attempt) {
 void Worker::Impl::StartFromQueue(Task& task, Input input) {
   // Nothing of this queue is due until the effect has ended.
   task.queues.Put(QueueKeyOf(input.record), absl::InfiniteFuture());
-  lanes_->Add(task, *ports_.group->Find(input.envelope->type), std::move(input));
+  const Handler& handler = *ports_.group->Find(input.envelope->type);
+  lanes_->Add(task, handler, std::move(input));
 }
 
 void Worker::Impl::GatherFinished(absl::Time now) {

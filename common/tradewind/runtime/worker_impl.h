@@ -54,6 +54,9 @@ class Worker::Impl final : public bus::AssignmentListener {
   absl::Status Gather(absl::Duration timeout);
   absl::Status Accept(bus::Record record);
   absl::Status ProcessGathered();
+  absl::Status ProcessOneByOne(absl::Span<Input> inputs);
+  // Notes in the store that the message is about to be handled.
+  void Mark(const Input& input);
   absl::Status Process(absl::Span<Input> inputs);
   // False: another attempt is due, with what is left of the inputs.
   absl::StatusOr<bool> TryOnce(absl::Span<Input> inputs, absl::Span<Task* const> tasks);

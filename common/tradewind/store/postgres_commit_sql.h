@@ -51,7 +51,7 @@ BEGIN
                          p_task_progress) WITH ORDINALITY
       AS w ("group", partition, epoch, sequence, new_sequence, progress, place) ORDER BY place
   LOOP
-    UPDATE task SET emit_sequence = t.new_sequence, progress = t.progress
+    UPDATE task SET emit_sequence = t.new_sequence, takes = 0, progress = t.progress
       WHERE "group" = t."group" AND partition = t.partition AND epoch = t.epoch AND emit_sequence = t.sequence;
     IF NOT FOUND THEN fenced := fenced || t.place; END IF;
   END LOOP;

@@ -52,6 +52,7 @@ CREATE TABLE aggregate_index (
 CREATE TABLE task (
   epoch bigint NOT NULL,
   emit_sequence bigint NOT NULL,
+  takes bigint NOT NULL,
   partition integer NOT NULL,
   "group" bytea NOT NULL,
   progress bytea NOT NULL,

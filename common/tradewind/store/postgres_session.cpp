@@ -21,10 +21,11 @@ using Element = PostgresArray::Element;
 // LATERAL with a LIMIT leaves the planner one way only: for each key, a look into the unique index.
 constexpr std::array kStatements = {
     PostgresStatement{"take_task",
-                      R"(INSERT INTO task AS t ("group", partition, epoch, emit_sequence, progress)
-                         VALUES ($1, $2, $3, 0, '')
-                         ON CONFLICT ("group", partition) DO UPDATE SET epoch = greatest(t.epoch + 1, excluded.epoch)
-                         RETURNING epoch, emit_sequence, progress)"},
+                      R"(INSERT INTO task AS t ("group", partition, epoch, emit_sequence, takes, progress)
+                         VALUES ($1, $2, $3, 0, 1, '')
+                         ON CONFLICT ("group", partition)
+                           DO UPDATE SET epoch = greatest(t.epoch + 1, excluded.epoch), takes = t.takes + 1
+                         RETURNING epoch, emit_sequence, progress, takes)"},
     PostgresStatement{"load_outbox",
                       R"(SELECT sequence, epoch, batch FROM outbox
                          WHERE "group" = $1 AND partition = $2 ORDER BY sequence)"},
@@ -85,6 +86,7 @@ absl::StatusOr<TakenTask> PostgresSession::TakeTask(const TaskId& task, uint64_t
   taken_over_[{task.group, task.partition}] = link_.generation();
   const PostgresResult& row = results->front();
   TakenTask taken{.epoch = static_cast<uint64_t>(row.Bigint(0, 0)),
+                  .takes = row.Bigint(0, 3),
                   .emit_sequence = static_cast<uint64_t>(row.Bigint(0, 1)),
                   .progress = std::string(row.Bytes(0, 2)),
                   .outbox = {}};

@@ -102,6 +102,7 @@ ALTER TABLE kept ADD COLUMN queued INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE kept ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE kept ADD COLUMN due_ms INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE kept ADD COLUMN requested INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE task ADD COLUMN takes INTEGER NOT NULL DEFAULT 0;
 DROP INDEX kept_by_state;
 CREATE INDEX kept_by_state ON kept ("group", state);
 CREATE INDEX kept_by_queue ON kept ("group", partition, key, id) WHERE queued = 1;

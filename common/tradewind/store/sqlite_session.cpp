@@ -32,6 +32,7 @@ absl::StatusOr<TakenTask> SqliteSession::TakeTask(const TaskId& task, uint64_t e
     taken.epoch = static_cast<uint64_t>(take.Integer(0));
     taken.emit_sequence = static_cast<uint64_t>(take.Integer(1));
     taken.progress = take.Bytes(2);
+    taken.takes = take.Integer(3);
     // The statement commits as it ends.
     if (const absl::StatusOr<bool> end = take.Step(); !end.ok()) return end.status();
   }

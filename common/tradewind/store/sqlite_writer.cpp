@@ -10,9 +10,9 @@ namespace {
 absl::Status PrepareAll(Connection& connection, SqliteWriterStatements& all) {
   const std::pair<Statement*, const char*> statements[] = {
       {&all.take_task,
-       R"(INSERT INTO task ("group", partition, epoch, emit_sequence, progress) VALUES (?1, ?2, ?3, 0, x'')
-          ON CONFLICT ("group", partition) DO UPDATE SET epoch = max(epoch + 1, excluded.epoch)
-          RETURNING epoch, emit_sequence, progress)"},
+       R"(INSERT INTO task ("group", partition, epoch, emit_sequence, progress, takes) VALUES (?1, ?2, ?3, 0, x'', 1)
+          ON CONFLICT ("group", partition) DO UPDATE SET epoch = max(epoch + 1, excluded.epoch), takes = takes + 1
+          RETURNING epoch, emit_sequence, progress, takes)"},
       {&all.load_outbox,
        R"(SELECT sequence, epoch, batch FROM outbox WHERE "group" = ?1 AND partition = ?2 ORDER BY sequence)"},
       {&all.load_aggregate, "SELECT version, value FROM aggregate WHERE kind = ?1 AND key = ?2"},
@@ -38,7 +38,7 @@ absl::Status PrepareAll(Connection& connection, SqliteWriterStatements& all) {
           (SELECT id FROM request WHERE created_ms < ?1 ORDER BY created_ms LIMIT ?2))"},
 
       {&all.update_task,
-       R"(UPDATE task SET emit_sequence = ?5, progress = ?6
+       R"(UPDATE task SET emit_sequence = ?5, progress = ?6, takes = 0
           WHERE "group" = ?1 AND partition = ?2 AND epoch = ?3 AND emit_sequence = ?4)"},
       {&all.remove_outbox, R"(DELETE FROM outbox WHERE "group" = ?1 AND partition = ?2 AND sequence <= ?3)"},
       {&all.insert_outbox,

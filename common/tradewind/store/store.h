@@ -38,6 +38,8 @@ struct OutboxRow {
 
 struct TakenTask {
   uint64_t epoch = 0;
+  // How often it was taken since something was last committed for it, this time included.
+  int64_t takes = 1;
   uint64_t emit_sequence = 0;
   // Empty for a task that never ran.
   std::string progress;

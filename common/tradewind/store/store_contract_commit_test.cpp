@@ -53,6 +53,17 @@ TEST_P(StoreContract, RaisesTheEpochAboveTheStoredOneAndTheFloor) {
   EXPECT_LT(Take({"other", 3}).epoch, future);
 }
 
+TEST_P(StoreContract, CountsHowOftenATaskWasTakenWithoutACommit) {
+  EXPECT_EQ(Take(kTask).takes, 1);
+  EXPECT_EQ(Take({"orders", 99}).takes, 1);
+  const TakenTask taken = Take(kTask);
+  EXPECT_EQ(taken.takes, 2);
+  Batch batch;
+  batch.tasks = {MakeTaskCommit(kTask, taken)};
+  ASSERT_EQ(Commit(batch).kind, Kind::kCommitted);
+  EXPECT_EQ(Take(kTask).takes, 1);
+}
+
 TEST_P(StoreContract, RefusesAnEpochThatNoSuccessorCouldExceed) {
   EXPECT_EQ(session_->TakeTask(kTask, ~uint64_t{0}).status().code(), absl::StatusCode::kInvalidArgument);
 }

@@ -23,6 +23,9 @@ bool IsToFail(const std::string& user) {
 
 template <typename Event>
 tradewind::Outcome Handle(const Event& event, tradewind::Context&) {
+  // A user id whose events kill the process.
+  const char* deadly = std::getenv("PICKY_DIES_OF");
+  if (deadly != nullptr && event.user_id() == deadly) std::abort();
   if (IsToFail(event.user_id())) return tradewind::Retry(absl::ZeroDuration(), "picky about " + event.user_id());
   std::ofstream log(std::getenv("PICKY_LOG"), std::ios::app);
   log << event.user_id() << ' ' << event.order_id() << ' ' << Event::descriptor()->name() << std::endl;
