@@ -72,6 +72,8 @@ struct Task {
   absl::Time due = absl::InfinitePast();
   // As many keys or effects wait as may: nothing is read until some of them are done with.
   bool crowded = false;
+  // Nothing was committed since it was taken.
+  bool untouched = true;
   // Messages that are still to be handled one by one, each marked before: the process has died here again and again.
   int32_t careful = 0;
   // Failed takeovers in a row.

@@ -147,6 +147,9 @@ absl::Status Worker::Impl::ProcessOneByOne(absl::Span<Input> inputs) {
 void Worker::Impl::Mark(const Input& input) {
   Task& task = *input.task;
   if (task.state != Task::State::kRunning) return;
+  // Read once more to see that the log is the one that was left; nothing is done about it.
+  const InputProgress* progress_of_topic = task.progress.FindInput(input.record.topic());
+  if (progress_of_topic != nullptr && input.record.offset() < progress_of_topic->next_offset()) return;
   --task.careful;
   std::optional<Suspect>& suspect = task.progress.suspect();
   const int32_t before = suspect.has_value() && IsSuspect(*suspect, input.record) ? suspect->attempts : 0;
@@ -163,6 +166,7 @@ void Worker::Impl::Mark(const Input& input) {
   const auto result = ports_.session->Commit(batch);
   if (result.ok() && result->kind == store::CommitResult::Kind::kCommitted) {
     ++task.emit_sequence;
+    task.untouched = false;
   } else {
     Disown(task, "a message could not be marked before it is handled");
   }
@@ -268,6 +272,7 @@ void Worker::Impl::Advance(TaskWork& work) {
   Task& task = *work.task;
   task.progress = std::move(work.progress);
   task.emit_sequence = work.new_emit_sequence;
+  task.untouched = false;
   task.offsets_moved = true;
   if (work.outbox->events_size() > 0) {
     publisher_.Append(task.id.partition, work.new_emit_sequence, std::move(work.outbox));

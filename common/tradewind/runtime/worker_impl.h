@@ -94,7 +94,8 @@ class Worker::Impl final : public bus::AssignmentListener {
   void Forget(absl::Span<const int32_t> partitions);
   void Housekeep(absl::Time now, bool idle);
   void CountKept();
-  void TidyOutboxes();
+  // `ending`: tasks are about to be given back.
+  void TidyOutboxes(bool ending);
   // With `wait` an error means that Kafka may not have them; without it only that they were not sent.
   absl::Status MirrorOffsets(absl::Span<const int32_t> partitions, bool wait);
   std::vector<int32_t> AllPartitions() const;

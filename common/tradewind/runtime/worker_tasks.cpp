@@ -144,7 +144,7 @@ void Worker::Impl::OnRevoked(absl::Span<const int32_t> partitions) {
   TRADEWIND_CRASH_POINT("revoke.begun");
   publisher_.Settle(partitions, absl::Now() + kSettleOnRevoke);
   TRADEWIND_CRASH_POINT("revoke.settled");
-  TidyOutboxes();
+  TidyOutboxes(/*ending=*/true);
   MirrorOffsets(partitions, /*wait=*/true).IgnoreError();
   TRADEWIND_CRASH_POINT("revoke.mirrored");
   Forget(partitions);

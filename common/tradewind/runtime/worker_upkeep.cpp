@@ -23,7 +23,7 @@ constexpr int64_t kPruneRows = 1000;
 void Worker::Impl::Housekeep(absl::Time now, bool idle) {
   if (!idle) quiet_since_ = now;
   if (idle && now - quiet_since_ >= kTidyAfter) {
-    TidyOutboxes();
+    TidyOutboxes(/*ending=*/false);
     quiet_since_ = now;
   }
   if (now - mirrored_at_ >= kMirrorEvery) {
@@ -56,7 +56,7 @@ void Worker::Impl::CountKept() {
   }
 }
 
-void Worker::Impl::TidyOutboxes() {
+void Worker::Impl::TidyOutboxes(bool ending) {
   store::Batch batch;
   batch.now = ports_.now();
   std::vector<std::string> blobs;
@@ -64,7 +64,9 @@ void Worker::Impl::TidyOutboxes() {
   std::vector<Task*> tidied;
   for (auto& [partition, task] : tasks_) {
     const uint64_t acknowledged = publisher_.Acknowledged(partition);
-    if (task->state == Task::State::kDisowned || acknowledged <= task->outbox_dropped) continue;
+    // One that ends in order says so by a commit, even if it has nothing to say.
+    const bool has_reason = acknowledged > task->outbox_dropped || (ending && task->untouched);
+    if (task->state == Task::State::kDisowned || !has_reason) continue;
     blobs.push_back(task->progress.Serialize(ports_.cluster_id));
     tidied.push_back(task.get());
     batch.tasks.push_back({.task = task->id,
@@ -81,6 +83,7 @@ void Worker::Impl::TidyOutboxes() {
   if (result.ok() && result->kind == store::CommitResult::Kind::kCommitted) {
     for (size_t i = 0; i < tidied.size(); ++i) {
       ++tidied[i]->emit_sequence;
+      tidied[i]->untouched = false;
       tidied[i]->outbox_dropped = batch.tasks[i].outbox_acknowledged;
     }
     return;
