@@ -23,6 +23,7 @@ class Mailer:
         self.process = None
 
     def start(self, **environment):
+        starts = self.output.read_text().count('"ready"') if self.output.exists() else 0
         with self.output.open("ab") as output:
             self.process = subprocess.Popen(
                 [
@@ -35,6 +36,7 @@ class Mailer:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
+        wait_until(lambda: self.output.read_text().count('"ready"') > starts, 20, "the mailer to be ready")
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)

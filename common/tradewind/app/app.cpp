@@ -213,6 +213,9 @@ absl::Status App::Impl::MeetKafka() {
   for (const std::string_view name : {bus::kRepliesTopic, bus::kDeadTopic}) {
     topics.push_back(bus::FullTopic(settings_.kafka, name));
   }
+  // A group's own topic is both its input and its output, and Kafka must not be asked twice about one.
+  std::sort(topics.begin(), topics.end());
+  topics.erase(std::unique(topics.begin(), topics.end()), topics.end());
   auto mesh = MeetKafkaMesh(settings_.kafka, "tradewind-" + group_.name(), topics, *shutdown_);
   if (!mesh.ok()) return mesh.status();
   cluster_id_ = std::move(mesh->cluster_id);
