@@ -13,6 +13,7 @@
 #include "tradewind/app/fake_event_feed.h"
 #include "tradewind/app/in_process_server.h"
 #include "tradewind/notification/v1/events.pb.h"
+#include "tradewind/testing/eventually.h"
 #include "tradewind/testing/fake_reader.h"
 
 namespace tradewind::notification {

@@ -18,6 +18,7 @@
 #include "tradewind/bus/kafka_admin.h"
 #include "tradewind/bus/kafka_sink.h"
 #include "tradewind/order/v1/events.pb.h"
+#include "tradewind/testing/eventually.h"
 
 namespace tradewind {
 namespace {

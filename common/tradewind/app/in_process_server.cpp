@@ -1,8 +1,5 @@
 #include "tradewind/app/in_process_server.h"
 
-#include <chrono>
-#include <thread>
-
 #include "absl/time/clock.h"
 #include "grpcpp/server_builder.h"
 
@@ -31,15 +28,6 @@ std::unique_ptr<grpc::ClientContext> MakeClientContext() {
   auto context = std::make_unique<grpc::ClientContext>();
   context->set_deadline(absl::ToChronoTime(absl::Now() + kPatience));
   return context;
-}
-
-bool Eventually(const std::function<bool()>& condition) {
-  const absl::Time give_up = absl::Now() + kPatience;
-  while (!condition()) {
-    if (absl::Now() > give_up) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return true;
 }
 
 }  // namespace tradewind::testing

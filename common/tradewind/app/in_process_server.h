@@ -1,7 +1,6 @@
 // A gRPC service behind an in-process channel, for testing queries and streams without a port.
 #pragma once
 
-#include <functional>
 #include <memory>
 
 #include "absl/time/time.h"
@@ -29,8 +28,5 @@ class InProcessServer {
 
 // A client context that gives up after a while, so that a test fails where it would hang.
 std::unique_ptr<grpc::ClientContext> MakeClientContext();
-
-// True once `condition` is; false when it is still not after ten seconds.
-bool Eventually(const std::function<bool()>& condition);
 
 }  // namespace tradewind::testing

@@ -14,6 +14,7 @@
 #include "tradewind/app/in_process_server.h"
 #include "tradewind/order/v1/events.pb.h"
 #include "tradewind/order/v1/order.grpc.pb.h"
+#include "tradewind/testing/eventually.h"
 
 namespace tradewind {
 namespace {

@@ -17,30 +17,17 @@
 #include "tradewind/order/v1/events.pb.h"
 #include "tradewind/runtime/worker_harness.h"
 #include "tradewind/runtime/worker_test_group.h"
+#include "tradewind/testing/eventually.h"
 #include "tradewind/user/v1/events.pb.h"
 
 namespace tradewind::runtime {
 namespace {
 
 using ::testing::ElementsAre;
+using testing::Eventually;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using user::v1::UserRegistered;
-
-constexpr WorkerConfig kQuick{.max_attempts = 3,
-                              .first_retry = absl::Milliseconds(1),
-                              .longest_retry = absl::Milliseconds(5),
-                              .effect_threads = 8,
-                              .timer_tick = absl::Milliseconds(1)};
-
-bool Eventually(const std::function<bool()>& condition) {
-  const absl::Time deadline = absl::Now() + absl::Seconds(10);
-  while (!condition()) {
-    if (absl::Now() > deadline) return false;
-    std::this_thread::yield();
-  }
-  return true;
-}
 
 // An effect on UserRegistered: "block" waits to be released, "bad" fails while `broken`, "tell" emits an event.
 struct Fixture {

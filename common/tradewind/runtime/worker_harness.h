@@ -26,6 +26,13 @@ inline constexpr char kReplies[] = "mesh.replies.v1";
 inline constexpr char kDead[] = "mesh.dead.v1";
 inline constexpr int32_t kPartitions = 4;
 
+// Retries and timers that a test need not wait for.
+inline constexpr WorkerConfig kQuick{.max_attempts = 3,
+                                     .first_retry = absl::Milliseconds(1),
+                                     .longest_retry = absl::Milliseconds(5),
+                                     .effect_threads = 8,
+                                     .timer_tick = absl::Milliseconds(1)};
+
 // What a command carries besides itself.
 struct CommandHeaders {
   std::string request_id;

@@ -17,6 +17,7 @@
 #include "tradewind/runtime/worker_harness.h"
 #include "tradewind/runtime/worker_test_group.h"
 #include "tradewind/telemetry/metrics.h"
+#include "tradewind/testing/eventually.h"
 #include "tradewind/user/v1/events.pb.h"
 
 namespace tradewind::runtime {
@@ -24,18 +25,10 @@ namespace {
 
 using google::protobuf::Int64Value;
 using ::testing::ElementsAre;
+using testing::Eventually;
 using user::v1::UserRegistered;
 
 constexpr char kRekeyed[] = "loyalty.rekeyed.v1";
-
-bool Eventually(const std::function<bool()>& condition) {
-  const absl::Time deadline = absl::Now() + absl::Seconds(30);
-  while (!condition()) {
-    if (absl::Now() > deadline) return false;
-    std::this_thread::yield();
-  }
-  return true;
-}
 
 int64_t Total(Mesh& mesh, const std::string& key) {
   const auto stored = mesh.store().reader().Get(Int64Value::descriptor()->full_name(), key);
@@ -69,7 +62,7 @@ TEST(WorkerKeys, LosesNothingWhereTwoTasksMeetOnOneAggregateAThousandTimes) {
     const std::string key = "u-" + std::to_string(i);
     mesh.Send(Registered(key, "anyone"), key);
   }
-  ASSERT_TRUE(Eventually([&] { return Total(mesh, "all") >= kCount; }));
+  ASSERT_TRUE(Eventually([&] { return Total(mesh, "all") >= kCount; }, absl::Seconds(30)));
   ASSERT_TRUE(first->Stop().ok());
   ASSERT_TRUE(second->Stop().ok());
   EXPECT_EQ(Total(mesh, "all"), kCount);

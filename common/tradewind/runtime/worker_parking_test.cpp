@@ -13,35 +13,23 @@
 #include "tradewind/order/v1/events.pb.h"
 #include "tradewind/runtime/worker_harness.h"
 #include "tradewind/runtime/worker_test_group.h"
+#include "tradewind/testing/eventually.h"
 #include "tradewind/user/v1/events.pb.h"
 
 namespace tradewind::runtime {
 namespace {
 
 using ::testing::ElementsAre;
+using testing::Eventually;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using user::v1::UserRegistered;
 
-constexpr WorkerConfig kQuick{.max_attempts = 3,
-                              .first_retry = absl::Milliseconds(1),
-                              .longest_retry = absl::Milliseconds(5),
-                              .timer_tick = absl::Milliseconds(1)};
-
 WorkerConfig Patient() {
   WorkerConfig config = kQuick;
   config.max_attempts = 1'000'000;
   return config;
-}
-
-bool Eventually(const std::function<bool()>& condition) {
-  const absl::Time deadline = absl::Now() + absl::Seconds(10);
-  while (!condition()) {
-    if (absl::Now() > deadline) return false;
-    std::this_thread::yield();
-  }
-  return true;
 }
 
 // What handlers saw, by "key:name". Handlers run on the worker's thread, tests look from theirs.

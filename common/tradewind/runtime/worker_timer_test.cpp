@@ -23,11 +23,6 @@ using ::testing::HasSubstr;
 using ::testing::SizeIs;
 using user::v1::UserRegistered;
 
-constexpr WorkerConfig kQuick{.max_attempts = 3,
-                              .first_retry = absl::Milliseconds(1),
-                              .longest_retry = absl::Milliseconds(5),
-                              .timer_tick = absl::Milliseconds(1)};
-
 // A UserRegistered named "set NAME" sets a timer, "soon NAME" one that is due at once, "cancel NAME" cancels it. What
 // fires is an Order whose id is the timer's name; it is emitted as an OrderCreated, so that its turn can be seen.
 struct Fixture {
