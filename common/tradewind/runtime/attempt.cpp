@@ -23,13 +23,7 @@ constexpr int32_t kMostDeaths = 2;
 
 Attempt::Attempt(const Group& group, EventRouter& router, store::Session& session, const AttemptSettings& settings,
                  absl::Time now)
-    : group_(group),
-      router_(router),
-      session_(session),
-      settings_(settings),
-      now_(now),
-      rekeyed_topic_(router.FullTopic(group.RekeyedTopic())),
-      aggregates_(group, session) {}
+    : group_(group), router_(router), session_(session), settings_(settings), now_(now), aggregates_(group, session) {}
 
 Attempt::~Attempt() = default;
 
@@ -159,7 +153,7 @@ bool Attempt::Handle(TaskWork& work, const Item& item) {
     return Fail(work, item, *handler,
                 Dead(fmt::format("the process died {} times while it handled this by itself", kMostDeaths)));
   }
-  const bool pass_on = handler->rekey != nullptr && item.record.topic() != rekeyed_topic_;
+  const bool pass_on = handler->rekey != nullptr && item.record.topic() != settings_.rekeyed_topic;
   if (handler->effect != nullptr && !pass_on) {
     BeginEffect(work, item);
     return true;
@@ -263,6 +257,18 @@ bool Attempt::Conclude(TaskWork& work, const Item& item, const Handler& handler,
   requests_.Remember(*item.envelope, item.record, *reply);
   Send(*item.envelope, std::move(reply));
   return true;
+}
+
+void Attempt::AddEvent(TaskWork& work, const google::protobuf::Message& event, const std::string& traceparent) {
+  mesh::v1::OutgoingEvent& out = *work.outbox->add_events();
+  try {
+    router_.Address(event, out);
+  } catch (const InvalidEvent&) {
+    // A handler that swallows the error must not publish half an event.
+    work.outbox->mutable_events()->RemoveLast();
+    throw;
+  }
+  out.set_traceparent(traceparent);
 }
 
 void Attempt::KeepTimers(TaskWork& work) {

@@ -80,6 +80,8 @@ struct AttemptSettings {
   absl::Duration first_retry;
   absl::Duration longest_retry;
   std::string cluster_id;
+  // Full name of Group::RekeyedTopic.
+  std::string rekeyed_topic;
 };
 
 class Attempt {
@@ -147,6 +149,8 @@ class Attempt {
   bool Conclude(TaskWork& work, const Item& item, const Handler& handler, const Outcome& outcome, int first_event,
                 std::unique_ptr<mesh::v1::Reply> reply);
   void KeepTimers(TaskWork& work);
+  // Throws InvalidEvent, and adds nothing, when the event can never be published.
+  void AddEvent(TaskWork& work, const google::protobuf::Message& event, const std::string& traceparent);
   void Send(const bus::Envelope& envelope, std::unique_ptr<mesh::v1::Reply> reply);
   void NumberEvents(TaskWork& work);
 
@@ -159,7 +163,7 @@ class Attempt {
   void HoldBack(TaskWork& work, const bus::Record& record, const bus::Envelope& envelope);
   bool IsHeld(TaskWork& work, const bus::Record& record, const bus::Envelope& envelope) const;
   bool Fail(TaskWork& work, const Item& item, const Handler& handler, const Outcome& outcome);
-  void Park(TaskWork& work, const Item& item, int32_t attempts, absl::Duration after, const std::string& reason);
+  void Park(TaskWork& work, const Item& item, int32_t attempts, const Outcome& outcome);
   enum class Hold { kKey, kNothing };
   void Bury(TaskWork& work, const Item& item, int32_t attempts, std::string_view why, Hold hold);
   void Announce(TaskWork& work, const Item& item, const std::string& reason);
@@ -177,7 +181,6 @@ class Attempt {
   store::Session& session_;
   const AttemptSettings& settings_;
   const absl::Time now_;
-  const std::string rekeyed_topic_;
 
   AggregateCache aggregates_;
   RequestLedger requests_;

@@ -123,24 +123,25 @@ bool Attempt::IsHeld(TaskWork& work, const bus::Record& record, const bus::Envel
 }
 
 bool Attempt::Fail(TaskWork& work, const Item& item, const Handler& handler, const Outcome& outcome) {
-  const std::string reason = Printable(outcome.reason());
   const int32_t attempts = (item.queued == nullptr ? 0 : item.queued->attempts) + 1;
   const int32_t most = handler.max_attempts > 0 ? handler.max_attempts : settings_.max_attempts;
   if (outcome.kind() == Outcome::Kind::kRetry && attempts < most) {
-    Park(work, item, attempts, outcome.after(), reason);
+    Park(work, item, attempts, outcome);
     return false;
   }
   const Hold hold = handler.pass_over_dead ? Hold::kNothing : Hold::kKey;
   Bury(work, item, attempts,
-       outcome.kind() == Outcome::Kind::kDead ? reason : fmt::format("gave up after {} attempts: {}", attempts, reason),
+       outcome.kind() == Outcome::Kind::kDead
+           ? outcome.reason()
+           : fmt::format("gave up after {} attempts: {}", attempts, outcome.reason()),
        hold);
   return hold == Hold::kNothing;
 }
 
-void Attempt::Park(TaskWork& work, const Item& item, int32_t attempts, absl::Duration after,
-                   const std::string& reason) {
+void Attempt::Park(TaskWork& work, const Item& item, int32_t attempts, const Outcome& outcome) {
+  const std::string reason = Printable(outcome.reason());
   ++counts_.parked;
-  const absl::Duration delay = std::max(after, DelayAfter(attempts, settings_));
+  const absl::Duration delay = std::max(outcome.after(), DelayAfter(attempts, settings_));
   kLog.Warn("a message failed; it is handled again later, and its key's later ones wait",
             {{"topic", item.record.topic()},
              {"partition", item.record.partition()},

@@ -63,11 +63,7 @@ bool Attempt::Publish(TaskWork& work, const EffectResult& result, Outcome& outco
   auto& events = *work.outbox->mutable_events();
   const int first = events.size();
   try {
-    for (const auto& event : result.events) {
-      mesh::v1::OutgoingEvent& out = *events.Add();
-      router_.Address(*event, out);
-      out.set_traceparent(result.traceparent);
-    }
+    for (const auto& event : result.events) AddEvent(work, *event, result.traceparent);
     return true;
   } catch (const InvalidEvent& error) {
     events.DeleteSubrange(first, events.size() - first);

@@ -13,17 +13,7 @@
 
 namespace tradewind::runtime {
 
-void MessageContext::Emit(const google::protobuf::Message& event) {
-  mesh::v1::OutgoingEvent& out = *work_.outbox->add_events();
-  try {
-    attempt_.router_.Address(event, out);
-  } catch (const InvalidEvent&) {
-    // A handler that swallows the error must not publish half an event.
-    work_.outbox->mutable_events()->RemoveLast();
-    throw;
-  }
-  out.set_traceparent(traceparent_);
-}
+void MessageContext::Emit(const google::protobuf::Message& event) { attempt_.AddEvent(work_, event, traceparent_); }
 
 void MessageContext::Reply(const google::protobuf::Message& resource) {
   reply_.mutable_resource()->PackFrom(resource);

@@ -138,15 +138,11 @@ void Worker::Impl::Crowd(Task& task) {
       kLog.Warn("messages of too many keys wait; the task reads nothing more until some are done with",
                 {{"partition", task.id.partition}, {"keys", task.queues.size()}});
     }
-    const int32_t partition = task.id.partition;
-    if (const absl::Status paused = source_->Pause({&partition, 1}); !paused.ok()) {
-      kLog.Debug("pausing failed", {{"partition", partition}, {"error", paused}});
-    }
+    StopReading(task);
   } else if (task.crowded && task.queues.size() < most_keys - most_keys / 10 && effects <= most_effects / 2) {
     task.crowded = false;
     if (task.state != Task::State::kRunning) return;
-    const auto positions = PositionsOf(task);
-    if (const absl::Status resumed = source_->Resume(positions); !resumed.ok() && fatal_.ok()) fatal_ = resumed;
+    ResumeReading(PositionsOf(task));
   }
 }
 

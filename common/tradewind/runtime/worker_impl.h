@@ -34,7 +34,8 @@ class Worker::Impl final : public bus::AssignmentListener {
         attempt_settings_{.max_attempts = config.max_attempts,
                           .first_retry = config.first_retry,
                           .longest_retry = config.longest_retry,
-                          .cluster_id = ports_.cluster_id},
+                          .cluster_id = ports_.cluster_id,
+                          .rekeyed_topic = router_.FullTopic(ports_.group->RekeyedTopic())},
         takeover_(*ports_.group, router_, *ports_.session, ports_.store_id, ports_.cluster_id, config.adopt_offsets),
         publisher_(*ports_.events),
         replier_(*ports_.replies, router_.FullTopic(std::string(bus::kRepliesTopic))),
@@ -89,6 +90,8 @@ class Worker::Impl final : public bus::AssignmentListener {
   std::vector<bus::Position> TakeOver(absl::Span<const int32_t> partitions);
   void Disown(Task& task, std::string_view why);
   void PauseTask(Task& task, Task::State state, absl::Duration delay);
+  void StopReading(const Task& task);
+  void ResumeReading(absl::Span<const bus::Position> positions);
   void Revive(absl::Time now);
   void Throttle();
   void Forget(absl::Span<const int32_t> partitions);

@@ -91,11 +91,19 @@ void Worker::Impl::Disown(Task& task, std::string_view why) {
 void Worker::Impl::PauseTask(Task& task, Task::State state, absl::Duration delay) {
   task.state = state;
   task.due = ports_.now() + delay;
+  StopReading(task);
+}
+
+void Worker::Impl::StopReading(const Task& task) {
   const int32_t partition = task.id.partition;
   // Not essential: what comes in meanwhile is dropped, and read again from the position it resumes at.
   if (const absl::Status paused = source_->Pause({&partition, 1}); !paused.ok()) {
     kLog.Debug("pausing failed", {{"partition", partition}, {"error", paused}});
   }
+}
+
+void Worker::Impl::ResumeReading(absl::Span<const bus::Position> positions) {
+  if (const absl::Status resumed = source_->Resume(positions); !resumed.ok() && fatal_.ok()) fatal_ = resumed;
 }
 
 void Worker::Impl::Revive(absl::Time now) {
@@ -116,8 +124,7 @@ void Worker::Impl::Revive(absl::Time now) {
     const auto own = TakeOver(anew);
     positions.insert(positions.end(), own.begin(), own.end());
   }
-  if (positions.empty()) return;
-  if (const absl::Status resumed = source_->Resume(positions); !resumed.ok() && fatal_.ok()) fatal_ = resumed;
+  if (!positions.empty()) ResumeReading(positions);
 }
 
 void Worker::Impl::Throttle() {
