@@ -1,5 +1,8 @@
 """A system that may be killed."""
 
+import os
+import secrets
+
 import pytest
 
 from support.client import Client
@@ -22,3 +25,15 @@ def client(mesh):
     client = Client(mesh.address("gateway"))
     yield client
     client.close()
+
+
+@pytest.fixture
+def chaos_minutes():
+    """How long the chaos run takes."""
+    return float(os.environ.get("TRADEWIND_CHAOS_MINUTES", "3"))
+
+
+@pytest.fixture
+def chaos_seed():
+    """What its faults and calls are drawn from; printed, so that a run can be repeated."""
+    return int(os.environ.get("TRADEWIND_CHAOS_SEED", secrets.randbelow(1_000_000)))

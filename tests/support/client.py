@@ -70,13 +70,15 @@ class Client:
         return self.call(ORDERS, "CreateOrder", request, timeout, metadata)
 
     def orders_of(self, user_id, page_size=1000):
-        return self._all_pages(ORDERS, "ListOrders", "orders", {"user_id": user_id, "page_size": page_size})
+        return self.all_pages(ORDERS, "ListOrders", "orders", {"user_id": user_id, "page_size": page_size})
 
     def notifications_of(self, user_id, page_size=1000):
         request = {"user_id": user_id, "page_size": page_size}
-        return self._all_pages(NOTIFICATIONS, "ListNotifications", "notifications", request)
+        return self.all_pages(NOTIFICATIONS, "ListNotifications", "notifications", request)
 
-    def _all_pages(self, service, method, field, request):
+    def all_pages(self, service, method, field, request=None):
+        """Everything that a List method has, in pages of 1000 where `request` says nothing else."""
+        request = {"page_size": 1000, **(request or {})}
         items = []
         token = ""
         while True:

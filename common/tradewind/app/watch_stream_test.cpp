@@ -120,13 +120,15 @@ TEST_F(WatchStreamTest, SendsWhatIsThereThenWhatHappens) {
 }
 
 TEST_F(WatchStreamTest, KeepsWhatHappensWhileTheViewerOpensForAfterwards) {
-  service_.open = [this](WatchOutput<Order>& output) {
+  std::atomic<bool> opened = false;
+  service_.open = [&](WatchOutput<Order>& output) {
     Publish("meanwhile");
     output.Send(OrderNamed("there"));
+    opened = true;
     return grpc::Status::OK;
   };
   const auto reader = Watch();
-  ASSERT_TRUE(Watched());
+  ASSERT_TRUE(testing::Eventually([&] { return opened.load(); }));
   Publish("later");
   Publish("end");
   EXPECT_THAT(ReadAll(*reader), ElementsAre("there", "meanwhile", "later"));

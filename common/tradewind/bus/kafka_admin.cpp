@@ -280,7 +280,12 @@ absl::Status KafkaAdmin::Impl::CheckTopics(absl::Span<const std::string> topics)
       rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(answer->get()), &count);
   for (const rd_kafka_ConfigResource_t* resource : absl::MakeConstSpan(resources, count)) {
     const std::string topic = rd_kafka_ConfigResource_name(resource);
-    if (const rd_kafka_resp_err_t error = rd_kafka_ConfigResource_error(resource); error != 0) {
+    const rd_kafka_resp_err_t error = rd_kafka_ConfigResource_error(resource);
+    // It is there: WaitUntilReady has seen it. The broker that was asked for its settings is one that has yet to hear.
+    if (error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
+      return absl::UnavailableError(fmt::format("not every broker knows topic {} yet", topic));
+    }
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
       return internal::ToStatus(error, fmt::format("settings of topic {}", topic));
     }
     std::map<std::string, std::string, std::less<>> settings;

@@ -18,7 +18,8 @@ constexpr absl::Duration kLongestBackoff = absl::Seconds(5);
 
 const telemetry::Counter& ResendCounter() {
   static const telemetry::Counter counter = telemetry::NewCounter(
-      "tradewind_outbox_resends_total", "Times the outbox was sent again after a failed delivery.");
+      "tradewind_outbox_resends_total",
+      "Outbox rows sent again, after a failed delivery or by the next owner of their task.");
   return counter;
 }
 
@@ -71,6 +72,11 @@ void Publisher::Append(int32_t partition, uint64_t sequence, std::unique_ptr<mes
   const auto [lane, added] = lanes_.try_emplace(partition);
   if (added) lane->second.id = next_lane_id_++;
   lane->second.rows.push_back({.sequence = sequence, .batch = std::move(batch), .bytes = bytes});
+}
+
+void Publisher::AppendLeftBehind(int32_t partition, uint64_t sequence, std::unique_ptr<mesh::v1::OutboxBatch> batch) {
+  ResendCounter().Add();
+  Append(partition, sequence, std::move(batch));
 }
 
 void Publisher::Pump(absl::Time now) {
@@ -178,12 +184,14 @@ void Publisher::StartAfresh(absl::Time now) {
     kLog.Error("a new producer could not be made; trying again", {{"error", reset}, {"retry_in", backoff_}});
     return;
   }
-  ResendCounter().Add();
   failed_ = false;
   in_flight_.clear();
   for (auto& [partition, lane] : lanes_) {
     lane.sent_rows = 0;
-    for (Row& row : lane.rows) row.sent = row.acknowledged = 0;
+    for (Row& row : lane.rows) {
+      if (row.sent > 0) ResendCounter().Add();
+      row.sent = row.acknowledged = 0;
+    }
   }
 }
 

@@ -26,6 +26,8 @@ class Publisher {
 
   // Takes over a committed row of the task on this partition number. Rows of a task come in the order of `sequence`.
   void Append(int32_t partition, uint64_t sequence, std::unique_ptr<mesh::v1::OutboxBatch> batch);
+  // The same for a row that an earlier owner of the task left behind, and may have published: counts as sent again.
+  void AppendLeftBehind(int32_t partition, uint64_t sequence, std::unique_ptr<mesh::v1::OutboxBatch> batch);
 
   // Hands over what may be sent and takes in what was delivered. Call often.
   void Pump(absl::Time now);

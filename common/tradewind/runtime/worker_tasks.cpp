@@ -1,6 +1,9 @@
 // Tasks come, pause, are taken anew and go.
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <map>
+#include <ranges>
 #include <set>
 #include <utility>
 #include <vector>
@@ -74,8 +77,13 @@ std::vector<bus::Position> Worker::Impl::TakeOver(absl::Span<const int32_t> part
     for (store::OutboxRow& row : outbox) {
       auto batch = std::make_unique<mesh::v1::OutboxBatch>();
       batch->ParseFromString(row.batch);
-      publisher_.Append(partition, row.sequence, std::move(batch));
+      publisher_.AppendLeftBehind(partition, row.sequence, std::move(batch));
     }
+  }
+  if (!outboxes.empty()) {
+    const auto taken = std::views::keys(outboxes);
+    kLog.Info("tasks are taken",
+              {{"group", ports_.group->name()}, {"partitions", fmt::format("{}", fmt::join(taken, " "))}});
   }
   return positions;
 }

@@ -1,0 +1,276 @@
+"""Proves from a History that nothing was lost, doubled or swapped: `check` returns what is wrong, one sentence each.
+
+It knows the services only by what they promise; how they keep the promise it does not ask.
+"""
+
+import collections
+
+from history import History
+
+ORDER_EVENTS = "order.events.v1"
+USER_EVENTS = "user.events.v1"
+NOTIFICATION_EVENTS = "notification.events.v1"
+LEDGER_EVENTS = "ledger.events.v1"
+DEATHS = "mesh.dead.v1"
+
+# Every order's events, in order.
+LIVES = (["OrderCreated", "OrderConfirmed"], ["OrderCreated", "OrderConfirmed", "OrderCancelled"])
+MERCHANTS = 5
+# An order for this product is one whose confirmation the auditor cannot take.
+DEAD_PRODUCT = "dead"
+
+
+def check(history: History) -> list[str]:
+    wrong = []
+    taken = {topic: take(topic, events, wrong) for topic, events in history.events.items()}
+    check_calls(history, wrong)
+    check_orders(history, taken, wrong)
+    check_users(history, taken, wrong)
+    check_notifications(history, taken, wrong)
+    check_journals(history, taken, wrong)
+    check_dead(history, taken, wrong)
+    check_accounts(history, taken, wrong)
+    return wrong
+
+
+def take(topic, events, wrong):
+    """What a subscriber takes: each event once, behind its predecessor, by the rule of the watermark."""
+    taken = []
+    marks = {}
+    seen = {}
+    waiting = collections.defaultdict(list)
+
+    def accept(event, lane):
+        marks[lane] = event.sequence
+        seen[lane, event.sequence] = event
+        taken.append(event)
+
+    for event in events:
+        lane = (event.partition, event.source)
+        mark = marks.get(lane, "")
+        if event.sequence <= mark:
+            first = seen.get((lane, event.sequence))
+            if first is None:
+                wrong.append(f"{topic}: {event.id} comes behind a later event of {event.source}")
+            elif (first.id, first.key, first.fields) != (event.id, event.key, event.fields):
+                wrong.append(f"{topic}: {event.source} sent {event.sequence} again with other content")
+            continue
+        if event.previous > mark:
+            waiting[lane].append(event)
+            continue
+        accept(event, lane)
+        for held in sorted(waiting[lane], key=lambda one: one.sequence):
+            if held.previous <= marks[lane] < held.sequence:
+                accept(held, lane)
+        waiting[lane] = [held for held in waiting[lane] if held.sequence > marks[lane]]
+    for (partition, source), held in waiting.items():
+        for event in held:
+            wrong.append(f"{topic}/{partition}: {event.id} of {source}: its predecessor {event.previous} is missing")
+    ids = collections.Counter(event.id for event in taken)
+    wrong += [f"{topic}: {event_id} is there as {count} events" for event_id, count in ids.items() if count > 1]
+    return taken
+
+
+def by_key(events):
+    keys = collections.defaultdict(list)
+    for event in events:
+        keys[event.key].append(event)
+    return keys
+
+
+def answers(history, method):
+    """The first answer to each request_id of the method."""
+    found = {}
+    for call in history.calls:
+        if call.method == method and call.answer is not None:
+            found.setdefault(call.request["request_id"], call)
+    return found
+
+
+def check_calls(history, wrong):
+    first = {}
+    asked = {}
+    for call in history.calls:
+        request_id = call.request["request_id"]
+        asked[request_id] = call
+        if call.answer is None:
+            continue
+        if request_id not in first:
+            first[request_id] = call.answer
+        elif first[request_id] != call.answer:
+            wrong.append(f"{call.method} {request_id} was answered {first[request_id]}, and later {call.answer}")
+    for request_id, call in asked.items():
+        if request_id not in first:
+            wrong.append(f"{call.method} {request_id} was never answered: {call.problem}")
+
+
+def check_orders(history, taken, wrong):
+    lives = by_key(taken.get(ORDER_EVENTS, []))
+    created = answers(history, "CreateOrder")
+    cancelled = {call.request["id"] for call in answers(history, "CancelOrder").values() if "error" not in call.answer}
+    asked_to_cancel = {call.request["id"] for call in history.calls if call.method == "CancelOrder"}
+    answered = {}
+    for request_id, call in created.items():
+        order = call.answer
+        if "error" in order:
+            wrong.append(f"CreateOrder {request_id} was refused: {order['error']}")
+        elif order["id"] in answered:
+            wrong.append(f"order {order['id']} answers two requests")
+        else:
+            answered[order["id"]] = call
+    for order_id in answered.keys() - lives.keys():
+        wrong.append(f"order {order_id} was answered and has no events")
+    for order_id, events in lives.items():
+        types = [event.type for event in events]
+        if types not in LIVES:
+            wrong.append(f"order {order_id} has the events {types}")
+        if [int(event.fields["revision"]) for event in events] != list(range(1, len(events) + 1)):
+            wrong.append(f"order {order_id}: its events are not in the order in which they were decided")
+        if order_id not in answered:
+            wrong.append(f"order {order_id} was never asked for")
+            continue
+        lines = events[0].fields.get("lines")
+        if lines != answered[order_id].answer["lines"]:
+            wrong.append(f"order {order_id} was decided with other lines than answered")
+        if order_id in cancelled and "OrderCancelled" not in types:
+            wrong.append(f"order {order_id}: the answer to CancelOrder has no event")
+        if "OrderCancelled" in types and order_id not in asked_to_cancel:
+            wrong.append(f"order {order_id} was cancelled and nobody asked")
+    check_stored_orders(history, lives, wrong)
+
+
+def check_stored_orders(history, lives, wrong):
+    stored = {}
+    for order in history.orders:
+        if order["id"] in stored:
+            wrong.append(f"order {order['id']} is listed twice")
+        stored[order["id"]] = order
+    for order_id in lives.keys() - stored.keys():
+        wrong.append(f"order {order_id} is not in the store")
+    for order_id in stored.keys() - lives.keys():
+        wrong.append(f"order {order_id} is in the store and has no events")
+    for order_id in stored.keys() & lives.keys():
+        last = lives[order_id][-1].type
+        state = "ORDER_STATE_CANCELLED" if last == "OrderCancelled" else "ORDER_STATE_CONFIRMED"
+        if stored[order_id]["state"] != state:
+            wrong.append(f"order {order_id} is {stored[order_id]['state']} in the store; its last event is {last}")
+        if stored[order_id]["total"] != lives[order_id][0].fields["total"]:
+            wrong.append(f"order {order_id} has another total in the store than in its events")
+
+
+def check_users(history, taken, wrong):
+    opened = {}
+    contended = collections.defaultdict(list)
+    for call in answers(history, "RegisterUser").values():
+        contended[call.request["email"]].append(call.answer)
+        if "error" not in call.answer:
+            opened[call.answer["id"]] = call.request["email"]
+    for email, outcomes in contended.items():
+        winners = [outcome for outcome in outcomes if "error" not in outcome]
+        if len(winners) != 1:
+            wrong.append(f"{len(winners)} accounts were opened for {email}")
+    registered = collections.Counter(event.key for event in taken.get(USER_EVENTS, []))
+    listed = collections.Counter(user["id"] for user in history.users)
+    for what, counts in (("events", registered), ("the list", listed)):
+        for user_id in opened.keys() - counts.keys():
+            wrong.append(f"user {user_id} is not in {what}")
+        for user_id, count in counts.items():
+            if user_id not in opened:
+                wrong.append(f"user {user_id} is in {what} and nobody was told")
+            if count > 1:
+                wrong.append(f"user {user_id} is in {what} {count} times")
+
+
+def check_notifications(history, taken, wrong):
+    causes = {event.id for event in taken.get(USER_EVENTS, [])}
+    causes |= {event.id for event in taken.get(ORDER_EVENTS, []) if event.type != "OrderCreated"}
+    told = collections.Counter(notification["event_id"] for notification in history.notifications)
+    said = collections.Counter(
+        event.fields["notification"]["event_id"] for event in taken.get(NOTIFICATION_EVENTS, [])
+    )
+    for what, counts in (("notification", told), ("event of a notification", said)):
+        wrong += [f"there is no {what} of {event_id}" for event_id in causes - counts.keys()]
+        wrong += [f"there is a {what} of {event_id}, which is no event" for event_id in counts.keys() - causes]
+        wrong += [f"there are {count} {what}s of {event_id}" for event_id, count in counts.items() if count > 1]
+
+
+def check_journals(history, taken, wrong):
+    """The auditor saw every event of a key in order, up to the first that is dead; the rest waits, in order."""
+    aside = collections.defaultdict(list)
+    for record in history.kept:
+        if record.group == "auditor":
+            aside[record.key].append(record.event_id)
+    decided = by_key(taken.get(ORDER_EVENTS, []) + taken.get(LEDGER_EVENTS, []))
+    for key in decided.keys() | history.journals.keys() | aside.keys():
+        expected = [event.id for event in decided.get(key, [])]
+        seen = history.journals.get(key, []) + aside.get(key, [])
+        if key.startswith("merchant-"):
+            # Booked on by many tasks: each event once, in an order of their own.
+            expected.sort()
+            seen.sort()
+        if seen != expected:
+            at = next((i for i, pair in enumerate(zip(seen, expected)) if pair[0] != pair[1]), min(len(seen), len(expected)))
+            wrong.append(
+                f"key {key}: {len(expected)} events were decided, the auditor saw {len(seen)}; from number {at + 1} on"
+                f" {expected[at:at + 3]} against {seen[at:at + 3]}"
+            )
+
+
+def check_dead(history, taken, wrong):
+    expected = {
+        event.id
+        for event in taken.get(ORDER_EVENTS, [])
+        if event.type == "OrderConfirmed" and event.fields["lines"][0]["product_id"] == DEAD_PRODUCT
+    }
+    kept = {record.event_id for record in history.kept if record.dead}
+    announced = {event.fields["event_id"] for event in taken.get(DEATHS, [])}
+    wrong += [f"{event_id} should be dead and is not" for event_id in expected - kept]
+    wrong += [f"{event_id} is dead: {record_of(history, event_id)}" for event_id in kept - expected]
+    wrong += [f"the death of {event_id} was not announced" for event_id in kept - announced]
+    wrong += [f"the death of {event_id} was announced, and it is not dead" for event_id in announced - kept]
+    dead_keys = {record.key for record in history.kept if record.dead}
+    for record in history.kept:
+        if record.key not in dead_keys:
+            wrong.append(f"{record.event_id} of key {record.key} is still set aside by {record.group}")
+
+
+def record_of(history, event_id):
+    return next(record for record in history.kept if record.event_id == event_id)
+
+
+def check_accounts(history, taken, wrong):
+    balances = collections.Counter()
+    causes = collections.defaultdict(set)
+    for event in taken.get(ORDER_EVENTS, []):
+        if event.type == "OrderCreated":
+            continue
+        amount = int(event.fields["total"]["units"]) * (1 if event.type == "OrderConfirmed" else -1)
+        merchant = f"merchant-{ord(event.key[-1]) % MERCHANTS}"
+        for account, change in ((event.fields["user_id"], -amount), (merchant, amount)):
+            balances[account] += change
+            causes[account].add(event.id)
+    bookings = by_key(taken.get(LEDGER_EVENTS, []))
+    for account in causes.keys() | history.accounts.keys() | bookings.keys():
+        expected = (balances[account], len(causes[account]))
+        if history.accounts.get(account) != expected:
+            wrong.append(f"account {account} has (balance, bookings) {history.accounts.get(account)}, not {expected}")
+        check_bookings(account, bookings.get(account, []), causes[account], wrong)
+    total = sum(balance for balance, _ in history.accounts.values())
+    if total != 0:
+        wrong.append(f"all balances together are {total}, not 0")
+
+
+def check_bookings(account, events, causes, wrong):
+    numbers = [int(event.fields["number"]) for event in events]
+    if not account.startswith("merchant-") and numbers != sorted(numbers):
+        wrong.append(f"account {account}: its bookings are not in the order in which they were decided")
+    if sorted(numbers) != list(range(1, len(causes) + 1)):
+        wrong.append(f"account {account}: {len(causes)} bookings were due, {len(numbers)} are on the log")
+    if {event.fields["cause"] for event in events} != causes:
+        wrong.append(f"account {account}: its bookings have other causes than it should")
+    balance = 0
+    for event in sorted(events, key=lambda one: int(one.fields["number"])):
+        balance += int(event.fields["amount"])
+        if int(event.fields["balance"]) != balance:
+            wrong.append(f"account {account}: its balance after booking {event.fields['number']} is off")
+            return

@@ -1,0 +1,62 @@
+"""What a chaos run left behind, as plain data: what the checker judges, wherever it came from."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Call:
+    """One call as the client saw it, begun and ended at times of one clock, in seconds."""
+
+    method: str
+    request: dict
+    begin: float
+    end: float
+    # The resource, or {"error": <code>} where the service refused; nothing where the outcome stayed unknown.
+    answer: dict | None
+    # Why there is no answer.
+    problem: str = ""
+
+
+@dataclass(slots=True)
+class Event:
+    """A record on a topic of events. Sequences are compared as text; empty where there is none."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str
+    id: str
+    # Without its package.
+    type: str
+    source: str
+    sequence: str
+    previous: str
+    # The payload, in protobuf's JSON form with the names of the schema.
+    fields: dict
+
+
+@dataclass(slots=True)
+class Kept:
+    """A record that a group has set aside."""
+
+    group: str
+    key: str
+    event_id: str
+    dead: bool
+
+
+@dataclass
+class History:
+    calls: list[Call] = field(default_factory=list)
+    # By topic, each partition in the order of its offsets.
+    events: dict[str, list[Event]] = field(default_factory=dict)
+    # What the services list.
+    orders: list[dict] = field(default_factory=list)
+    users: list[dict] = field(default_factory=list)
+    notifications: list[dict] = field(default_factory=list)
+    # Ids of the events that the auditor took, by key, in its order.
+    journals: dict[str, list[str]] = field(default_factory=dict)
+    # Balance and number of bookings of the ledger's accounts.
+    accounts: dict[str, tuple[int, int]] = field(default_factory=dict)
+    # In the order in which they were set aside.
+    kept: list[Kept] = field(default_factory=list)

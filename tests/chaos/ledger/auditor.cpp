@@ -1,0 +1,48 @@
+// A subscriber of the chaos run: writes down which events of a key it saw, in which order. Of some orders it cannot
+// take the confirmation: for kLateFor, where the product is "late"; never, where it is "dead".
+#include <fmt/format.h>
+
+#include <string>
+#include <string_view>
+
+#include "absl/time/time.h"
+#include "google/protobuf/util/time_util.h"
+
+#include "tests/chaos/ledger/ledger.pb.h"
+#include "tradewind/app/app.h"
+#include "tradewind/order/v1/events.pb.h"
+
+namespace {
+
+namespace chaos = tradewind::chaos::v1;
+namespace order = tradewind::order::v1;
+
+constexpr absl::Duration kLateFor = absl::Seconds(1);
+
+tradewind::Outcome WriteDown(tradewind::Context& context) {
+  const auto journal = context.Load<chaos::Journal>(context.key());
+  journal->set_length(journal->length() + 1);
+  context.Load<chaos::JournalEntry>(fmt::format("{}#{}", context.key(), journal->length()))
+      ->set_event_id(std::string(context.event_id()));
+  return tradewind::Ack();
+}
+
+tradewind::Outcome OnConfirmed(const order::OrderConfirmed& event, tradewind::Context& context) {
+  using google::protobuf::util::TimeUtil;
+  const std::string& product = event.lines(0).product_id();
+  if (product == "dead") return tradewind::Dead("a dead product");
+  const absl::Time happened = absl::FromUnixMicros(TimeUtil::TimestampToMicroseconds(event.confirm_time()));
+  if (product == "late" && context.now() < happened + kLateFor) return tradewind::Retry({}, "a late product");
+  return WriteDown(context);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  auto app = tradewind::App("auditor", argc, argv);
+  app.On<order::OrderCreated>([](const auto&, tradewind::Context& context) { return WriteDown(context); });
+  app.On<order::OrderConfirmed>(OnConfirmed);
+  app.On<order::OrderCancelled>([](const auto&, tradewind::Context& context) { return WriteDown(context); });
+  app.On<chaos::Booked>([](const auto&, tradewind::Context& context) { return WriteDown(context); });
+  return app.Run();
+}

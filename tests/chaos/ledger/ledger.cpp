@@ -1,0 +1,53 @@
+// A subscriber of the chaos run: for every order that is confirmed, money goes from the user's account to a merchant's,
+// and back when it is cancelled. Users are many and have their bookings in order; merchants are few, so that tasks meet
+// on them and their writes conflict.
+#include <fmt/format.h>
+
+#include <string>
+#include <string_view>
+
+#include "tests/chaos/ledger/ledger.pb.h"
+#include "tradewind/app/app.h"
+#include "tradewind/order/v1/events.pb.h"
+
+namespace {
+
+namespace chaos = tradewind::chaos::v1;
+namespace order = tradewind::order::v1;
+
+constexpr int kMerchants = 5;
+
+void Book(const std::string& key, int64_t amount, tradewind::Context& context) {
+  const auto account = context.Load<chaos::Account>(key);
+  account->set_balance(account->balance() + amount);
+  account->set_bookings(account->bookings() + 1);
+  chaos::Booked booked;
+  booked.set_account(key);
+  booked.set_number(account->bookings());
+  booked.set_balance(account->balance());
+  booked.set_amount(amount);
+  booked.set_cause(std::string(context.event_id()));
+  context.Emit(booked);
+}
+
+tradewind::Outcome Transfer(const std::string& user, const std::string& order_id, int64_t amount,
+                            tradewind::Context& context) {
+  Book(user, -amount, context);
+  Book(fmt::format("merchant-{}", order_id.back() % kMerchants), amount, context);
+  return tradewind::Ack();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  auto app = tradewind::App("ledger", argc, argv);
+  app.On<order::OrderConfirmed, chaos::Booked>([](const order::OrderConfirmed& event, tradewind::Context& context) {
+       return Transfer(event.user_id(), event.order_id(), event.total().units(), context);
+     })
+      .KeyedBy(&order::OrderConfirmed::user_id);
+  app.On<order::OrderCancelled, chaos::Booked>([](const order::OrderCancelled& event, tradewind::Context& context) {
+       return Transfer(event.user_id(), event.order_id(), -event.total().units(), context);
+     })
+      .KeyedBy(&order::OrderCancelled::user_id);
+  return app.Run();
+}

@@ -1,0 +1,98 @@
+"""The chaos run: everything is killed, frozen, cut off and restarted while calls come in; then all heals, and the checker
+proves from topics, stores and the client's record that nothing was lost, doubled or swapped.
+
+How long, and with which seed: `tests/run chaos --minutes N --seed S`.
+"""
+
+import collections
+import json
+import time
+
+import pytest
+
+from checker import check
+from cluster import Cluster, Counters
+from evidence import gather, wait_until_quiet
+from faults import KINDS, Havoc
+from support.mesh import TREE, processes_naming
+from traffic import Traffic
+
+# What must have happened, or the faults did not bite.
+BITES = ("outbox rows sent again", "repeats dropped", "version conflicts", "commits fenced")
+RESULTS = TREE / "build" / "test-results"
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    cluster = Cluster(tmp_path / "cluster")
+    try:
+        cluster.up()
+        yield cluster
+    except BaseException:
+        print(cluster.last_logs())
+        raise
+    finally:
+        cluster.down()
+    assert processes_naming(str(cluster.var)) == []
+
+
+def test_nothing_is_lost_doubled_or_swapped_by_any_fault(cluster, chaos_minutes, chaos_seed):
+    print(f"\nseed {chaos_seed}, {chaos_minutes} minutes")
+    counters = Counters(cluster)
+    traffic = Traffic([instance.address for instance in cluster.of("gateway")], chaos_seed)
+    havoc = Havoc(cluster, traffic, chaos_seed)
+    traffic.start()
+    havoc.start()
+    try:
+        time.sleep(60 * chaos_minutes)
+    finally:
+        havoc.stop()
+        traffic.stop()
+    assert havoc.broken == []
+
+    begin = time.monotonic()
+    unanswered = traffic.repeat(seconds=120)
+    assert unanswered == 0, f"{unanswered} calls were not answered although all has healed"
+    wait_until_quiet(cluster, seconds=120)
+    counters.stop()
+    traffic.close()
+    print(f"all calls answered and all at rest {time.monotonic() - begin:.0f} s after the last fault healed")
+
+    history = gather(cluster, traffic.calls)
+    violations = check(history)
+    report(chaos_minutes, chaos_seed, havoc, counters, history, violations)
+    assert violations == [], f"{len(violations)} violations:\n" + "\n".join(violations[:20])
+    assert_faults_bit(havoc, counters)
+
+
+def assert_faults_bit(havoc, counters):
+    for kind in KINDS:
+        assert any(fault.kind == kind and fault.in_flight > 0 for fault in havoc.done), f"no call was under way at a {kind}"
+    totals = counters.totals()
+    for bite in BITES:
+        assert totals[bite] > 0, f"no {bite}: the faults did not bite"
+
+
+def report(minutes, seed, havoc, counters, history, violations):
+    """Prints what happened, and keeps it as a line of build/test-results/chaos-runs.jsonl."""
+    outcomes = collections.Counter(
+        "answered" if call.answer is not None else call.problem.partition(":")[0].strip() for call in history.calls
+    )
+    events = sum(len(records) for records in history.events.values())
+    totals = counters.totals()
+    row = {
+        "seed": seed,
+        "minutes": minutes,
+        "faults": dict(havoc.by_kind()),
+        "calls": len(history.calls),
+        "orders": len(history.orders),
+        "events": events,
+        **totals,
+        "dead": sum(record.dead for record in history.kept),
+        "violations": len(violations),
+    }
+    print(f"calls: {dict(outcomes)}")
+    print(json.dumps(row, indent=2))
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    with (RESULTS / "chaos-runs.jsonl").open("a") as file:
+        file.write(json.dumps(row) + "\n")
