@@ -5,6 +5,7 @@ Everyone but the brokers among themselves talks to Kafka and PostgreSQL through 
 
 import base64
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -57,6 +58,10 @@ def _run(*command, timeout=180):
     return done.stdout
 
 
+def _address(service, number, offset=0):
+    return f"127.0.0.1:{_BASE + 100 + offset + 10 * SERVICES.index(service) + number}"
+
+
 class Instance:
     """One process of a service."""
 
@@ -64,9 +69,8 @@ class Instance:
         self.service = service
         self.number = number
         self.name = f"{service}-{number}"
-        port = _BASE + 100 + 10 * SERVICES.index(service) + number
-        self.address = f"127.0.0.1:{port}"
-        self.metrics_address = f"127.0.0.1:{port + 100}"
+        self.address = _address(service, number)
+        self.metrics_address = _address(service, number, 100)
         self._cluster = cluster
         self._process = None
         self._starts = 0
@@ -87,7 +91,7 @@ class Instance:
         ]
         if self.service == "gateway":
             owners = ",".join(
-                f"tradewind.{owner}.v1.{owner.capitalize()}Service={self._cluster.instances[f'{owner}-{self.number}'].address}"
+                f"tradewind.{owner}.v1.{owner.capitalize()}Service={_address(owner, self.number)}"
                 for owner in OWNERS
             )
             return [*command, f"--gateway.services={owners}"]
@@ -132,6 +136,10 @@ class Instance:
 
     def thaw(self):
         self._process.send_signal(signal.SIGCONT)
+
+    def log_lines(self):
+        """What it logged so far, as dicts."""
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
     def is_healthy(self):
         command = self.command()
@@ -186,8 +194,9 @@ def _sums(page):
 
 
 class Cluster:
-    def __init__(self, var):
+    def __init__(self, var, services=SERVICES):
         self.var = Path(var)
+        self._services = services
         self.brokers = ",".join(f"127.0.0.1:{self._port(number, 10)}" for number in BROKERS)
         self.postgres_url = ""
         self.instances = {}
@@ -207,7 +216,7 @@ class Cluster:
         for thread in starting:
             thread.join()
         self._start_proxies()
-        for service in SERVICES:
+        for service in self._services:
             for number in (1, 2):
                 self.add(service, number)
         for instance in self.instances.values():

@@ -38,7 +38,9 @@ class Proxy:
         pair = (writer.transport, there_writer.transport)
         self._open.add(pair)
         try:
-            await asyncio.gather(self._pass_on(reader, there_writer), self._pass_on(there_reader, writer))
+            # Cancelled when the process ends.
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.gather(self._pass_on(reader, there_writer), self._pass_on(there_reader, writer))
         finally:
             self._open.discard(pair)
             for transport in pair:

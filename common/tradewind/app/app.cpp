@@ -16,6 +16,7 @@
 #include "tradewind/app/logger.h"
 #include "tradewind/app/process.h"
 #include "tradewind/app/shutdown.h"
+#include "tradewind/app/wait_for_part.h"
 #include "tradewind/bus/envelope.h"
 #include "tradewind/bus/kafka_config.h"
 #include "tradewind/rpc/server.h"
@@ -197,7 +198,11 @@ absl::Status App::Impl::Start() {
 }
 
 absl::Status App::Impl::OpenStore() {
-  auto store = store::OpenStore(settings_.store, group_.name());
+  const auto open = [this] { return store::OpenStore(settings_.store, group_.name()); };
+  // A database may come up later; a file that cannot be opened stays so until someone looks at it.
+  auto store = settings_.store.kind == "postgres"
+                   ? WaitForPart<std::unique_ptr<store::Store>>("PostgreSQL", open, *shutdown_)
+                   : open();
   if (!store.ok()) return store.status();
   store_ = *std::move(store);
   return absl::OkStatus();

@@ -2,17 +2,11 @@
 
 #include <fmt/format.h>
 
-#include "absl/time/clock.h"
-
-#include "tradewind/app/logger.h"
+#include "tradewind/app/wait_for_part.h"
 #include "tradewind/bus/kafka_admin.h"
-#include "tradewind/errors/problem.h"
 
 namespace tradewind {
 namespace {
-
-constexpr absl::Duration kTryEvery = absl::Milliseconds(200);
-constexpr absl::Duration kSayEvery = absl::Seconds(5);
 
 absl::StatusOr<KafkaMesh> TryOnce(bus::KafkaAdmin& admin, const std::vector<std::string>& topics) {
   KafkaMesh mesh;
@@ -31,19 +25,8 @@ absl::StatusOr<KafkaMesh> MeetKafkaMesh(const bus::KafkaConfig& config, const st
                                         const std::vector<std::string>& topics, ShutdownSignal& shutdown) {
   auto admin = bus::KafkaAdmin::Create(config, client_id + "-admin");
   if (!admin.ok()) return admin.status();
-  const absl::Time started = absl::Now();
-  absl::Time said = absl::InfinitePast();
-  while (true) {
-    auto mesh = TryOnce(**admin, topics);
-    if (mesh.ok() || errors::Read(mesh.status()) != errors::Reading::kRetryable) return mesh;
-    if (absl::Now() - said >= kSayEvery) {
-      said = absl::Now();
-      kLog.Warn("waiting for Kafka", {{"kafka.brokers", config.brokers},
-                                      {"waited", absl::Trunc(absl::Now() - started, absl::Seconds(1))},
-                                      {"error", mesh.status()}});
-    }
-    if (shutdown.WaitFor(kTryEvery)) return absl::CancelledError("asked to stop while waiting for Kafka");
-  }
+  return WaitForPart<KafkaMesh>(
+      "Kafka", [&] { return TryOnce(**admin, topics); }, shutdown);
 }
 
 absl::Status CheckCopartitioned(const std::string& group, const std::map<std::string, int32_t>& partition_counts) {

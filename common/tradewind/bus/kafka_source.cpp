@@ -215,16 +215,16 @@ void KafkaSource::Impl::Rebalance(rd_kafka_resp_err_t event, const rd_kafka_topi
     numbers.push_back(entry.partition);
   }
   std::sort(numbers.begin(), numbers.end());
+  const std::string list = fmt::format("{}", fmt::join(numbers, " "));
 
   switch (event) {
     case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
-      kLog.Info("partitions assigned", {{"group", options_.group}, {"count", numbers.size()}});
+      kLog.Info("partitions assigned", {{"group", options_.group}, {"partitions", list}});
       TakeOver(numbers);
       break;
     case RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS: {
       const bool lost = rd_kafka_assignment_lost(client_.get()) != 0;
-      kLog.Info(lost ? "partitions lost" : "partitions revoked",
-                {{"group", options_.group}, {"count", numbers.size()}});
+      kLog.Info(lost ? "partitions lost" : "partitions revoked", {{"group", options_.group}, {"partitions", list}});
       LetGo(numbers, lost);
       break;
     }

@@ -126,7 +126,7 @@ class Worker::Impl final : public bus::AssignmentListener {
   absl::Time looked_at_ = absl::InfinitePast();
   absl::Time requests_looked_at_ = absl::InfinitePast();
   absl::Time quiet_since_ = absl::InfinitePast();
-  absl::Time mirrored_at_ = absl::InfinitePast();
+  absl::Time mirror_due_ = absl::InfinitePast();
   absl::Time counted_at_ = absl::InfinitePast();
   absl::Time pruned_at_ = absl::InfinitePast();
   // Makes Loop return.

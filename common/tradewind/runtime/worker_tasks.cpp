@@ -1,9 +1,6 @@
 // Tasks come, pause, are taken anew and go.
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <map>
-#include <ranges>
 #include <set>
 #include <utility>
 #include <vector>
@@ -25,6 +22,9 @@ constexpr absl::Duration kLongestRetry = absl::Minutes(1);
 constexpr absl::Duration kSettleOnRevoke = absl::Seconds(1);
 // And so are its effects that run.
 constexpr absl::Duration kFinishOnRevoke = absl::Seconds(1);
+// A commit of offsets that meets the second join of a cooperative rebalance makes librdkafka 2.0.2 give up all partitions
+// (its issue 4059, mended in 2.10). That join comes a second after the first.
+constexpr absl::Duration kNoMirrorAfterRebalance = absl::Milliseconds(2500);
 
 }  // namespace
 
@@ -35,6 +35,7 @@ absl::Duration Backoff(int failures) {
 }
 
 std::vector<bus::Position> Worker::Impl::OnAssigned(absl::Span<const int32_t> partitions) {
+  mirror_due_ = ports_.now() + kNoMirrorAfterRebalance;
   std::vector<bus::Position> positions = TakeOver(partitions);
   ready_.store(true, std::memory_order_release);
   if (!throttled_) return positions;
@@ -79,11 +80,6 @@ std::vector<bus::Position> Worker::Impl::TakeOver(absl::Span<const int32_t> part
       batch->ParseFromString(row.batch);
       publisher_.AppendLeftBehind(partition, row.sequence, std::move(batch));
     }
-  }
-  if (!outboxes.empty()) {
-    const auto taken = std::views::keys(outboxes);
-    kLog.Info("tasks are taken",
-              {{"group", ports_.group->name()}, {"partitions", fmt::format("{}", fmt::join(taken, " "))}});
   }
   return positions;
 }
@@ -155,6 +151,7 @@ void Worker::Impl::Throttle() {
 void Worker::Impl::OnLost(absl::Span<const int32_t> partitions) { Forget(partitions); }
 
 void Worker::Impl::OnRevoked(absl::Span<const int32_t> partitions) {
+  mirror_due_ = ports_.now() + kNoMirrorAfterRebalance;
   FinishEffects(partitions, kFinishOnRevoke);
   TRADEWIND_CRASH_POINT("revoke.begun");
   publisher_.Settle(partitions, absl::Now() + kSettleOnRevoke);

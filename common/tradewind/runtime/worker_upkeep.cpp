@@ -26,8 +26,8 @@ void Worker::Impl::Housekeep(absl::Time now, bool idle) {
     TidyOutboxes(/*ending=*/false);
     quiet_since_ = now;
   }
-  if (now - mirrored_at_ >= kMirrorEvery) {
-    mirrored_at_ = now;
+  if (now >= mirror_due_) {
+    mirror_due_ = now + kMirrorEvery;
     MirrorOffsets(AllPartitions(), /*wait=*/false).IgnoreError();
   }
   if (now - counted_at_ >= kCountEvery) {

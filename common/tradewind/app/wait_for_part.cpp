@@ -1,0 +1,37 @@
+#include "tradewind/app/wait_for_part.h"
+
+#include <fmt/format.h>
+
+#include <string>
+
+#include "absl/time/clock.h"
+
+#include "tradewind/app/logger.h"
+#include "tradewind/errors/problem.h"
+
+namespace tradewind {
+namespace {
+
+constexpr absl::Duration kTryEvery = absl::Milliseconds(200);
+constexpr absl::Duration kSayEvery = absl::Seconds(5);
+
+}  // namespace
+
+absl::Status WaitForPart(std::string_view what, absl::FunctionRef<absl::Status()> attempt, ShutdownSignal& shutdown) {
+  const absl::Time started = absl::Now();
+  absl::Time said = absl::InfinitePast();
+  while (true) {
+    absl::Status done = attempt();
+    if (done.ok() || errors::Read(done) != errors::Reading::kRetryable) return done;
+    if (absl::Now() - said >= kSayEvery) {
+      said = absl::Now();
+      kLog.Warn(fmt::format("waiting for {}", what),
+                {{"waited", absl::Trunc(absl::Now() - started, absl::Seconds(1))}, {"error", done}});
+    }
+    if (shutdown.WaitFor(kTryEvery)) {
+      return absl::CancelledError(fmt::format("asked to stop while waiting for {}", what));
+    }
+  }
+}
+
+}  // namespace tradewind
