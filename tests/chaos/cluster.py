@@ -27,8 +27,8 @@ SERVICES = ("gateway", *OWNERS, "ledger", "auditor")
 # What a third instance may be started of.
 SCALED = ("order", "ledger", "auditor", "notification")
 
-# Below the range from which the kernel takes ports for outgoing connections.
-_BASE = 26000
+# Below the range from which the kernel takes ports for outgoing connections. Two runs at once need 300 each.
+_BASE = int(os.environ.get("TRADEWIND_CHAOS_PORTS", "26000"))
 _POSTGRES = _BASE + 40
 _POSTGRES_PROXY = _BASE + 41
 _BROKER_HEAP = "320m"

@@ -70,11 +70,12 @@ absl::Status RunningWorker::WaitForError() {
   return result_.get();
 }
 
-Mesh::Mesh() {
+Mesh::Mesh() : Mesh(nullptr) { OpenStore("store"); }
+
+Mesh::Mesh(std::unique_ptr<store::Store> store) : store_(std::move(store)) {
   std::string name = (std::filesystem::temp_directory_path() / "tradewind-worker-XXXXXX").string();
   folder_ = mkdtemp(name.data());
   for (const char* topic : {kCommands, kEvents, kUserEvents, kReplies, kDead}) kafka_.CreateTopic(topic, kPartitions);
-  OpenStore("store");
 }
 
 Mesh::~Mesh() {

@@ -71,7 +71,9 @@ class RunningWorker {
 
 class Mesh {
  public:
+  // With a SQLite store.
   Mesh();
+  explicit Mesh(std::unique_ptr<store::Store> store);
   ~Mesh();
 
   std::unique_ptr<RunningWorker> Start(const Group& group, const std::vector<int32_t>& partitions = {0, 1, 2, 3},

@@ -10,6 +10,9 @@
 namespace tradewind::bus::internal {
 namespace {
 
+// How long a broker may not have heard of a topic that another one has announced.
+constexpr absl::Duration kUntilAnnounced = absl::Seconds(2);
+
 absl::Status ResolveOnce(rd_kafka_t* client, rd_kafka_topic_partition_list_t& list, const Deadline& deadline) {
   // The offset fields hold timestamps to look up, of which -1 and -2 are the protocol's names for the two ends.
   const rd_kafka_resp_err_t error = rd_kafka_offsets_for_times(client, &list, deadline.RemainingMs());
@@ -28,8 +31,10 @@ absl::Status ResolveOffsets(rd_kafka_t* client, rd_kafka_topic_partition_list_t&
   const PartitionListHandle question(rd_kafka_topic_partition_list_copy(&list));
   absl::Status status = ResolveOnce(client, list, deadline);
   // The partition of a topic made a moment ago, or of a broker that has just started: its leader is named before it has
-  // taken office.
-  while (status.code() == absl::StatusCode::kUnavailable && !deadline.expired()) {
+  // taken office, and may not even know the topic yet.
+  const Deadline announced(kUntilAnnounced);
+  const auto passes = [&] { return absl::IsUnavailable(status) || (absl::IsNotFound(status) && !announced.expired()); };
+  while (passes() && !deadline.expired()) {
     absl::SleepFor(absl::Milliseconds(20));
     for (int i = 0; i < list.cnt; ++i) {
       list.elems[i].offset = question->elems[i].offset;

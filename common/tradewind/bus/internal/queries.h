@@ -17,7 +17,7 @@ inline constexpr int64_t kEarliest = -2;
 inline constexpr int64_t kLatest = -1;
 
 // Replaces kEarliest and kLatest in `list` by the offsets they stand for now. Blocks until the deadline. Unavailable
-// without an answer, NotFound where there is no such partition.
+// without an answer, NotFound where there is still no such partition after two seconds.
 //
 // Not by rd_kafka_query_watermark_offsets: in 2.0.2 that one forgets its timeout while the leader is away.
 absl::Status ResolveOffsets(rd_kafka_t* client, rd_kafka_topic_partition_list_t& list, const Deadline& deadline);
