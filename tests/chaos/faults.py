@@ -16,6 +16,11 @@ IN_FLIGHT = 8
 IN_FLIGHT_PATIENCE = 15
 
 PAUSES = {"services": (0.5, 3), "ground": (2, 5)}
+# From the begin of a burst of calls: services are at work on it for about so long.
+INTO_BURST = (0, 0.015)
+# A process that is frozen in the middle of a batch wakes up to a commit that must be refused: most often where batches are
+# long.
+FROZEN = {"ledger": 3, "order": 3, "auditor": 2, "notification": 2, "user": 1, "gateway": 1}
 
 
 @dataclass
@@ -27,6 +32,8 @@ class Fault:
     seconds: float
     # Before it, after the last one of the same hand.
     pause: float
+    # After the begin of the burst.
+    into_burst: float
     # Since the begin of the run, once it was done.
     at: float = 0
     in_flight: int = 0
@@ -39,7 +46,8 @@ def _service_fault(kind, choose):
     if kind == "kill":
         return f"{choose.choice(SERVICES)}-{choose.choice((1, 2))}", choose.uniform(0, 8)
     if kind == "freeze":
-        return f"{choose.choice(SERVICES)}-{choose.choice((1, 2))}", choose.uniform(*FREEZE_SECONDS)
+        service = choose.choices(list(FROZEN), list(FROZEN.values()))[0]
+        return f"{service}-{choose.choice((1, 2))}", choose.uniform(*FREEZE_SECONDS)
     return choose.choice(SCALED), choose.uniform(3, 8)
 
 
@@ -53,7 +61,7 @@ def _ground_fault(kind, choose):
 
 # How often of each deck of cards: kinds come in random order, and none is forgotten.
 DECKS = {
-    "services": (["kill"] * 3 + ["freeze"] * 2 + ["scale"] * 2, _service_fault),
+    "services": (["kill"] * 3 + ["freeze"] * 3 + ["scale"] * 2, _service_fault),
     "ground": (["kill broker", "freeze broker", "restart PostgreSQL", "cut", "cut", "stall"], _ground_fault),
 }
 KINDS = sorted({kind for deck, _ in DECKS.values() for kind in deck})
@@ -66,7 +74,8 @@ def draw(seed, hand):
     while True:
         for kind in choose.sample(deck, len(deck)):
             target, seconds = fault(kind, choose)
-            yield Fault(hand, kind, target, seconds, pause=choose.uniform(*PAUSES[hand]))
+            pause, into_burst = choose.uniform(*PAUSES[hand]), choose.uniform(*INTO_BURST)
+            yield Fault(hand, kind, target, seconds, pause, into_burst)
 
 
 class Havoc:
@@ -110,6 +119,7 @@ class Havoc:
         deadline = time.monotonic() + IN_FLIGHT_PATIENCE
         while self._traffic.in_flight < IN_FLIGHT and time.monotonic() < deadline and not self._stop.is_set():
             time.sleep(0.001)
+        time.sleep(fault.into_burst)
         fault.at = time.monotonic() - self._begin
         fault.in_flight = self._traffic.in_flight
         self.done.append(fault)
