@@ -46,9 +46,7 @@ def test_nothing_is_lost_doubled_or_swapped_by_any_fault(cluster, chaos_minutes,
     havoc.start()
     begin = time.monotonic()
     try:
-        time.sleep(60 * chaos_minutes)
-        # Whether a commit is fenced is a matter of milliseconds: a short run may need another freeze.
-        while missing_bites(counters) and time.monotonic() - begin < 60 * (chaos_minutes + EXTRA_MINUTES):
+        while not havoc.broken and not over(time.monotonic() - begin, chaos_minutes, counters):
             time.sleep(1)
     finally:
         havoc.stop()
@@ -69,6 +67,11 @@ def test_nothing_is_lost_doubled_or_swapped_by_any_fault(cluster, chaos_minutes,
     report(minutes, chaos_seed, havoc, counters, history, violations)
     assert violations == [], f"{len(violations)} violations:\n" + "\n".join(violations[:20])
     assert_faults_bit(havoc, counters)
+
+
+def over(seconds, minutes, counters):
+    # Whether a commit is fenced is a matter of milliseconds: a short run may need another freeze.
+    return seconds > 60 * (minutes + EXTRA_MINUTES) or (seconds > 60 * minutes and not missing_bites(counters))
 
 
 def missing_bites(counters):

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <map>
 #include <optional>
+#include <stdexcept>
 #include <vector>
 
 #include "grpcpp/impl/service_type.h"
@@ -39,6 +40,17 @@ struct Settings {
   bus::KafkaConfig kafka;
   store::StoreConfig store;
   runtime::WorkerConfig runtime;
+};
+
+// Carries a status through the makers of services.
+class StartFailed : public std::runtime_error {
+ public:
+  explicit StartFailed(absl::Status status)
+      : std::runtime_error(std::string(status.message())), status_(std::move(status)) {}
+  const absl::Status& status() const { return status_; }
+
+ private:
+  absl::Status status_;
 };
 
 }  // namespace
@@ -244,8 +256,13 @@ EventFeed& App::Impl::FeedOf(std::string_view topic) {
     if (partitions == partition_counts_.end()) {
       throw std::invalid_argument(fmt::format("{} is not a topic of this service", topic));
     }
-    auto started = StartEventFeed(settings_.kafka, "tradewind-" + group_.name() + "-feed", full, partitions->second);
-    if (!started.ok()) throw std::runtime_error(std::string(started.status().message()));
+    auto started = WaitForPart<std::unique_ptr<EventFeed>>(
+        "Kafka",
+        [&] {
+          return StartEventFeed(settings_.kafka, "tradewind-" + group_.name() + "-feed", full, partitions->second);
+        },
+        *shutdown_);
+    if (!started.ok()) throw StartFailed(started.status());
     feed = *std::move(started);
   }
   return *feed;
@@ -263,6 +280,8 @@ absl::Status App::Impl::StartServer() {
       parts.services.push_back(services_.back().get());
       parts.listed_services.push_back(full_name);
     }
+  } catch (const StartFailed& failed) {
+    return failed.status();
   } catch (const std::exception& error) {
     return absl::UnavailableError(error.what());
   }

@@ -12,8 +12,8 @@
 
 namespace tradewind {
 
-// Calls `attempt` until it gives something but a retryable error (errors::Read), and returns that. Says in the log every
-// few seconds that it waits for `what`, and why. Cancelled when `shutdown` comes first.
+// Calls `attempt` until it gives something but a retryable error (errors::Read), and returns that. Says in the log
+// every few seconds that it waits for `what`, and why. Cancelled when `shutdown` comes first.
 absl::Status WaitForPart(std::string_view what, absl::FunctionRef<absl::Status()> attempt, ShutdownSignal& shutdown);
 
 // The same for an attempt that yields something.
@@ -23,8 +23,9 @@ absl::StatusOr<Part> WaitForPart(std::string_view what, absl::FunctionRef<absl::
   std::optional<Part> part;
   const auto once = [&]() -> absl::Status {
     absl::StatusOr<Part> got = attempt();
-    if (got.ok()) part = *std::move(got);
-    return got.status();
+    if (!got.ok()) return got.status();
+    part = *std::move(got);
+    return absl::OkStatus();
   };
   if (absl::Status waited = WaitForPart(what, once, shutdown); !waited.ok()) return waited;
   return *std::move(part);

@@ -100,6 +100,7 @@ class KafkaSource::Impl {
   std::vector<TopicHandle> topics_;
   std::unique_ptr<OffsetCommitter> committer_;
   bool closing_ = false;
+  bool was_assigned_ = false;
   // Once set, all that Poll returns.
   absl::Status fatal_;
 };
@@ -219,6 +220,7 @@ void KafkaSource::Impl::Rebalance(rd_kafka_resp_err_t event, const rd_kafka_topi
 
   switch (event) {
     case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
+      was_assigned_ = true;
       kLog.Info("partitions assigned", {{"group", options_.group}, {"partitions", list}});
       TakeOver(numbers);
       break;
@@ -418,7 +420,13 @@ absl::Status KafkaSource::Impl::Close(absl::Duration limit) {
   const auto rest = absl::Milliseconds(deadline.RemainingMs());
   committer_.reset();
   topics_.clear();
-  internal::DestroyWithin(std::move(client_), std::max(rest, absl::Milliseconds(100)));
+  if (was_assigned_) {
+    internal::DestroyWithin(std::move(client_), std::max(rest, absl::Milliseconds(100)));
+  } else {
+    // 2.0.2 aborts the process when it destroys a member that has joined and was not assigned yet (its issue 4312,
+    // mended in 2.3). Such a client is left to the end of the process.
+    (void)client_.release();
+  }
   if (!in_time) {
     return absl::DeadlineExceededError(
         fmt::format("group {} was not left within {}; its tasks move on after the session timeout", options_.group,

@@ -17,9 +17,9 @@ constexpr absl::Duration kFirstBackoff = absl::Milliseconds(50);
 constexpr absl::Duration kLongestBackoff = absl::Seconds(5);
 
 const telemetry::Counter& ResendCounter() {
-  static const telemetry::Counter counter = telemetry::NewCounter(
-      "tradewind_outbox_resends_total",
-      "Outbox rows sent again, after a failed delivery or by the next owner of their task.");
+  static const telemetry::Counter counter =
+      telemetry::NewCounter("tradewind_outbox_resends_total",
+                            "Outbox rows sent again, after a failed delivery or by the next owner of their task.");
   return counter;
 }
 

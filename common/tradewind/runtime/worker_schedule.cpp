@@ -22,6 +22,7 @@ using order::v1::OrderCreated;
 
 // All in one partition but the last, so that keys share a chain.
 constexpr std::array<const char*, 3> kKeys = {"o-1", "o-4", "o-2"};
+const std::vector<int32_t> kAll = {0, 1, 2, 3};
 // Left behind and still running, of one group.
 constexpr size_t kZombies = 2;
 
@@ -105,7 +106,6 @@ class Members {
     worker.events().Reset().IgnoreError();
   }
 
-  const std::vector<int32_t> kAll = {0, 1, 2, 3};
   Mesh& mesh_;
   const Group group_;
   std::unique_ptr<RunningWorker> owner_;

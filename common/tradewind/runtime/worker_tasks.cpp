@@ -22,8 +22,8 @@ constexpr absl::Duration kLongestRetry = absl::Minutes(1);
 constexpr absl::Duration kSettleOnRevoke = absl::Seconds(1);
 // And so are its effects that run.
 constexpr absl::Duration kFinishOnRevoke = absl::Seconds(1);
-// A commit of offsets that meets the second join of a cooperative rebalance makes librdkafka 2.0.2 give up all partitions
-// (its issue 4059, mended in 2.10). That join comes a second after the first.
+// A commit of offsets that meets the second join of a cooperative rebalance makes librdkafka 2.0.2 give up all
+// partitions (its issue 4059, mended in 2.10). That join comes a second after the first.
 constexpr absl::Duration kNoMirrorAfterRebalance = absl::Milliseconds(2500);
 
 }  // namespace
