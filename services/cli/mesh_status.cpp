@@ -1,5 +1,7 @@
 #include "services/cli/mesh_status.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <future>
@@ -109,8 +111,10 @@ GroupStatus SumLag(std::string name, absl::Span<const bus::GroupLag> lags, const
 }
 
 void ReadMetrics(std::string_view exposition, GroupStatus& group) {
+  // One page may tell of two groups: a service's handlers and its effects.
+  const std::string own = fmt::format("group=\"{}\"", group.name);
   const auto count = [&](std::string_view metric) {
-    const auto sum = SumSamples(exposition, metric);
+    const auto sum = SumSamples(exposition, metric, own);
     return sum.has_value() ? std::optional<int64_t>(std::llround(*sum)) : std::nullopt;
   };
   group.dead = count("tradewind_dead_records");

@@ -35,9 +35,10 @@ TEST(SumLag, IsNeverNegative) {
 }
 
 TEST(ReadMetrics, TakesWhatThePageTells) {
-  GroupStatus group;
+  GroupStatus group{.name = "g"};
   ReadMetrics(
-      "tradewind_dead_records{group=\"g\"} 1\ntradewind_parked_records{group=\"g\"} 2\n"
+      "tradewind_dead_records{group=\"g\"} 1\ntradewind_dead_records{group=\"g.effects\"} "
+      "8\ntradewind_parked_records{group=\"g\"} 2\n"
       "tradewind_held_records{group=\"g\"} 3\ntradewind_outbox_full{group=\"g\"} 1\n",
       group);
   EXPECT_EQ(group.dead, 1);
@@ -47,8 +48,8 @@ TEST(ReadMetrics, TakesWhatThePageTells) {
 }
 
 TEST(ReadMetrics, LeavesOpenWhatThePageDoesNotTell) {
-  GroupStatus group;
-  ReadMetrics("tradewind_dead_records 0\n", group);
+  GroupStatus group{.name = "g"};
+  ReadMetrics("tradewind_dead_records{group=\"g\"} 0\ntradewind_parked_records{group=\"other\"} 1\n", group);
   EXPECT_EQ(group.dead, 0);
   EXPECT_EQ(group.parked, std::nullopt);
   EXPECT_EQ(group.held, std::nullopt);

@@ -124,9 +124,16 @@ std::optional<double> SampleValue(std::string_view rest) {
                                                                                    : std::nullopt;
 }
 
+// `labels` begins with a sample's labels. Quotes within a value are escaped, so that a value cannot look like a label.
+bool Carries(std::string_view labels, std::string_view label) {
+  const size_t found = labels.find(label);
+  return label.empty() ||
+         (found != std::string_view::npos && found > 0 && (labels[found - 1] == '{' || labels[found - 1] == ','));
+}
+
 }  // namespace
 
-std::optional<double> SumSamples(std::string_view exposition, std::string_view metric) {
+std::optional<double> SumSamples(std::string_view exposition, std::string_view metric, std::string_view label) {
   std::optional<double> sum;
   while (!exposition.empty()) {
     const size_t length = std::min(exposition.find('\n'), exposition.size());
@@ -140,6 +147,9 @@ std::optional<double> SumSamples(std::string_view exposition, std::string_view m
     }
     line.remove_prefix(metric.size());
     if (!line.starts_with('{') && !line.starts_with(' ')) {
+      continue;
+    }
+    if (!Carries(line, label)) {
       continue;
     }
     if (const std::optional<double> value = SampleValue(line)) {

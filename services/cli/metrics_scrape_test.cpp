@@ -23,6 +23,9 @@ TEST(SumSamples, AddsOverLabels) {
       "dead_records{group=\"a } \\\" b\",x=\"y\"} 3 1700000000\n"
       "dead_records_total 100\n";
   EXPECT_EQ(SumSamples(page, "dead_records"), 5);
+  EXPECT_EQ(SumSamples(page, "dead_records", "group=\"order\""), 2);
+  EXPECT_EQ(SumSamples(page, "dead_records", "x=\"y\""), 3);
+  EXPECT_EQ(SumSamples(page, "dead_records", "roup=\"order\""), std::nullopt);
 }
 
 TEST(SumSamples, TakesASampleWithoutLabels) { EXPECT_EQ(SumSamples("dead 4.5\r\n", "dead"), 4.5); }

@@ -16,6 +16,8 @@ THREADS = 16
 BURSTS_PER_SECOND = 8
 CALL_TIMEOUT = 4
 SHOPPERS = 2000
+# Calls that were answered and are repeated at the end all the same.
+REPEATED_ANSWERS = 300
 
 # The share of each product among orders. The auditor cannot take the confirmation of "dead" ever, of "late" at first.
 PRODUCTS = {"tea": 0.90, "late": 0.08, "dead": 0.02}
@@ -113,26 +115,23 @@ class Traffic:
                 self.calls.append(Call(method, request, begin, time.monotonic(), answer, problem))
                 if method == "CreateOrder" and answer is not None and "error" not in answer:
                     self._cancellable.append(answer["id"])
-        return answer is not None
 
     # ---- afterwards ----
 
     def repeat(self, seconds):
-        """Repeats every call without an answer, with its request_id, until each has one or the time is up; then some of
-        those that had one from the start. Returns how many stayed without."""
+        """Repeats every call without an answer, with its request_id, until each has one or the time is up; and then some of
+        those that were answered. Returns how many stayed without."""
         deadline = time.monotonic() + seconds
+        answered = [call for call in self.calls if call.answer is not None]
+        while (unanswered := self._unanswered()) and time.monotonic() < deadline:
+            self._all_at_once(unanswered)
+        self._all_at_once(random.Random(self._seed).sample(answered, min(len(answered), REPEATED_ANSWERS)))
+        return len(unanswered)
+
+    def _unanswered(self):
         answered = {call.request["request_id"] for call in self.calls if call.answer is not None}
-        sample = random.Random(self._seed).sample(self.calls, min(len(self.calls), 300))
-        self._all_at_once([call for call in sample if call.answer is not None])
-        while time.monotonic() < deadline:
-            answered = {call.request["request_id"] for call in self.calls if call.answer is not None}
-            open_calls = {
-                call.request["request_id"]: call for call in self.calls if call.request["request_id"] not in answered
-            }
-            if not open_calls:
-                return 0
-            self._all_at_once(list(open_calls.values()))
-        return len(open_calls)
+        by_request = {call.request["request_id"]: call for call in self.calls}
+        return [call for request_id, call in by_request.items() if request_id not in answered]
 
     def _all_at_once(self, calls):
         calls = iter(calls)

@@ -8,7 +8,7 @@ import uuid
 from cloudevents.core.bindings import kafka as cloudevents_kafka
 from cloudevents.core.formats.json import JSONFormat
 
-from support.client import new_user_id, order_request
+from support.client import ORDERS, new_user_id, order_request
 from support.kafka import (
     as_cloud_event_message,
     cloud_event_headers,
@@ -17,6 +17,7 @@ from support.kafka import (
     kcat,
     produce,
     read_record,
+    send,
 )
 from support.mesh import TREE, wait_until
 
@@ -128,6 +129,26 @@ def test_dead_records_are_still_there_after_a_restart(mesh, client):
     mesh.service("start", "order")
     wait_until(lambda: dead_records(mesh) == before + 1, 10, "the same dead records after the restart")
     client.create_order(order_request(new_user_id()))
+
+
+def test_a_reply_address_that_does_not_exist_holds_nobody_up(mesh, client):
+    user = new_user_id()
+    orders = [str(uuid.uuid4()) for _ in range(20)]
+    for order in orders:
+        headers = {
+            **cloud_event_headers("tradewind.order.v1.CreateOrderRequest", order),
+            "tradewind-reply-partition": "9999",
+            "tradewind-reply-instance": "nobody",
+            "tradewind-correlation": "1",
+            "tradewind-method": "/tradewind.order.v1.OrderService/CreateOrder",
+        }
+        command = client.message(ORDERS, "CreateOrder", {**order_request(user), "id": order})
+        send(mesh.address("kafka"), "order.commands.v1", order, command, headers)
+    # Behind them on every partition; answered as ever.
+    for _ in range(20):
+        client.create_order(order_request(user), timeout=5)
+    found = {order["id"] for order in client.orders_of(user)}
+    assert found >= set(orders) and len(found) == 40
 
 
 def skipped_events(mesh):

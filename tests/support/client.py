@@ -1,5 +1,6 @@
 """A gRPC client that knows nothing but an address: what it may call, and with what, it learns by reflection."""
 
+import threading
 import uuid
 
 import grpc
@@ -27,6 +28,8 @@ class Client:
         self._database = ProtoReflectionDescriptorDatabase(self.channel)
         self._pool = descriptor_pool.DescriptorPool(self._database)
         self._methods = {}
+        # The pool asks the server while it looks a name up, and is not made for two threads that do.
+        self._lock = threading.Lock()
 
     def close(self):
         self.channel.close()
@@ -36,24 +39,33 @@ class Client:
 
     def _method(self, service, name):
         key = (service, name)
-        if key not in self._methods:
-            method = self._pool.FindServiceByName(service).FindMethodByName(name)
-            request = message_factory.GetMessageClass(method.input_type)
-            response = message_factory.GetMessageClass(method.output_type)
-            kind = self.channel.unary_stream if method.server_streaming else self.channel.unary_unary
-            stub = kind(
-                f"/{service}/{name}",
-                request_serializer=request.SerializeToString,
-                response_deserializer=response.FromString,
-            )
-            self._methods[key] = (request, stub)
-        return self._methods[key]
+        with self._lock:
+            if key not in self._methods:
+                self._methods[key] = self._look_up(service, name)
+            return self._methods[key]
+
+    def _look_up(self, service, name):
+        method = self._pool.FindServiceByName(service).FindMethodByName(name)
+        request = message_factory.GetMessageClass(method.input_type)
+        response = message_factory.GetMessageClass(method.output_type)
+        kind = self.channel.unary_stream if method.server_streaming else self.channel.unary_unary
+        stub = kind(
+            f"/{service}/{name}",
+            request_serializer=request.SerializeToString,
+            response_deserializer=response.FromString,
+        )
+        return request, stub
 
     def call(self, service, method, request, timeout=10, metadata=None):
         """`request` is a dict in protobuf's JSON form, and so is the answer, with the names of the schema."""
         message, stub = self._method(service, method)
         answer = stub(json_format.ParseDict(request, message()), timeout=timeout, metadata=metadata)
         return as_dict(answer)
+
+    def message(self, service, method, request):
+        """The bytes of a request."""
+        message, _ = self._method(service, method)
+        return json_format.ParseDict(request, message()).SerializeToString()
 
     def stream(self, service, method, request, timeout=30):
         """An iterator over messages; `cancel()` of it ends the call."""

@@ -4,7 +4,7 @@ import json
 import subprocess
 import uuid
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 import cloudevents.core.bindings.kafka as cloudevents_kafka
 
@@ -26,6 +26,13 @@ def produce(broker, topic, key, value, headers=None, partition=None):
     if partition is not None:
         arguments += ["-p", str(partition)]
     kcat(broker, *arguments, stdin=value)
+
+
+def send(broker, topic, key, value, headers):
+    """One record of any bytes, by confluent-kafka."""
+    producer = Producer({"bootstrap.servers": broker, "partitioner": "murmur2_random"})
+    producer.produce(topic, key=key, value=value, headers=headers)
+    assert producer.flush(30) == 0
 
 
 def cloud_event_headers(event_type, key):

@@ -153,7 +153,7 @@ bool Attempt::Handle(TaskWork& work, const Item& item) {
     return Fail(work, item, *handler,
                 Dead(fmt::format("the process died {} times while it handled this by itself", kMostDeaths)));
   }
-  const bool pass_on = handler->rekey != nullptr && item.record.topic() != settings_.rekeyed_topic;
+  const bool pass_on = settings_.IsToBePassedOn(*handler, item.record.topic());
   if (handler->effect != nullptr && !pass_on) {
     BeginEffect(work, item);
     return true;

@@ -82,6 +82,11 @@ struct AttemptSettings {
   std::string cluster_id;
   // Full name of Group::RekeyedTopic.
   std::string rekeyed_topic;
+
+  // Whether what `handler` is for has to travel under its other key first, when it comes from `topic` (full name).
+  bool IsToBePassedOn(const Handler& handler, std::string_view topic) const {
+    return handler.rekey != nullptr && topic != rekeyed_topic;
+  }
 };
 
 class Attempt {

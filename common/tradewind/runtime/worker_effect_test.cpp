@@ -147,6 +147,28 @@ TEST(WorkerEffect, LeavesNothingHalfDoneWhenItStopsInOrder) {
   EXPECT_THAT(test.Begun(), ElementsAre("u-1:block", "u-1:second"));
 }
 
+// It waits in the queue of the key it came under; its turn there is to be passed on, and it runs under its own.
+TEST(WorkerEffect, OneForAnotherKeyIsPassedOnFromAQueueToo) {
+  Fixture test;
+  test.group.AddEffect({.effect = [&test](const google::protobuf::Message&,
+                                          EffectContext& context) { return test.Run("rekeyed", context); },
+                        .prototype = &order::v1::OrderCreated::default_instance()});
+  test.group.Rekey(order::v1::OrderCreated::descriptor()->full_name(),
+                   [](const google::protobuf::Message&) { return std::string("team"); });
+  WorkerConfig patient = kQuick;
+  patient.max_attempts = 1'000'000;
+  const auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, patient);
+  test.Send("u-1", "bad");
+  ASSERT_TRUE(Eventually([&] { return test.Count(store::KeptState::kParked) == 1; }));
+  order::v1::OrderCreated behind;
+  behind.set_order_id("u-1");
+  test.mesh.Send(behind, "u-1");
+  ASSERT_TRUE(Eventually([&] { return test.Count(store::KeptState::kParked) == 2; }));
+  test.broken = false;
+  ASSERT_TRUE(Eventually([&] { return test.Ended().size() == 2; }));
+  EXPECT_THAT(test.Ended(), ElementsAre("u-1:bad", "team:rekeyed"));
+}
+
 TEST(WorkerEffect, ParksAKeyThatFailsWithWhatWaitsBehindIt) {
   Fixture test;
   const std::string other = Fixture::Neighbour("u-1");

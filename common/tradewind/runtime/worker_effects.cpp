@@ -13,7 +13,8 @@ namespace tradewind::runtime {
 
 bool Worker::Impl::IsEffect(const Input& input) const {
   if (lanes_ == nullptr || !input.envelope.ok()) return false;
-  return ports_.group->Find(input.envelope->type) != nullptr;
+  const Handler* handler = ports_.group->Find(input.envelope->type);
+  return handler != nullptr && !attempt_settings_.IsToBePassedOn(*handler, input.record.topic());
 }
 
 void Worker::Impl::StartEffects(Attempt& attempt) {

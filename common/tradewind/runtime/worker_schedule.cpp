@@ -22,9 +22,10 @@ using order::v1::OrderCreated;
 
 // All in one partition but the last, so that keys share a chain.
 constexpr std::array<const char*, 3> kKeys = {"o-1", "o-4", "o-2"};
-const std::vector<int32_t> kAll = {0, 1, 2, 3};
 // Left behind and still running, of one group.
 constexpr size_t kZombies = 2;
+
+std::vector<int32_t> All() { return {0, 1, 2, 3}; }
 
 // Where the follower keeps how many events of a key it has taken.
 std::string TallyKey(const std::string& key) { return "tally/" + key; }
@@ -73,14 +74,14 @@ class Members {
       Kill(*zombies_.front());
       zombies_.erase(zombies_.begin());
     }
-    owner_ = mesh_.Start(group_, kAll, kQuick);
+    owner_ = mesh_.Start(group_, All(), kQuick);
     // It learns of it at its next poll; until then the two act beside each other.
-    if (!zombies_.empty()) zombies_.back()->source().Lose(kAll);
+    if (!zombies_.empty()) zombies_.back()->source().Lose(All());
   }
   void Crash() {
     Kill(*owner_);
     owner_.reset();
-    owner_ = mesh_.Start(group_, kAll, kQuick);
+    owner_ = mesh_.Start(group_, All(), kQuick);
   }
   void Wake(int number) {
     if (zombies_.empty()) {
@@ -101,8 +102,8 @@ class Members {
   // So that its destruction has nothing to bring to an end.
   void Kill(RunningWorker& worker) const {
     worker.events().Cork();
-    worker.source().Lose(kAll);
-    testing::Eventually([&] { return !worker.source().owns(kAll.front()); });
+    worker.source().Lose(All());
+    testing::Eventually([&] { return !worker.source().owns(0); });
     worker.events().Reset().IgnoreError();
   }
 
