@@ -16,11 +16,11 @@ IN_FLIGHT = 8
 IN_FLIGHT_PATIENCE = 15
 
 PAUSES = {"services": (0.5, 3), "ground": (2, 5)}
-# From the begin of a burst of calls: services are at work on it for about so long.
-INTO_BURST = (0, 0.015)
-# A process that is frozen in the middle of a batch wakes up to a commit that must be refused: most often where batches are
+# From the begin of a burst of calls: first the called services are at work on it, then the subscribers.
+INTO_BURST = (0, 0.06)
+# A process that is frozen in the middle of a batch wakes up to a commit that must be refused. Those of the subscribers are
 # long.
-FROZEN = {"ledger": 3, "order": 3, "auditor": 2, "notification": 2, "user": 1, "gateway": 1}
+FROZEN = {"ledger": 4, "auditor": 4, "order": 2, "notification": 1, "user": 1, "gateway": 1}
 
 
 @dataclass

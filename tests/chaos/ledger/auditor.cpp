@@ -2,8 +2,9 @@
 // take the confirmation: for kLateFor, where the product is "late"; never, where it is "dead".
 #include <fmt/format.h>
 
+#include <chrono>
 #include <string>
-#include <string_view>
+#include <thread>
 
 #include "absl/time/time.h"
 #include "google/protobuf/util/time_util.h"
@@ -18,8 +19,11 @@ namespace chaos = tradewind::chaos::v1;
 namespace order = tradewind::order::v1;
 
 constexpr absl::Duration kLateFor = absl::Seconds(1);
+// What a handler that computes something takes, so that faults meet batches that are under way.
+constexpr std::chrono::milliseconds kWork{2};
 
 tradewind::Outcome WriteDown(tradewind::Context& context) {
+  std::this_thread::sleep_for(kWork);
   const auto journal = context.Load<chaos::Journal>(context.key());
   journal->set_length(journal->length() + 1);
   context.Load<chaos::JournalEntry>(fmt::format("{}#{}", context.key(), journal->length()))

@@ -3,8 +3,9 @@
 // on them and their writes conflict.
 #include <fmt/format.h>
 
+#include <chrono>
 #include <string>
-#include <string_view>
+#include <thread>
 
 #include "tests/chaos/ledger/ledger.pb.h"
 #include "tradewind/app/app.h"
@@ -16,6 +17,8 @@ namespace chaos = tradewind::chaos::v1;
 namespace order = tradewind::order::v1;
 
 constexpr int kMerchants = 5;
+// What a handler that computes something takes, so that faults meet batches that are under way.
+constexpr std::chrono::milliseconds kWork{4};
 
 void Book(const std::string& key, int64_t amount, tradewind::Context& context) {
   const auto account = context.Load<chaos::Account>(key);
@@ -32,6 +35,7 @@ void Book(const std::string& key, int64_t amount, tradewind::Context& context) {
 
 tradewind::Outcome Transfer(const std::string& user, const std::string& order_id, int64_t amount,
                             tradewind::Context& context) {
+  std::this_thread::sleep_for(kWork);
   Book(user, -amount, context);
   Book(fmt::format("merchant-{}", order_id.back() % kMerchants), amount, context);
   return tradewind::Ack();
