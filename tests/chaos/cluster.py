@@ -139,7 +139,12 @@ class Instance:
 
     def log_lines(self):
         """What it logged so far, as dicts."""
-        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        lines = []
+        for line in self.log.read_text(errors="replace").splitlines():
+            # The last one may be half written.
+            with contextlib.suppress(json.JSONDecodeError):
+                lines.append(json.loads(line))
+        return lines
 
     def is_healthy(self):
         command = self.command()
@@ -148,15 +153,22 @@ class Instance:
 
 
 class Counters:
-    """Adds up what every process of the run counted, those that are gone included: looks at each of them twice a second,
-    so what one counted in its last moments may be missing."""
+    """Adds up what every process of the run counted, those that are gone included: looks at each of them twice a second
+    while it is open, so what one counted in its last moments may be missing."""
 
     def __init__(self, cluster):
         self._cluster = cluster
         self._last = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self):
         self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        self._thread.join()
 
     def _run(self):
         while not self._stop.wait(0.5):
@@ -170,11 +182,6 @@ class Counters:
             with contextlib.suppress(OSError):
                 with urllib.request.urlopen(f"http://{instance.metrics_address}/metrics", timeout=0.3) as answer:
                     self._last[incarnation] = _sums(answer.read().decode())
-
-    def stop(self):
-        self._stop.set()
-        self._thread.join()
-        self.look()
 
     def totals(self):
         return {
@@ -332,7 +339,16 @@ class Cluster:
             self._proxy.stdin.flush()
             assert self._proxy.stdout.readline() == "ok\n"
 
-    def last_logs(self):
+    @contextlib.contextmanager
+    def logs_on_failure(self):
+        """Prints the ends of all logs when what is done within fails."""
+        try:
+            yield
+        except BaseException:
+            print(self._last_logs())
+            raise
+
+    def _last_logs(self):
         parts = []
         for path in sorted((self.var / "log").glob("*.log")):
             parts.append(f"--- {path.name}\n" + "\n".join(path.read_text(errors="replace").splitlines()[-5:]))

@@ -27,11 +27,9 @@ RESULTS = TREE / "build" / "test-results"
 def cluster(tmp_path):
     cluster = Cluster(tmp_path / "cluster")
     try:
-        cluster.up()
+        with cluster.logs_on_failure():
+            cluster.up()
         yield cluster
-    except BaseException:
-        print(cluster.last_logs())
-        raise
     finally:
         cluster.down()
     assert processes_naming(str(cluster.var)) == []
@@ -39,34 +37,36 @@ def cluster(tmp_path):
 
 def test_nothing_is_lost_doubled_or_swapped_by_any_fault(cluster, chaos_minutes, chaos_seed):
     print(f"\nseed {chaos_seed}, {chaos_minutes} minutes")
-    counters = Counters(cluster)
-    traffic = Traffic([instance.address for instance in cluster.of("gateway")], chaos_seed)
-    havoc = Havoc(cluster, traffic, chaos_seed)
-    traffic.start()
-    havoc.start()
-    begin = time.monotonic()
-    try:
-        while not havoc.broken and not over(time.monotonic() - begin, chaos_minutes, counters):
-            time.sleep(1)
-    finally:
-        havoc.stop()
-        traffic.stop()
-    minutes = (time.monotonic() - begin) / 60
-    assert havoc.broken == []
-
-    begin = time.monotonic()
-    unanswered = traffic.repeat(seconds=120)
-    assert unanswered == 0, f"{unanswered} calls were not answered although all has healed"
-    wait_until_quiet(cluster, seconds=120)
-    counters.stop()
-    traffic.close()
-    print(f"all calls answered and all at rest {time.monotonic() - begin:.0f} s after the last fault healed")
+    addresses = [instance.address for instance in cluster.of("gateway")]
+    with cluster.logs_on_failure(), Counters(cluster) as counters, Traffic(addresses, chaos_seed) as traffic:
+        havoc = Havoc(cluster, traffic, chaos_seed)
+        minutes = wreak(havoc, traffic, chaos_minutes, counters)
+        assert havoc.broken == []
+        begin = time.monotonic()
+        unanswered = traffic.repeat(seconds=120)
+        assert unanswered == 0, f"{unanswered} calls were not answered although all has healed"
+        wait_until_quiet(cluster, seconds=120)
+        print(f"all calls answered and all at rest {time.monotonic() - begin:.0f} s after the last fault healed")
 
     history = gather(cluster, traffic.calls)
     violations = check(history)
     report(minutes, chaos_seed, havoc, counters, history, violations)
     assert violations == [], f"{len(violations)} violations:\n" + "\n".join(violations[:20])
     assert_faults_bit(havoc, counters)
+
+
+def wreak(havoc, traffic, minutes, counters):
+    """Has calls come in and faults happen for so long, and heals all; returns the minutes it was."""
+    begin = time.monotonic()
+    traffic.start()
+    havoc.start()
+    try:
+        while not havoc.broken and not over(time.monotonic() - begin, minutes, counters):
+            time.sleep(1)
+    finally:
+        havoc.stop()
+        traffic.stop()
+    return (time.monotonic() - begin) / 60
 
 
 def over(seconds, minutes, counters):

@@ -31,7 +31,8 @@ TOPIC = "order.events.v1"
 def cluster(tmp_path_factory):
     cluster = Cluster(tmp_path_factory.mktemp("takeover") / "cluster", services=("gateway", "order"))
     try:
-        cluster.up()
+        with cluster.logs_on_failure():
+            cluster.up()
         yield cluster
     finally:
         cluster.down()

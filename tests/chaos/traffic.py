@@ -59,7 +59,10 @@ class Traffic:
         for thread in self._threads:
             thread.join()
 
-    def close(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         for client in self._clients:
             client.close()
 
