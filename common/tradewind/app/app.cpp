@@ -29,8 +29,9 @@
 namespace tradewind {
 namespace {
 
-// From the signal to the end of the process.
-constexpr absl::Duration kShutdownDeadline = absl::Seconds(15);
+// From the signal to the end of the process: below the 30 s that Kubernetes gives one, above what the calls to Kafka
+// that are under way may take.
+constexpr absl::Duration kShutdownDeadline = absl::Seconds(25);
 constexpr absl::Duration kCallDeadline = absl::Seconds(3);
 
 struct Settings {

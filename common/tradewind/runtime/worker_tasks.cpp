@@ -47,6 +47,8 @@ std::vector<bus::Position> Worker::Impl::TakeOver(absl::Span<const int32_t> part
   std::vector<bus::Position> positions;
   std::map<int32_t, std::vector<store::OutboxRow>> outboxes;
   for (const int32_t partition : partitions) {
+    // Taking one asks Kafka several times, and may wait for each answer: not for tasks that are given back at once.
+    if (stopping_.load(std::memory_order_relaxed)) break;
     publisher_.Forget(partition);
     auto taken = takeover_.Take(*source_, partition);
     if (!taken.ok() && errors::Read(taken.status()) != errors::Reading::kRetryable) {
