@@ -37,8 +37,8 @@ TEST(SumLag, IsNeverNegative) {
 TEST(ReadMetrics, TakesWhatThePageTells) {
   GroupStatus group{.name = "g"};
   ReadMetrics(
-      "tradewind_dead_records{group=\"g\"} 1\ntradewind_dead_records{group=\"g.effects\"} "
-      "8\ntradewind_parked_records{group=\"g\"} 2\n"
+      "tradewind_dead_records{group=\"g\"} 1\ntradewind_dead_records{group=\"g.effects\"} 8\n"
+      "tradewind_parked_records{group=\"g\"} 2\n"
       "tradewind_held_records{group=\"g\"} 3\ntradewind_outbox_full{group=\"g\"} 1\n",
       group);
   EXPECT_EQ(group.dead, 1);

@@ -6,19 +6,17 @@
 
 #include "services/gateway/ids.h"
 #include "services/gateway/logger.h"
+#include "tradewind/app/wait_for_part.h"
 #include "tradewind/bus/envelope.h"
 #include "tradewind/bus/kafka_admin.h"
 #include "tradewind/bus/kafka_sink.h"
-#include "tradewind/errors/problem.h"
 #include "tradewind/mesh/v1/envelope.pb.h"
 
 namespace tradewind::gateway {
 namespace {
 
 constexpr const char* kClientId = "tradewind-gateway";
-constexpr absl::Duration kConnectPause = absl::Milliseconds(500);
 constexpr absl::Duration kKnockTimeout = absl::Seconds(5);
-constexpr absl::Duration kWaitingLogPeriod = absl::Seconds(5);
 
 // Nobody waits for an answer any more: it was lost, or its service is slow or away.
 void EndOverdue(PendingTable& pending, uint64_t id) {
@@ -91,23 +89,16 @@ Gateway::Gateway(const GatewayConfig& config, const bus::KafkaConfig& kafka, std
 Gateway::~Gateway() { Stop(); }
 
 absl::Status Gateway::Connect(ShutdownSignal& stop) {
-  absl::Time next_log = absl::Now();
-  do {
-    absl::Status status = TryConnect();
-    if (status.ok()) {
-      server_->SetServing(true);
-      kLog.Info("serving", {{"instance", instance_id_}, {"reply_partition", commands_->topology.reply_partition}});
-      return status;
-    }
-    if (errors::Read(status) != errors::Reading::kRetryable) {
-      return status;
-    }
-    if (absl::Now() >= next_log) {
-      kLog.Warn("waiting for Kafka", {{"brokers", kafka_.brokers}, {"error", status}});
-      next_log = absl::Now() + kWaitingLogPeriod;
-    }
-  } while (!stop.WaitFor(kConnectPause));
-  return absl::OkStatus();
+  absl::Status connected = WaitForPart(
+      "Kafka", [this] { return TryConnect(); }, stop);
+  if (absl::IsCancelled(connected)) {
+    return absl::OkStatus();
+  }
+  if (connected.ok()) {
+    server_->SetServing(true);
+    kLog.Info("serving", {{"instance", instance_id_}, {"reply_partition", commands_->topology.reply_partition}});
+  }
+  return connected;
 }
 
 absl::Status Gateway::TryConnect() {

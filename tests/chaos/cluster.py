@@ -5,7 +5,6 @@ Everyone but the brokers among themselves talks to Kafka and PostgreSQL through 
 
 import base64
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -15,7 +14,16 @@ import urllib.request
 import uuid
 from pathlib import Path
 
-from support.mesh import BIN, TREE, wait_until
+from support.mesh import (
+    BIN,
+    TREE,
+    answers_as_healthy,
+    ends_of_logs,
+    json_lines,
+    processes_naming,
+    samples,
+    wait_until,
+)
 
 HERE = Path(__file__).parent
 SUBSCRIBERS = TREE / "build" / "tests" / "chaos" / "ledger"
@@ -138,18 +146,10 @@ class Instance:
         self._process.send_signal(signal.SIGCONT)
 
     def log_lines(self):
-        """What it logged so far, as dicts."""
-        lines = []
-        for line in self.log.read_text(errors="replace").splitlines():
-            # The last one may be half written.
-            with contextlib.suppress(json.JSONDecodeError):
-                lines.append(json.loads(line))
-        return lines
+        return json_lines(self.log)
 
     def is_healthy(self):
-        command = self.command()
-        command.insert(1, "health")
-        return subprocess.run(command, capture_output=True, timeout=30, check=False).returncode == 0
+        return answers_as_healthy(self.command())
 
 
 class Counters:
@@ -192,16 +192,27 @@ class Counters:
 
 def _sums(page):
     sums = {}
-    for line in page.splitlines():
-        place, _, value = line.rpartition(" ")
-        metric = place.partition("{")[0]
+    for metric, _, value in samples(page):
         if metric in COUNTERS.values():
-            sums[metric] = sums.get(metric, 0) + float(value)
+            sums[metric] = sums.get(metric, 0) + value
     return sums
 
 
+@contextlib.contextmanager
+def running(var, services=SERVICES):
+    """A Cluster that is up, and of which nothing is left afterwards."""
+    cluster = Cluster(var, services)
+    try:
+        with cluster.logs_on_failure():
+            cluster.up()
+        yield cluster
+    finally:
+        cluster.down()
+    assert processes_naming(str(cluster.var)) == []
+
+
 class Cluster:
-    def __init__(self, var, services=SERVICES):
+    def __init__(self, var, services):
         self.var = Path(var)
         self._services = services
         self.brokers = ",".join(f"127.0.0.1:{self._port(number, 10)}" for number in BROKERS)
@@ -345,11 +356,6 @@ class Cluster:
         try:
             yield
         except BaseException:
-            print(self._last_logs())
+            print(ends_of_logs(self.var / "log"))
             raise
 
-    def _last_logs(self):
-        parts = []
-        for path in sorted((self.var / "log").glob("*.log")):
-            parts.append(f"--- {path.name}\n" + "\n".join(path.read_text(errors="replace").splitlines()[-5:]))
-        return "\n".join(parts)

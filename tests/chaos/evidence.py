@@ -63,12 +63,12 @@ def wait_until_quiet(cluster, seconds):
 
 def _unquiet(cluster, admin, consumer):
     for group in GROUPS:
-        if rows := cluster.rows(
+        [[aside]] = cluster.rows(
             f'SELECT count(*) FROM "{group}".kept k WHERE NOT EXISTS (SELECT FROM "{group}".kept d'
             f" WHERE d.state = {_DEAD} AND d.key = k.key AND d.partition = k.partition)"
-        ):
-            if rows[0][0] != "0":
-                return f"{rows[0][0]} records set aside by {group}"
+        )
+        if aside != "0":
+            return f"{aside} records set aside by {group}"
         committed = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group].result()
         for position in committed.topic_partitions:
             _, end = consumer.get_watermark_offsets(TopicPartition(position.topic, position.partition), timeout=10)

@@ -11,10 +11,10 @@ import time
 import pytest
 
 from checker import check
-from cluster import Cluster, Counters
+from cluster import Counters, running
 from evidence import gather, wait_until_quiet
 from faults import KINDS, Havoc
-from support.mesh import TREE, processes_naming
+from support.mesh import TREE
 from traffic import Traffic
 
 # What must have happened, or the faults did not bite.
@@ -25,14 +25,8 @@ RESULTS = TREE / "build" / "test-results"
 
 @pytest.fixture
 def cluster(tmp_path):
-    cluster = Cluster(tmp_path / "cluster")
-    try:
-        with cluster.logs_on_failure():
-            cluster.up()
+    with running(tmp_path / "cluster") as cluster:
         yield cluster
-    finally:
-        cluster.down()
-    assert processes_naming(str(cluster.var)) == []
 
 
 def test_nothing_is_lost_doubled_or_swapped_by_any_fault(cluster, chaos_minutes, chaos_seed):

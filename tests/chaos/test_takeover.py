@@ -13,10 +13,10 @@ import grpc
 import pytest
 
 from checker import take
-from cluster import PARTITIONS, Cluster
+from cluster import PARTITIONS, running
 from evidence import Messages, read_topic
 from support.client import ORDERS, Client, order_request
-from support.mesh import processes_naming, wait_until
+from support.mesh import wait_until
 
 SESSION_TIMEOUT = 6
 # On top of the session timeout, until the coordinator has told the survivor and that one has taken over.
@@ -29,14 +29,8 @@ TOPIC = "order.events.v1"
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    cluster = Cluster(tmp_path_factory.mktemp("takeover") / "cluster", services=("gateway", "order"))
-    try:
-        with cluster.logs_on_failure():
-            cluster.up()
+    with running(tmp_path_factory.mktemp("takeover") / "cluster", services=("gateway", "order")) as cluster:
         yield cluster
-    finally:
-        cluster.down()
-    assert processes_naming(str(cluster.var)) == []
 
 
 @pytest.fixture(scope="module")

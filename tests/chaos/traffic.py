@@ -5,6 +5,7 @@ import itertools
 import random
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 
@@ -137,21 +138,11 @@ class Traffic:
         return [call for request_id, call in by_request.items() if request_id not in answered]
 
     def _all_at_once(self, calls):
-        calls = iter(calls)
+        def again(client, call):
+            self._call(client, call.method, call.request, timeout=20)
 
-        def work(client):
-            while True:
-                with self._lock:
-                    call = next(calls, None)
-                if call is None:
-                    return
-                self._call(client, call.method, call.request, timeout=20)
-
-        workers = [threading.Thread(target=work, args=(self._clients[i % len(self._clients)],)) for i in range(THREADS)]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
+        with ThreadPoolExecutor(THREADS) as workers:
+            list(workers.map(again, itertools.cycle(self._clients), calls))
 
 
 def _uuid(choose):

@@ -1,5 +1,6 @@
 """A mesh of a test's own: started by deploy/up in a folder and on ports that nobody else uses."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -63,6 +64,36 @@ def processes_naming(text):
         if text in command and process_is_running(int(entry.name)):
             found.append((int(entry.name), command.replace("\0", " ")))
     return found
+
+
+def samples(page):
+    """The samples on a page of Prometheus metrics: name, name with labels, value."""
+    for line in page.splitlines():
+        place, _, value = line.rpartition(" ")
+        if place and not line.startswith("#"):
+            yield place.partition("{")[0], place, float(value)
+
+
+def json_lines(log):
+    """The JSON lines of a service's log; the last one may be half written."""
+    lines = []
+    for line in log.read_text(errors="replace").splitlines():
+        with contextlib.suppress(json.JSONDecodeError):
+            lines.append(json.loads(line))
+    return lines
+
+
+def ends_of_logs(folder):
+    """For a failed test's message."""
+    parts = []
+    for path in sorted(folder.glob("*.log")):
+        parts.append(f"--- {path.name}\n" + "\n".join(path.read_text(errors="replace").splitlines()[-8:]))
+    return "\n".join(parts)
+
+
+def answers_as_healthy(command):
+    """Asks the service that was started with this command line."""
+    return subprocess.run([command[0], "health", *command[1:]], capture_output=True, timeout=30, check=False).returncode == 0
 
 
 class Mesh:
@@ -152,9 +183,7 @@ class Mesh:
         return {**os.environ, "TRADEWIND_STORE_POSTGRES_URL": self.postgres("url").strip()}
 
     def is_healthy(self, name):
-        command = self.command(name)
-        command.insert(1, "health")
-        return subprocess.run(command, capture_output=True, timeout=30).returncode == 0
+        return answers_as_healthy(self.command(name))
 
     def pid(self, name):
         return int((self.var / "run" / f"{name}.pid").read_text().split()[0])
@@ -196,29 +225,18 @@ class Mesh:
         """The sum of the samples of a metric that have these labels; 0 when there is none."""
         with urllib.request.urlopen(f"http://{self.metrics_address(service)}/metrics", timeout=5) as answer:
             text = answer.read().decode()
-        total = 0.0
-        for line in text.splitlines():
-            place, _, value = line.rpartition(" ")
-            if place.partition("{")[0] == name and all(f'{key}="{text}"' in place for key, text in labels.items()):
-                total += float(value)
-        return total
+        wanted = [f'{key}="{value}"' for key, value in labels.items()]
+        return sum(
+            value
+            for sample, place, value in samples(text)
+            if sample == name and all(label in place for label in wanted)
+        )
 
     def log_lines(self, name):
-        """The JSON lines of a service's log."""
-        lines = []
-        for line in (self.var / "log" / f"{name}.log").read_text(errors="replace").splitlines():
-            try:
-                lines.append(json.loads(line))
-            except json.JSONDecodeError:
-                continue
-        return lines
+        return json_lines(self.var / "log" / f"{name}.log")
 
     def last_logs(self):
-        """The ends of all logs, for a failed test's message."""
-        parts = []
-        for path in sorted((self.var / "log").glob("*.log")):
-            parts.append(f"--- {path.name}\n" + "\n".join(path.read_text(errors="replace").splitlines()[-8:]))
-        return "\n".join(parts)
+        return ends_of_logs(self.var / "log")
 
     def cli(self, *arguments, timeout=60):
         """Runs the operator's command; returns what it printed."""

@@ -27,7 +27,7 @@ constexpr size_t kZombies = 2;
 
 std::vector<int32_t> All() { return {0, 1, 2, 3}; }
 
-// Where the follower keeps how many events of a key it has taken.
+// Where the follower keeps which events of a key it has taken.
 std::string TallyKey(const std::string& key) { return "tally/" + key; }
 
 // Raises the order's revision by each command and says so.
