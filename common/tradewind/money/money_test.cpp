@@ -1,11 +1,11 @@
-#include "services/order/money.h"
+#include "tradewind/money/money.h"
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
 #include <limits>
 
-namespace tradewind::order {
+namespace tradewind::money {
 namespace {
 
 using google::type::Money;
@@ -20,6 +20,12 @@ Money Euro(int64_t units, int32_t nanos) {
   money.set_currency_code("EUR");
   money.set_units(units);
   money.set_nanos(nanos);
+  return money;
+}
+
+Money Amount(int64_t units, int32_t nanos, const std::string& currency) {
+  Money money = Euro(units, nanos);
+  money.set_currency_code(currency);
   return money;
 }
 
@@ -48,6 +54,23 @@ TEST(MoneyTest, MultipliesExactly) {
   EXPECT_EQ(product->nanos(), 970'000'000);
 }
 
+TEST(MoneyTest, SubtractsNanosFromUnits) {
+  const auto rest = Subtract(Euro(2, 100'000'000), Euro(1, 600'000'000));
+  ASSERT_TRUE(rest.ok());
+  EXPECT_EQ(rest->units(), 0);
+  EXPECT_EQ(rest->nanos(), 500'000'000);
+  EXPECT_TRUE(IsZero(*Subtract(Euro(1, 5), Euro(1, 5))));
+  EXPECT_TRUE(absl::IsOutOfRange(Subtract(Euro(1, 5), Euro(1, 6)).status()));
+  EXPECT_TRUE(absl::IsOutOfRange(Subtract(Euro(1, 0), Euro(2, 0)).status()));
+}
+
+TEST(MoneyTest, TellsAmountsAndCurrenciesApart) {
+  EXPECT_TRUE(Equal(Euro(1, 5), Euro(1, 5)));
+  EXPECT_FALSE(Equal(Euro(1, 5), Euro(1, 6)));
+  EXPECT_FALSE(Equal(Euro(1, 5), Amount(1, 5, "USD")));
+  EXPECT_TRUE(Equal(Zero("JPY"), Amount(0, 0, "JPY")));
+}
+
 TEST(MoneyTest, RefusesASumThatDoesNotFit) {
   EXPECT_TRUE(absl::IsOutOfRange(Add(Euro(kMostUnits, 0), Euro(1, 0)).status()));
   EXPECT_TRUE(absl::IsOutOfRange(Add(Euro(kMostUnits, 999'999'999), Euro(0, 1)).status()));
@@ -67,6 +90,25 @@ TEST(MoneyTest, ChecksCurrencySignAndNanos) {
   }
 }
 
+TEST(MoneyTest, WritesMoneyAsItsCurrencyDoes) {
+  EXPECT_EQ(Format(Amount(24, 500'000'000, "EUR")), "24.50 EUR");
+  EXPECT_EQ(Format(Amount(24, 0, "EUR")), "24.00 EUR");
+  EXPECT_EQ(Format(Amount(0, 50'000'000, "USD")), "0.05 USD");
+  EXPECT_EQ(Format(Amount(1200, 0, "JPY")), "1200 JPY");
+  EXPECT_EQ(Format(Amount(1, 250'000'000, "KWD")), "1.250 KWD");
+}
+
+TEST(MoneyTest, NeverDropsAFractionOfMoney) {
+  EXPECT_EQ(Format(Amount(0, 1, "EUR")), "0.000000001 EUR");
+  EXPECT_EQ(Format(Amount(0, 5'000'000, "EUR")), "0.005 EUR");
+  EXPECT_EQ(Format(Amount(10, 500'000'000, "JPY")), "10.5 JPY");
+}
+
+TEST(MoneyTest, WritesNegativeMoney) {
+  EXPECT_EQ(Format(Amount(0, -500'000'000, "EUR")), "-0.50 EUR");
+  EXPECT_EQ(Format(Amount(std::numeric_limits<int64_t>::min(), 0, "EUR")), "-9223372036854775808.00 EUR");
+}
+
 RC_GTEST_PROP(MoneyProperty, AddsLikeWideIntegers, ()) {
   const Money left = AnyAmount();
   const Money right = AnyAmount();
@@ -76,6 +118,7 @@ RC_GTEST_PROP(MoneyProperty, AddsLikeWideIntegers, ()) {
   if (!sum.ok()) return;
   RC_ASSERT(InNanos(*sum) == expected);
   RC_ASSERT(CheckAmount(*sum).ok());
+  RC_ASSERT(Equal(*Subtract(*sum, right), left));
 }
 
 RC_GTEST_PROP(MoneyProperty, MultipliesLikeWideIntegers, ()) {
@@ -92,4 +135,4 @@ RC_GTEST_PROP(MoneyProperty, MultipliesLikeWideIntegers, ()) {
 }
 
 }  // namespace
-}  // namespace tradewind::order
+}  // namespace tradewind::money
