@@ -144,6 +144,8 @@ void App::Serve(std::string full_name, MakeService make) {
 
 runtime::Group& App::group() { return impl_->group_; }
 runtime::Group& App::effects() { return impl_->effects_; }
+const runtime::Group& App::handlers() const { return impl_->group_; }
+const runtime::Group& App::effect_handlers() const { return impl_->effects_; }
 
 int App::Run() { return impl_->Run(); }
 

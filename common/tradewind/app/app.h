@@ -19,6 +19,7 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 
@@ -67,6 +68,13 @@ class Subscription {
     });
     return *this;
   }
+  // The handler loads the aggregate of this type under the message's own key, each time: it is then read together with
+  // those of the whole batch.
+  template <typename State>
+  Subscription& Loads() {
+    group_.FindToChange(type_)->own_states.push_back(&State::default_instance());
+    return *this;
+  }
   // For events that come from outside the mesh: one is taken once for each ce_source and ce_id within the setting
   // runtime.request_retention. Events of the mesh are recognised by their place in the chain and need none.
   Subscription& Inbox();
@@ -94,7 +102,7 @@ class EffectSubscription : public Subscription {
   EffectSubscription& Timeout(absl::Duration timeout);
 };
 
-// The command types of a decider, and the event types it may emit.
+// A list of message types, for a decider to name what it takes and what it emits.
 template <typename... Messages>
 struct Types {};
 
@@ -114,7 +122,7 @@ class App {
   // `Emits` lists the event types it may emit.
   template <typename Event, typename... Emits, typename Function>
   Subscription On(Function handler) {
-    group().Add(Wrap<Event>(std::move(handler), nullptr));
+    group().Add(Wrap<Event>(std::move(handler), {}));
     (group().AddOutput(Emits::descriptor()), ...);
     return {group(), Event::descriptor()->full_name()};
   }
@@ -122,7 +130,7 @@ class App {
   // Handles what Context::SetTimer sends. `handler`: Outcome(const Message&, Context&).
   template <typename Message, typename... Emits, typename Function>
   Subscription OnTimer(Function handler) {
-    group().AddTimer(Wrap<Message>(std::move(handler), nullptr));
+    group().AddTimer(Wrap<Message>(std::move(handler), {}));
     (group().AddOutput(Emits::descriptor()), ...);
     return {group(), Message::descriptor()->full_name()};
   }
@@ -145,15 +153,38 @@ class App {
     return {effects(), Event::descriptor()->full_name()};
   }
 
-  // An aggregate that answers commands. A Decider has
-  //   using State = ...;                                     // loaded under the command's key
+  // An aggregate that answers commands. A Decider, which is copied, has
+  //   using State = ...;                                     // loaded under the message's key
   //   using Commands = tradewind::Types<CreateOrderRequest, ...>;
+  //   using Reactions = tradewind::Types<StockReserved, ...>;  // may be left out: events of others under its own key
+  //   using Timers = tradewind::Types<Deadline, ...>;        // may be left out: what it sends itself by SetTimer
+  //   using Companions = tradewind::Types<Note, ...>;        // may be left out: what else it loads under that key
   //   using Events = tradewind::Types<OrderCreated, ...>;    // what it may emit
-  //   static Outcome Decide(const Command&, Loaded<State> state, Context&);  // one overload a command; pure
+  //   Outcome Decide(const Message&, Loaded<State> state, Context&) const;  // one overload each; pure
+  // The topic of the first command is the lead topic.
   template <typename Decider>
-  void Decide() {
-    AddCommands<Decider>(typename Decider::Commands{});
-    AddOutputs(typename Decider::Events{});
+  void Decide(const Decider& decider = Decider()) {
+    std::vector<const google::protobuf::Message*> states = {&Decider::State::default_instance()};
+    if constexpr (requires { typename Decider::Companions; }) {
+      ForEach(typename Decider::Companions{},
+              [&]<typename State>(std::type_identity<State>) { states.push_back(&State::default_instance()); });
+    }
+    const auto handler = [&]<typename Message>(std::type_identity<Message>) {
+      return Wrap<Message>(
+          [decider](const Message& message, Context& context) {
+            return decider.Decide(message, context.Load<typename Decider::State>(context.key()), context);
+          },
+          states);
+    };
+    ForEach(typename Decider::Commands{}, [&](auto type) { group().AddCommand(handler(type)); });
+    if constexpr (requires { typename Decider::Reactions; }) {
+      ForEach(typename Decider::Reactions{}, [&](auto type) { group().Add(handler(type)); });
+    }
+    if constexpr (requires { typename Decider::Timers; }) {
+      ForEach(typename Decider::Timers{}, [&](auto type) { group().AddTimer(handler(type)); });
+    }
+    ForEach(typename Decider::Events{},
+            [&]<typename Event>(std::type_identity<Event>) { group().AddOutput(Event::descriptor()); });
   }
 
   // Lists aggregates of type State by more than their key. `indexer` is pure: same state, same entries.
@@ -186,27 +217,22 @@ class App {
 
   int Run();
 
+  // What was declared, for testing::InMemoryMesh: the handlers, and the effects, which are a group of their own.
+  const runtime::Group& handlers() const;
+  const runtime::Group& effect_handlers() const;
+
  private:
-  template <typename Decider, typename... Commands>
-  void AddCommands(Types<Commands...>) {
-    (group().AddCommand(Wrap<Commands>(
-         [](const Commands& command, Context& context) {
-           return Decider::Decide(command, context.Load<typename Decider::State>(context.key()), context);
-         },
-         &Decider::State::default_instance())),
-     ...);
-  }
-  template <typename... Events>
-  void AddOutputs(Types<Events...>) {
-    (group().AddOutput(Events::descriptor()), ...);
+  template <typename... Messages, typename Function>
+  static void ForEach(Types<Messages...>, const Function& function) {
+    (function(std::type_identity<Messages>{}), ...);
   }
   template <typename Message, typename Function>
-  static runtime::Handler Wrap(Function handler, const google::protobuf::Message* own_state) {
+  static runtime::Handler Wrap(Function handler, const std::vector<const google::protobuf::Message*>& own_states) {
     return {.run = [handler = std::move(handler)](
                        const google::protobuf::Message& message,
                        Context& context) { return handler(static_cast<const Message&>(message), context); },
             .prototype = &Message::default_instance(),
-            .own_state = own_state};
+            .own_states = own_states};
   }
 
   void Serve(std::string full_name, MakeService make);

@@ -68,8 +68,9 @@ absl::Status Attempt::Prefetch(absl::Span<const Input> inputs) {
     if (handler != nullptr && handler->inbox && !input.envelope->sequence.has_value()) {
       requests_.WantEvent(group_.name(), *input.envelope);
     }
-    if (handler != nullptr && handler->own_state != nullptr) {
-      aggregates_.Want(handler->own_state->GetDescriptor()->full_name(), input.record.key(), *handler->own_state);
+    if (handler == nullptr) continue;
+    for (const google::protobuf::Message* state : handler->own_states) {
+      aggregates_.Want(state->GetDescriptor()->full_name(), input.record.key(), *state);
     }
   }
   if (absl::Status loaded = requests_.Load(session_); !loaded.ok()) return loaded;

@@ -29,9 +29,9 @@ struct Handler {
   std::function<Outcome(const google::protobuf::Message&, Context&)> run;
   std::function<Outcome(const google::protobuf::Message&, EffectContext&)> effect;
   const google::protobuf::Message* prototype = nullptr;
-  // Type of the aggregate under the message's own key, loaded together with those of the whole batch; null where the
-  // handler does not need one.
-  const google::protobuf::Message* own_state = nullptr;
+  // Types of the aggregates under the message's own key that the handler needs, loaded together with those of the whole
+  // batch.
+  std::vector<const google::protobuf::Message*> own_states;
   // How often a message may fail; 0 for WorkerConfig::max_attempts.
   int32_t max_attempts = 0;
   // A message that is dead does not hold back its key.

@@ -85,7 +85,7 @@ struct RekeyedFixture {
                      return Ack();
                    },
                .prototype = &UserRegistered::default_instance(),
-               .own_state = &Int64Value::default_instance()});
+               .own_states = {&Int64Value::default_instance()}});
     group.Rekey(UserRegistered::descriptor()->full_name(), [](const google::protobuf::Message& message) {
       return static_cast<const UserRegistered&>(message).display_name();
     });

@@ -40,10 +40,10 @@ Outcome ChangeAndRefuse(const google::protobuf::Message& message, Context& conte
 Group CountingGroup() {
   Group group("order");
   group.AddCommand(
-      {.run = Count, .prototype = &CreateOrderRequest::default_instance(), .own_state = &Order::default_instance()});
+      {.run = Count, .prototype = &CreateOrderRequest::default_instance(), .own_states = {&Order::default_instance()}});
   group.AddCommand({.run = ChangeAndRefuse,
                     .prototype = &CancelOrderRequest::default_instance(),
-                    .own_state = &Order::default_instance()});
+                    .own_states = {&Order::default_instance()}});
   group.AddOutput(OrderCreated::descriptor());
   return group;
 }

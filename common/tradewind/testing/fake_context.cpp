@@ -33,6 +33,7 @@ void FakeContext::Put(std::string_view key, const google::protobuf::Message& sta
 runtime::Context::Slot FakeContext::LoadSlot(const google::protobuf::Message& prototype, std::string_view key) {
   Entry& entry = entries_[Id(prototype.GetDescriptor()->full_name(), key)];
   if (entry.state == nullptr) entry.state.reset(prototype.New());
+  touched_.push_back(&entry);
   return {.state = entry.state.get(), .exists = &entry.exists, .removed = &entry.removed};
 }
 
@@ -52,10 +53,18 @@ void FakeContext::Reply(const google::protobuf::Message& resource) {
 void FakeContext::SetTimer(std::string_view name, absl::Time due, const google::protobuf::Message& message) {
   std::shared_ptr<google::protobuf::Message> copy(message.New());
   copy->CopyFrom(message);
+  KeepTimers();
   timers_[Id(key_, name)] = {.due = due, .message = std::move(copy)};
 }
 
-void FakeContext::CancelTimer(std::string_view name) { timers_.erase(Id(key_, name)); }
+void FakeContext::CancelTimer(std::string_view name) {
+  KeepTimers();
+  timers_.erase(Id(key_, name));
+}
+
+void FakeContext::KeepTimers() {
+  if (!kept_timers_.has_value()) kept_timers_ = timers_;
+}
 
 const FakeContext::Timer* FakeContext::FindTimer(std::string_view key, std::string_view name) const {
   const auto found = timers_.find(Id(key, name));
@@ -67,7 +76,6 @@ FakeContext::Timer FakeContext::TakeTimer(std::string_view key, std::string_view
   if (found == timers_.end()) throw std::logic_error("there is no timer of that name to fire");
   Timer timer = std::move(found->second);
   timers_.erase(found);
-  kept_timers_ = timers_;
   now_ = std::max(now_, timer.due);
   return timer;
 }
@@ -96,23 +104,26 @@ runtime::Outcome FakeContext::RunUnder(std::string key, const std::function<runt
 }
 
 void FakeContext::Keep() {
-  for (auto& [id, entry] : entries_) {
-    if (entry.removed) entry.state->Clear();
-    entry.kept_state = entry.state->SerializeAsString();
-    entry.exists = !entry.removed && (entry.exists || !entry.kept_state.empty());
-    entry.removed = false;
+  for (Entry* entry : touched_) {
+    if (entry->removed) entry->state->Clear();
+    entry->kept_state = entry->state->SerializeAsString();
+    entry->exists = !entry->removed && (entry->exists || !entry->kept_state.empty());
+    entry->removed = false;
   }
-  kept_timers_ = timers_;
+  touched_.clear();
+  kept_timers_.reset();
 }
 
 void FakeContext::TakeBack() {
-  for (auto& [id, entry] : entries_) {
-    entry.state->ParseFromString(entry.kept_state);
-    entry.removed = false;
+  for (Entry* entry : touched_) {
+    entry->state->ParseFromString(entry->kept_state);
+    entry->removed = false;
   }
+  touched_.clear();
   events_.clear();
   reply_.reset();
-  timers_ = kept_timers_;
+  if (kept_timers_.has_value()) timers_ = *std::move(kept_timers_);
+  kept_timers_.reset();
 }
 
 const google::protobuf::Message* FakeContext::FindState(const std::string& kind, std::string_view key) const {

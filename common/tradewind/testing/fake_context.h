@@ -14,6 +14,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -40,20 +41,38 @@ class FakeContext final : public runtime::Context {
 
   // When. The message's key is read from the field that its options name; events and reply of earlier runs are
   // forgotten, aggregates stay.
-  template <typename Decider, typename Command>
-  runtime::Outcome Decide(const Command& command) {
-    return Run(command, [&] { return Decider::Decide(command, Load<typename Decider::State>(key_), *this); });
+  template <typename Decider, typename Message>
+  runtime::Outcome Decide(const Message& message, const Decider& decider = Decider()) {
+    return Run(message, [&] { return decider.Decide(message, Load<typename Decider::State>(key_), *this); });
   }
   template <typename Event, typename Function>
   runtime::Outcome Handle(const Event& event, Function handler) {
     return Run(event, [&] { return handler(event, *this); });
   }
 
+  // What the runtime does with a message that lies under `key`: for handlers that are not templates.
+  using AnyHandler = std::function<runtime::Outcome(const google::protobuf::Message&, runtime::Context&)>;
+  runtime::Outcome HandleUnder(std::string key, const google::protobuf::Message& message, const AnyHandler& handler) {
+    return RunUnder(std::move(key), [&] { return handler(message, *this); });
+  }
+
   // Fires the timer of that name under `key`, which must be set: it is gone, and the time is what it was due.
   template <typename Message, typename Function>
   runtime::Outcome Fire(std::string_view key, std::string_view name, Function handler) {
+    return FireAny(key, name, [&](const google::protobuf::Message& message, runtime::Context& context) {
+      return handler(static_cast<const Message&>(message), context);
+    });
+  }
+  runtime::Outcome FireAny(std::string_view key, std::string_view name, const AnyHandler& handler) {
     const Timer timer = TakeTimer(key, name);
-    return RunUnder(std::string(key), [&] { return handler(static_cast<const Message&>(*timer.message), *this); });
+    return HandleUnder(std::string(key), *timer.message, handler);
+  }
+  // The same for a timer of a decider.
+  template <typename Decider, typename Message>
+  runtime::Outcome FireAt(std::string_view key, std::string_view name, const Decider& decider = Decider()) {
+    return Fire<Message>(key, name, [&](const Message& message, runtime::Context& context) {
+      return decider.Decide(message, context.Load<typename Decider::State>(context.key()), context);
+    });
   }
 
   // Then. Null where there is no such aggregate; valid until the next run.
@@ -66,6 +85,17 @@ class FakeContext final : public runtime::Context {
   size_t Count() const {
     return CountStates(State::descriptor()->full_name());
   }
+  // All aggregates of a type.
+  template <typename State>
+  std::vector<std::reference_wrapper<const State>> All() const {
+    std::vector<std::reference_wrapper<const State>> all;
+    for (const auto& [id, entry] : entries_) {
+      if (entry.exists && id.first == State::descriptor()->full_name()) {
+        all.push_back(static_cast<const State&>(*entry.state));
+      }
+    }
+    return all;
+  }
   // Everything the last run emitted, oldest first.
   const std::vector<std::unique_ptr<google::protobuf::Message>>& events() const { return events_; }
   // Those of one type.
@@ -77,6 +107,8 @@ class FakeContext final : public runtime::Context {
     }
     return found;
   }
+  // Null where the last run answered nothing.
+  const google::protobuf::Message* reply() const { return reply_.get(); }
   // Null where the last run answered nothing, or something of another type.
   template <typename Resource>
   const Resource* Answer() const {
@@ -89,6 +121,8 @@ class FakeContext final : public runtime::Context {
     absl::Time due;
     std::shared_ptr<const google::protobuf::Message> message;
   };
+  // By key and name.
+  const std::map<std::pair<std::string, std::string>, Timer>& timers() const { return timers_; }
   // Null where none of that name is set under `key`; valid until the next run.
   const Timer* FindTimer(std::string_view key, std::string_view name) const;
 
@@ -116,17 +150,20 @@ class FakeContext final : public runtime::Context {
   runtime::Outcome Run(const google::protobuf::Message& message, const std::function<runtime::Outcome()>& handler);
   runtime::Outcome RunUnder(std::string key, const std::function<runtime::Outcome()>& handler);
   Timer TakeTimer(std::string_view key, std::string_view name);
+  void KeepTimers();
   void Keep();
   void TakeBack();
   const google::protobuf::Message* FindState(const std::string& kind, std::string_view key) const;
   size_t CountStates(const std::string& kind) const;
 
   std::map<Id, Entry> entries_;
+  // Those that the handler loaded.
+  std::vector<Entry*> touched_;
   std::vector<std::unique_ptr<google::protobuf::Message>> events_;
   std::unique_ptr<google::protobuf::Message> reply_;
-  // By key and name; and as they stood before the handler ran.
   std::map<Id, Timer> timers_;
-  std::map<Id, Timer> kept_timers_;
+  // As they stood before the handler changed them; nothing where it did not.
+  std::optional<std::map<Id, Timer>> kept_timers_;
   std::string key_;
   std::string event_id_ = "event-1";
   std::string caller_;
