@@ -40,6 +40,10 @@ bool IsSingleString(const FieldDescriptor& field) {
   return field.type() == FieldDescriptor::TYPE_STRING && !field.is_repeated();
 }
 
+bool IsGenerated(const FieldDescriptor& field) {
+  return RuleOf(field).generated() || RuleOf(field).generated_unless_given();
+}
+
 bool IsHashed(const FieldDescriptor& field) { return RuleOf(field).sensitive() == mesh::v1::SENSITIVE_HASH; }
 
 // Options that only have a meaning on the fields of a command itself are refused everywhere else: there they would be
@@ -57,7 +61,7 @@ absl::Status RefuseDeepOptions(const Descriptor& type, bool is_command, bool is_
           "{}: SENSITIVE_HASH is for single string fields at the top of a command; move or change the field",
           field.full_name()));
     }
-    if (RuleOf(field).generated() && !allowed) {
+    if (IsGenerated(field) && !allowed) {
       return absl::FailedPreconditionError(
           fmt::format("{}: generated is for the key field of a command; remove the option", field.full_name()));
     }
@@ -77,7 +81,7 @@ absl::StatusOr<const FieldDescriptor*> KeyOf(const Descriptor& request, const me
         fmt::format("{}: the key '{}' of its (tradewind.mesh.v1.message) option is not a single string field of it",
                     request.full_name(), rule.key()));
   }
-  if (!RuleOf(*key).generated() && !RuleOf(*key).required()) {
+  if (!IsGenerated(*key) && !RuleOf(*key).required()) {
     return absl::FailedPreconditionError(
         fmt::format("{}: the key of a command must be marked required or generated", key->full_name()));
   }
@@ -96,13 +100,13 @@ absl::StatusOr<CommandShape> ShapeOf(const MethodDescriptor& method) {
   if (!key.ok()) {
     return key.status();
   }
-  CommandShape shape{.topic = rule.topic(), .key = *key, .key_is_generated = RuleOf(**key).generated()};
+  CommandShape shape{.topic = rule.topic(), .key = *key, .key_is_generated = IsGenerated(**key)};
   for (int i = 0; i < request.field_count(); ++i) {
     const FieldDescriptor& field = *request.field(i);
     if (IsHashed(field)) {
       shape.hashed.push_back(&field);
     }
-    if (RuleOf(field).generated() && &field != shape.key) {
+    if (IsGenerated(field) && &field != shape.key) {
       return absl::FailedPreconditionError(
           fmt::format("{}: generated is for the key field of a command; remove the option", field.full_name()));
     }

@@ -29,7 +29,7 @@ struct CommandShape {
   std::string topic;
   // The field whose value is the message key.
   const google::protobuf::FieldDescriptor* key = nullptr;
-  // Whether the gateway fills the key in.
+  // Whether the gateway fills the key in where it is empty.
   bool key_is_generated = false;
   // Null for a request without one.
   const google::protobuf::FieldDescriptor* request_id = nullptr;

@@ -187,6 +187,20 @@ TEST(Catalog, RefusesGeneratedFieldsThatAreNotTheKey) {
   EXPECT_THAT(
       RefusalOf([](FileDescriptorSet& set) { RuleOfField(MessageOf(set, "GetRequest"), "id").set_generated(true); }),
       HasSubstr("GetRequest.id: generated"));
+  EXPECT_THAT(RefusalOf([](FileDescriptorSet& set) {
+                RuleOfField(MessageOf(set, "MakeRequest"), "name").set_generated_unless_given(true);
+              }),
+              HasSubstr("MakeRequest.name: generated"));
+}
+
+TEST(Catalog, FillsInAKeyThatAClientMayChoose) {
+  FileDescriptorSet set = GoodSet();
+  mesh::v1::FieldRule& rule = RuleOfField(MessageOf(set, "MakeRequest"), "id");
+  rule.set_generated(false);
+  rule.set_generated_unless_given(true);
+  const auto catalog = Catalog::Build(set, {{kService, "somewhere:1"}});
+  ASSERT_TRUE(catalog.ok()) << catalog.status();
+  EXPECT_TRUE((*catalog)->Find("/tradewind.gateway.test.v1.GoodService/Make")->command.key_is_generated);
 }
 
 TEST(Catalog, RefusesRulesThatMeanNothingForTheirField) {

@@ -168,12 +168,11 @@ class CommandCall final : public ServerCall, public PendingCall {
       LowerCase(request_id_);
       reflection.SetString(message_, command.request_id, request_id_);
     }
-    if (command.key_is_generated) {
+    key_ = reflection.GetString(*message_, command.key);
+    if (key_.empty() && command.key_is_generated) {
       const Uuid id = request_id_.empty() ? NewUuid(now_) : DeriveUuid(kCaller, method().path, request_id_);
       key_ = id.view();
       reflection.SetString(message_, command.key, key_);
-    } else {
-      key_ = reflection.GetString(*message_, command.key);
     }
   }
 

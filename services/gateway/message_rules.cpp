@@ -55,7 +55,7 @@ absl::Status CheckMeaning(const FieldDescriptor& field, const FieldRule& rule) {
       !field.has_presence()) {
     return Refuse(field, "required has no meaning for a bool that is not optional");
   }
-  if (rule.generated() && (!IsString(field) || field.is_repeated())) {
+  if ((rule.generated() || rule.generated_unless_given()) && (!IsString(field) || field.is_repeated())) {
     return Refuse(field, "generated is for single strings");
   }
   return absl::OkStatus();

@@ -118,6 +118,8 @@ TEST(Validator, ChecksFormats) {
 
 TEST(Validator, KeepsGeneratedFieldsForTheGateway) {
   EXPECT_THAT(Broken([](AllRules& m) { m.set_generated("mine"); }), ElementsAre("generated"));
+  EXPECT_THAT(Broken([](AllRules& m) { m.set_given_or_generated("mine"); }), IsEmpty());
+  EXPECT_THAT(Broken([](AllRules& m) { m.set_given_or_generated("mine!"); }), ElementsAre("given_or_generated"));
 }
 
 TEST(Validator, NamesThePlaceInNestedMessages) {
