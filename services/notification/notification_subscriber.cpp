@@ -60,6 +60,26 @@ Outcome OnOrderCancelled(const order::v1::OrderCancelled& event, Context& contex
               event.has_cancel_time() ? &event.cancel_time() : nullptr, context);
 }
 
+Outcome OnOrderRejected(const order::v1::OrderRejected& event, Context& context) {
+  return Tell(event.user_id(), v1::NOTIFICATION_KIND_ORDER_REJECTED, RejectedText(event),
+              event.has_reject_time() ? &event.reject_time() : nullptr, context);
+}
+
+Outcome OnOrderShipped(const order::v1::OrderShipped& event, Context& context) {
+  return Tell(event.user_id(), v1::NOTIFICATION_KIND_ORDER_SHIPPED, ShippedText(event),
+              event.has_ship_time() ? &event.ship_time() : nullptr, context);
+}
+
+Outcome OnOrderDelivered(const order::v1::OrderDelivered& event, Context& context) {
+  return Tell(event.user_id(), v1::NOTIFICATION_KIND_ORDER_DELIVERED, DeliveredText(event),
+              event.has_deliver_time() ? &event.deliver_time() : nullptr, context);
+}
+
+Outcome OnPaymentRefunded(const payment::v1::PaymentRefunded& event, Context& context) {
+  return Tell(event.user_id(), v1::NOTIFICATION_KIND_PAYMENT_REFUNDED, RefundedText(event),
+              event.has_refund_time() ? &event.refund_time() : nullptr, context);
+}
+
 std::string NotificationId(std::string_view event_id, std::string_view user_id, v1::NotificationChannel channel) {
   // Each text behind its length, so that no two triples spell the same bytes.
   const std::string bytes = fmt::format("notification:{}:{}{}:{}{}", event_id.size(), event_id, user_id.size(), user_id,

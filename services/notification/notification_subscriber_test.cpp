@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <string>
 
 #include "google/protobuf/util/message_differencer.h"
 #include "google/protobuf/util/time_util.h"
@@ -29,6 +30,22 @@ order::v1::OrderConfirmed Confirmed() {
   event.mutable_total()->set_units(20);
   *event.mutable_confirm_time() = TimeUtil::MicrosecondsToTimestamp(5'000'000);
   return event;
+}
+
+// That the last run told u-1 one thing, of the sixth second.
+void ExpectTold(const testing::FakeContext& context, v1::NotificationKind kind, const std::string& subject) {
+  const auto events = context.Events<NotificationCreated>();
+  ASSERT_EQ(events.size(), 1);
+  EXPECT_EQ(events[0].user_id(), "u-1");
+  const Notification& notification = events[0].notification();
+  EXPECT_EQ(notification.user_id(), "u-1");
+  EXPECT_EQ(notification.kind(), kind);
+  EXPECT_EQ(notification.subject(), subject);
+  EXPECT_FALSE(notification.body().empty());
+  EXPECT_EQ(TimeUtil::TimestampToMicroseconds(notification.create_time()), 6'000'000);
+  const auto* kept = context.Find<Notification>(notification.id());
+  ASSERT_NE(kept, nullptr);
+  EXPECT_TRUE(MessageDifferencer::Equals(*kept, notification));
 }
 
 TEST(NotificationSubscriberTest, TellsTheBuyerOfAConfirmedOrder) {
@@ -96,6 +113,46 @@ TEST(NotificationSubscriberTest, TellsOfACancellation) {
   ASSERT_EQ(context.Handle(event, OnOrderCancelled).kind(), Kind::kAck);
   ASSERT_EQ(context.Events<NotificationCreated>().size(), 1);
   EXPECT_EQ(context.Events<NotificationCreated>()[0].notification().kind(), v1::NOTIFICATION_KIND_ORDER_CANCELLED);
+}
+
+TEST(NotificationSubscriberTest, TellsOfARejection) {
+  testing::FakeContext context;
+  order::v1::OrderRejected event;
+  event.set_order_id("o-1");
+  event.set_user_id("u-1");
+  *event.mutable_reject_time() = TimeUtil::MicrosecondsToTimestamp(6'000'000);
+  ASSERT_EQ(context.Handle(event, OnOrderRejected).kind(), Kind::kAck);
+  ExpectTold(context, v1::NOTIFICATION_KIND_ORDER_REJECTED, "Your order could not be accepted");
+}
+
+TEST(NotificationSubscriberTest, TellsOfAParcelOnItsWay) {
+  testing::FakeContext context;
+  order::v1::OrderShipped event;
+  event.set_order_id("o-1");
+  event.set_user_id("u-1");
+  *event.mutable_ship_time() = TimeUtil::MicrosecondsToTimestamp(6'000'000);
+  ASSERT_EQ(context.Handle(event, OnOrderShipped).kind(), Kind::kAck);
+  ExpectTold(context, v1::NOTIFICATION_KIND_ORDER_SHIPPED, "Your order is on its way");
+}
+
+TEST(NotificationSubscriberTest, TellsOfAnArrival) {
+  testing::FakeContext context;
+  order::v1::OrderDelivered event;
+  event.set_order_id("o-1");
+  event.set_user_id("u-1");
+  *event.mutable_deliver_time() = TimeUtil::MicrosecondsToTimestamp(6'000'000);
+  ASSERT_EQ(context.Handle(event, OnOrderDelivered).kind(), Kind::kAck);
+  ExpectTold(context, v1::NOTIFICATION_KIND_ORDER_DELIVERED, "Your order has arrived");
+}
+
+TEST(NotificationSubscriberTest, TellsOfARefund) {
+  testing::FakeContext context;
+  payment::v1::PaymentRefunded event;
+  event.set_order_id("o-1");
+  event.set_user_id("u-1");
+  *event.mutable_refund_time() = TimeUtil::MicrosecondsToTimestamp(6'000'000);
+  ASSERT_EQ(context.Handle(event, OnPaymentRefunded).kind(), Kind::kAck);
+  ExpectTold(context, v1::NOTIFICATION_KIND_PAYMENT_REFUNDED, "Your payment was refunded");
 }
 
 TEST(NotificationSubscriberTest, SetsAsideAnEventThatNamesNobody) {

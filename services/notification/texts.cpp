@@ -2,27 +2,36 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
 #include <cstdint>
 #include <string_view>
+
+#include "tradewind/money/money.h"
 
 namespace tradewind::notification {
 namespace {
 
-// ISO 4217: currencies whose minor unit is not a hundredth.
-constexpr std::array<std::string_view, 16> kWithoutDecimals = {"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW",
-                                                               "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"};
-constexpr std::array<std::string_view, 7> kWithThreeDecimals = {"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"};
-
-size_t UsualDecimals(std::string_view currency) {
-  const auto is_one_of = [&](const auto& list) { return std::find(list.begin(), list.end(), currency) != list.end(); };
-  if (is_one_of(kWithoutDecimals)) return 0;
-  return is_one_of(kWithThreeDecimals) ? 3 : 2;
-}
-
 // What a person would recognize an order by; ids are long.
 std::string ShortId(const std::string& id) { return id.size() <= 8 ? id : id.substr(id.size() - 8); }
+
+// How the body of a rejection goes on behind the order's id. A reason of a later version is told without saying why.
+std::string_view Why(order::v1::RejectReason reason) {
+  switch (reason) {
+    case order::v1::REJECT_REASON_UNKNOWN_PRODUCT:
+      return ": it names a product that we do not have";
+    case order::v1::REJECT_REASON_OUT_OF_STOCK:
+      return ": there is not enough in stock";
+    case order::v1::REJECT_REASON_PRICE_CHANGED:
+      return ": a price has changed";
+    case order::v1::REJECT_REASON_NO_TOTAL:
+      return ": its prices do not add up to one amount";
+    case order::v1::REJECT_REASON_PAYMENT_DECLINED:
+      return ": the payment was declined";
+    case order::v1::REJECT_REASON_TIMEOUT:
+      return ": it could not be arranged in time";
+    default:
+      return "";
+  }
+}
 
 }  // namespace
 
@@ -36,26 +45,41 @@ Text ConfirmedText(const order::v1::OrderConfirmed& event) {
   for (const auto& line : event.lines()) pieces += line.quantity();
   return {.subject = "Your order is confirmed",
           .body = fmt::format("Order {}: {} {}, {} in total.", ShortId(event.order_id()), pieces,
-                              pieces == 1 ? "item" : "items", FormatMoney(event.total()))};
+                              pieces == 1 ? "item" : "items", money::Format(event.total()))};
 }
 
 Text CancelledText(const order::v1::OrderCancelled& event) {
   const std::string reason = event.reason().empty() ? "" : fmt::format(" Reason: {}", event.reason());
+  // An order called off before its prices were known has no total.
+  const std::string total = event.has_total() ? fmt::format(" over {}", money::Format(event.total())) : "";
   return {.subject = "Your order is cancelled",
-          .body = fmt::format("Order {} over {} was cancelled.{}", ShortId(event.order_id()),
-                              FormatMoney(event.total()), reason)};
+          .body = fmt::format("Order {}{} was cancelled.{}", ShortId(event.order_id()), total, reason)};
 }
 
-std::string FormatMoney(const google::type::Money& money) {
-  const bool negative = money.units() < 0 || money.nanos() < 0;
-  std::string decimals = fmt::format("{:09}", std::abs(int64_t{money.nanos()}));
-  const size_t usual = UsualDecimals(money.currency_code());
-  while (decimals.size() > usual && decimals.back() == '0') decimals.pop_back();
-  // Unsigned, so that the least of all amounts has an absolute value too.
-  const uint64_t units =
-      money.units() < 0 ? 0 - static_cast<uint64_t>(money.units()) : static_cast<uint64_t>(money.units());
-  return fmt::format("{}{}{}{} {}", negative ? "-" : "", units, decimals.empty() ? "" : ".", decimals,
-                     money.currency_code());
+Text RejectedText(const order::v1::OrderRejected& event) {
+  const std::string detail = event.detail().empty() ? "" : fmt::format(" Details: {}", event.detail());
+  return {
+      .subject = "Your order could not be accepted",
+      .body = fmt::format("Order {} was not accepted{}.{}", ShortId(event.order_id()), Why(event.reason()), detail)};
+}
+
+Text ShippedText(const order::v1::OrderShipped& event) {
+  const std::string carrier = event.carrier().empty() ? "" : fmt::format(" with {}", event.carrier());
+  const std::string tracking =
+      event.tracking_number().empty() ? "" : fmt::format(" Tracking number: {}", event.tracking_number());
+  return {.subject = "Your order is on its way",
+          .body = fmt::format("Order {} was shipped{}.{}", ShortId(event.order_id()), carrier, tracking)};
+}
+
+Text DeliveredText(const order::v1::OrderDelivered& event) {
+  return {.subject = "Your order has arrived",
+          .body = fmt::format("Order {} was delivered.", ShortId(event.order_id()))};
+}
+
+Text RefundedText(const payment::v1::PaymentRefunded& event) {
+  return {
+      .subject = "Your payment was refunded",
+      .body = fmt::format("Order {}: {} was given back.", ShortId(event.order_id()), money::Format(event.amount()))};
 }
 
 }  // namespace tradewind::notification

@@ -3,9 +3,8 @@
 
 #include <string>
 
-#include "google/type/money.pb.h"
-
 #include "tradewind/order/v1/events.pb.h"
+#include "tradewind/payment/v1/events.pb.h"
 #include "tradewind/user/v1/events.pb.h"
 
 namespace tradewind::notification {
@@ -18,9 +17,9 @@ struct Text {
 Text WelcomeText(const user::v1::UserRegistered& event);
 Text ConfirmedText(const order::v1::OrderConfirmed& event);
 Text CancelledText(const order::v1::OrderCancelled& event);
-
-// "24.50 EUR", "1200 JPY", "0.005 EUR": as many decimals as the currency usually has, and more where the amount needs
-// them.
-std::string FormatMoney(const google::type::Money& money);
+Text RejectedText(const order::v1::OrderRejected& event);
+Text ShippedText(const order::v1::OrderShipped& event);
+Text DeliveredText(const order::v1::OrderDelivered& event);
+Text RefundedText(const payment::v1::PaymentRefunded& event);
 
 }  // namespace tradewind::notification

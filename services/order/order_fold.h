@@ -10,8 +10,13 @@
 namespace tradewind::order {
 
 void Apply(v1::Order& order, const v1::OrderCreated& event);
+void Apply(v1::Order& order, const v1::OrderReserved& event);
 void Apply(v1::Order& order, const v1::OrderConfirmed& event);
+void Apply(v1::Order& order, const v1::OrderRejected& event);
+void Apply(v1::Order& order, const v1::OrderCancelRequested& event);
 void Apply(v1::Order& order, const v1::OrderCancelled& event);
+void Apply(v1::Order& order, const v1::OrderShipped& event);
+void Apply(v1::Order& order, const v1::OrderDelivered& event);
 
 enum class Applied {
   kYes,

@@ -1,0 +1,44 @@
+#include "services/inventory/inventory_queries.h"
+
+#include <string>
+
+#include "services/inventory/product_decider.h"
+#include "tradewind/app/paging.h"
+
+namespace tradewind::inventory {
+namespace {
+
+const std::string& Kind() { return v1::Product::descriptor()->full_name(); }
+
+}  // namespace
+
+grpc::ServerUnaryReactor* InventoryQueries::GetProduct(grpc::CallbackServerContext* context,
+                                                       const v1::GetProductRequest* request, v1::Product* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(Get(*request, response));
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* InventoryQueries::ListProducts(grpc::CallbackServerContext* context,
+                                                         const v1::ListProductsRequest* request,
+                                                         v1::ListProductsResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(List(*request, response));
+  return reactor;
+}
+
+grpc::Status InventoryQueries::Get(const v1::GetProductRequest& request, v1::Product* response) {
+  std::string stored;
+  if (grpc::Status found = GetStored(reader_, Kind(), "product", request.id(), &stored); !found.ok()) return found;
+  return response->ParseFromString(stored) ? grpc::Status::OK : UnreadableAggregate(Kind(), request.id());
+}
+
+grpc::Status InventoryQueries::List(const v1::ListProductsRequest& request, v1::ListProductsResponse* response) {
+  const store::ListQuery query{.kind = Kind(), .index = kAllProducts};
+  return ListPage(
+      reader_, query, request.page_size(), request.page_token(),
+      [&](const std::string& stored) { return response->add_products()->ParseFromString(stored); },
+      response->mutable_next_page_token());
+}
+
+}  // namespace tradewind::inventory

@@ -1,0 +1,43 @@
+#include "services/payment/payment_effect.h"
+
+#include <fmt/format.h>
+
+#include <string>
+
+namespace tradewind::payment {
+
+Outcome PaymentEffect::operator()(const v1::OperationRequested& requested, EffectContext& context) const {
+  const ProviderCall call{.operation = requested.operation(),
+                          .order_id = requested.order_id(),
+                          .idempotency_key = requested.operation_id(),
+                          .amount = requested.amount(),
+                          .payment_token = requested.payment_token(),
+                          .reference = requested.provider_reference(),
+                          .attempt = context.attempt()};
+  const auto answer = provider_->Carry(call, context.deadline());
+  if (!answer.ok()) return Retry({}, std::string(answer.status().message()));
+
+  v1::ReportOperationRequest report;
+  report.set_order_id(requested.order_id());
+  report.set_operation_id(requested.operation_id());
+  report.set_provider_reference(answer->reference);
+  report.set_reason(answer->reason);
+  switch (answer->kind) {
+    case ProviderAnswer::Kind::kUndecided:
+      return Retry(answer->ask_again, "the provider has not decided yet");
+    case ProviderAnswer::Kind::kDone:
+      report.set_result(v1::ReportOperationRequest::RESULT_DONE);
+      break;
+    case ProviderAnswer::Kind::kDeclined:
+      if (requested.operation() != v1::PAYMENT_OPERATION_AUTHORIZE) {
+        return Dead(fmt::format("the provider declined {} ({}); settle it with the provider, then retry",
+                                v1::PaymentOperation_Name(requested.operation()), answer->reason));
+      }
+      report.set_result(v1::ReportOperationRequest::RESULT_DECLINED);
+      break;
+  }
+  for (int32_t i = 0; i < answer->times; ++i) context.Emit(report);
+  return Ack();
+}
+
+}  // namespace tradewind::payment

@@ -1,0 +1,50 @@
+#include "services/payment/sandbox_provider.h"
+
+#include <fmt/format.h>
+
+#include "absl/strings/match.h"
+
+namespace tradewind::payment {
+namespace {
+
+constexpr char kApprove[] = "tok_approve";
+constexpr char kDelay[] = "tok_delay";
+constexpr char kError[] = "tok_error";
+constexpr char kUnreachable[] = "tok_unreachable";
+constexpr char kDuplicate[] = "tok_duplicate";
+
+// Which attempt at an authorization with kError is the first to succeed; at a later operation it is the second.
+constexpr int32_t kErrorEnds = 3;
+
+absl::Status Unreachable() { return absl::UnavailableError("the sandbox was told by the token not to answer"); }
+
+// The token is the end of the reference, so that later operations behave after it.
+std::string ReferenceOf(const ProviderCall& call) {
+  return fmt::format("sandbox/{}/{}", call.order_id, call.payment_token);
+}
+
+bool IsOf(const std::string& reference, std::string_view token) {
+  return absl::EndsWith(reference, fmt::format("/{}", token));
+}
+
+}  // namespace
+
+absl::StatusOr<ProviderAnswer> SandboxProvider::Carry(const ProviderCall& call, absl::Time /*deadline*/) {
+  if (call.operation == v1::PAYMENT_OPERATION_AUTHORIZE) return Authorize(call);
+  if (IsOf(call.reference, kError) && call.attempt == 1) return Unreachable();
+  return ProviderAnswer{.times = IsOf(call.reference, kDuplicate) ? 2 : 1};
+}
+
+absl::StatusOr<ProviderAnswer> SandboxProvider::Authorize(const ProviderCall& call) const {
+  const std::string& token = call.payment_token;
+  if (token == kUnreachable || (token == kError && call.attempt < kErrorEnds)) return Unreachable();
+  if (token == kDelay && call.attempt == 1) {
+    return ProviderAnswer{.kind = ProviderAnswer::Kind::kUndecided, .ask_again = settings_->delay};
+  }
+  if (token == kApprove || token == kDelay || token == kError || token == kDuplicate) {
+    return ProviderAnswer{.reference = ReferenceOf(call), .times = token == kDuplicate ? 2 : 1};
+  }
+  return ProviderAnswer{.kind = ProviderAnswer::Kind::kDeclined, .reason = "declined by the sandbox"};
+}
+
+}  // namespace tradewind::payment
