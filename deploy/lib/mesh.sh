@@ -2,8 +2,17 @@
 # deploy/up, deploy/down and deploy/service after lib/common.sh; call mesh_init first.
 # shellcheck shell=bash
 
-# In the order of starting. Stopping goes the other way round: the front door closes first.
-SERVICES=(user order notification gateway)
+# A service a line, in the order of starting: name, port of its gRPC, port of its /metrics, and `effects` where it runs a
+# consumer group of effects too. Stopping goes the other way round: the front door, which is the last, closes first.
+SERVICE_TABLE=(
+  'user         50052 9465'
+  'inventory    50055 9468'
+  'payment      50056 9469 effects'
+  'shipping     50057 9470'
+  'order        50053 9466'
+  'notification 50054 9467'
+  'gateway      50051 9464'
+)
 
 # Seconds a process has to drain after SIGTERM before it is killed: longer than its own deadline.
 STOP_SECONDS=40
@@ -12,13 +21,29 @@ STOP_SECONDS=40
 declare -A PORT
 # Processes that this very shell started, by service.
 declare -A CHILD_PID
-declare -A DEFAULT_PORTS=(
-  [GATEWAY]=50051 [USER]=50052 [ORDER]=50053 [NOTIFICATION]=50054
-  [METRICS_GATEWAY]=9464 [METRICS_USER]=9465 [METRICS_ORDER]=9466 [METRICS_NOTIFICATION]=9467
-  [KAFKA]=9092 [KAFKA_CONTROLLER]=9093
-  # Not 5432, where Debian's package starts a server of its own.
-  [POSTGRES]=5433
-)
+# POSTGRES is not 5432, where Debian's package starts a server of its own.
+declare -A DEFAULT_PORTS=([KAFKA]=9092 [KAFKA_CONTROLLER]=9093 [POSTGRES]=5433)
+
+# SERVICES: the names of the table. BACKENDS: those behind the gateway, each with a store. EFFECTS: those with effects.
+# PORT_NAMES: as a person would list them.
+SERVICES=()
+BACKENDS=()
+EFFECTS=()
+PORT_NAMES=()
+read_service_table() {
+  local row name port metrics_port effects
+  for row in "${SERVICE_TABLE[@]}"; do
+    read -r name port metrics_port effects <<<"$row"
+    SERVICES+=("$name")
+    [[ "$name" == gateway ]] || BACKENDS+=("$name")
+    [[ -z "$effects" ]] || EFFECTS+=("$name")
+    DEFAULT_PORTS[${name^^}]=$port
+    DEFAULT_PORTS[METRICS_${name^^}]=$metrics_port
+  done
+  PORT_NAMES=("${SERVICES[@]}" KAFKA KAFKA_CONTROLLER POSTGRES "${SERVICES[@]/#/METRICS_}")
+  PORT_NAMES=("${PORT_NAMES[@]^^}")
+}
+read_service_table
 
 # mesh_init ROOT VAR OFFSET: where the tree is, where the data goes, how far the ports are shifted.
 mesh_init() {
@@ -50,6 +75,24 @@ export_store() {
   [[ $STORE == postgres ]] || return 0
   TRADEWIND_STORE_POSTGRES_URL=$(postgres url) || exit 1
   export TRADEWIND_STORE_POSTGRES_URL
+}
+
+# Joins its arguments by ", " in lines that, after an indent of $1, have at most $2 characters.
+wrapped() {
+  local indent=$1 width=$2 word line='' out=''
+  shift 2
+  while (($#)); do
+    word=$1
+    shift
+    (($# == 0)) || word+=,
+    if [[ -n "$line" ]] && ((${#line} + 1 + ${#word} > width)); then
+      out+="$line"$'\n'"$(printf '%*s' "$indent" '')"
+      line=$word
+    else
+      line+="${line:+ }$word"
+    fi
+  done
+  printf '%s' "$out$line"
 }
 
 address_of() { printf '127.0.0.1:%d' "${PORT[$1]}"; }
@@ -110,7 +153,7 @@ service_command() {
     "--grpc.address=$(address_of "$upper")"
     "--metrics.address=$(address_of "METRICS_$upper")")
   if [[ "$1" == gateway ]]; then
-    for backend in user order notification; do
+    for backend in "${BACKENDS[@]}"; do
       services+="tradewind.$backend.v1.${backend^}Service=$(address_of "${backend^^}"),"
     done
     COMMAND+=("--gateway.services=${services%,}")
@@ -127,9 +170,10 @@ write_cli_settings() {
   {
     printf 'kafka:\n  brokers: %s\n' "$(address_of KAFKA)"
     printf 'cli:\n  gateway: %s\n  services:\n' "$(address_of GATEWAY)"
-    for name in gateway user order notification; do printf '    %s: %s\n' "$name" "$(address_of "${name^^}")"; done
+    for name in "${SERVICES[@]}"; do printf '    %s: %s\n' "$name" "$(address_of "${name^^}")"; done
     printf '  groups:\n'
-    for name in user order notification; do printf '    %s: %s\n' "$name" "$(address_of "METRICS_${name^^}")"; done
+    for name in "${BACKENDS[@]}"; do printf '    %s: %s\n' "$name" "$(address_of "METRICS_${name^^}")"; done
+    for name in "${EFFECTS[@]}"; do printf '    %s.effects: %s\n' "$name" "$(address_of "METRICS_${name^^}")"; done
   } >"$VAR/cli.yaml"
 }
 

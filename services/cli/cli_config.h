@@ -25,16 +25,16 @@ struct CliConfig {
   std::string descriptors;
   // host:port of the gRPC of each service, for its health and its parked records.
   std::map<std::string, std::string> services = {
-      {"gateway", "127.0.0.1:50051"},
-      {"user", "127.0.0.1:50052"},
-      {"order", "127.0.0.1:50053"},
-      {"notification", "127.0.0.1:50054"},
+      {"gateway", "127.0.0.1:50051"},      {"user", "127.0.0.1:50052"},      {"order", "127.0.0.1:50053"},
+      {"notification", "127.0.0.1:50054"}, {"inventory", "127.0.0.1:50055"}, {"payment", "127.0.0.1:50056"},
+      {"shipping", "127.0.0.1:50057"},
   };
-  // host:port of /metrics of the services that run a consumer group. Their names are the groups' names.
+  // By consumer group, host:port of /metrics of the service that runs it. A service's handlers are a group under its
+  // name, its effects one more.
   std::map<std::string, std::string> groups = {
-      {"user", "127.0.0.1:9465"},
-      {"order", "127.0.0.1:9466"},
-      {"notification", "127.0.0.1:9467"},
+      {"user", "127.0.0.1:9465"},      {"order", "127.0.0.1:9466"},   {"notification", "127.0.0.1:9467"},
+      {"inventory", "127.0.0.1:9468"}, {"payment", "127.0.0.1:9469"}, {"payment.effects", "127.0.0.1:9469"},
+      {"shipping", "127.0.0.1:9470"},
   };
 };
 

@@ -71,7 +71,8 @@ std::vector<std::string> TakeSettings(std::vector<std::string>& arguments) {
 }
 
 void AddDemo(CLI::App& app, Targets& targets) {
-  CLI::App* verb = app.add_subcommand("demo", "Register a user, place orders and show each hop they take over Kafka.");
+  CLI::App* verb =
+      app.add_subcommand("demo", "Create products, place orders and deliver them, and show each hop over Kafka.");
   verb->add_option("--orders", targets.demo.orders, "How many orders, one after another")
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 #include <utility>
 
 #include "services/cli/text.h"
+#include "tradewind/money/money.h"
 
 namespace tradewind::cli {
 namespace {
@@ -29,12 +31,39 @@ double LastHop(const CallReport& call) {
   return last;
 }
 
+// `name` is empty for a number that this program knows no name of.
+std::string WithoutPrefix(const std::string& name, std::string_view prefix, int number) {
+  if (name.empty()) {
+    return fmt::format("state {}", number);
+  }
+  return name.substr(name.starts_with(prefix) ? prefix.size() : 0);
+}
+
+// "24.50 EUR".
+std::string Amount(const google::type::Money& money) { return Printable(money::Format(money)); }
+
+// An order that was rejected early has no total.
+std::string Total(const order::v1::Order& order) { return order.has_total() ? Amount(order.total()) : "no total"; }
+
 std::string OrderLine(const DemoReport::PlacedOrder& placed) {
   if (!placed.call.answer_ms.has_value()) {
     return "order without an answer";
   }
-  return fmt::format("order {}  {}  {}  answered in {}", placed.order.id(), StateName(placed.order.state()),
-                     FormatMoney(placed.order.total()), FormatMs(*placed.call.answer_ms));
+  std::string line = fmt::format("order {}  {}  {}  answered in {}", placed.order.id(), StateName(placed.order.state()),
+                                 Total(placed.order), FormatMs(*placed.call.answer_ms));
+  if (placed.confirmed_ms.has_value()) {
+    line += fmt::format(", confirmed after {}", FormatMs(*placed.confirmed_ms));
+  }
+  return line;
+}
+
+// "; answered in 1.0 ms (median), ..."; nothing where there are no values.
+std::string Spread(std::string_view what, const std::vector<double>& values) {
+  if (values.empty()) {
+    return "";
+  }
+  return fmt::format("; {} {} (median), {} (99 of 100), {} (slowest)", what, FormatMs(Percentile(values, 50)),
+                     FormatMs(Percentile(values, 99)), FormatMs(Percentile(values, 100)));
 }
 
 // Past this many, orders are summed up instead of listed.
@@ -47,21 +76,26 @@ void PrintOrders(const DemoReport& report, std::ostream& out) {
     }
     return;
   }
-  std::vector<double> answers;
+  std::vector<double> answered;
+  std::vector<double> confirmed;
+  int delivered = 0;
   for (const DemoReport::PlacedOrder& placed : report.orders) {
     if (placed.call.answer_ms.has_value()) {
-      answers.push_back(*placed.call.answer_ms);
+      answered.push_back(*placed.call.answer_ms);
     }
+    if (placed.confirmed_ms.has_value()) {
+      confirmed.push_back(*placed.confirmed_ms);
+    }
+    delivered += placed.order.state() == order::v1::ORDER_STATE_DELIVERED ? 1 : 0;
   }
-  const auto confirmed = std::count_if(report.orders.begin(), report.orders.end(), [](const auto& placed) {
-    return placed.order.state() == order::v1::ORDER_STATE_CONFIRMED;
-  });
-  out << fmt::format("{} orders, {} confirmed", report.orders.size(), confirmed);
-  if (!answers.empty()) {
-    out << fmt::format("; answered in {} (median), {} (99 of 100), {} (slowest)", FormatMs(Percentile(answers, 50)),
-                       FormatMs(Percentile(answers, 99)), FormatMs(Percentile(answers, 100)));
+  out << fmt::format("{} orders, {} delivered{}{}\n", report.orders.size(), delivered, Spread("answered in", answered),
+                     Spread("confirmed after", confirmed));
+}
+
+void PrintProducts(const DemoReport& report, std::ostream& out) {
+  for (const inventory::v1::Product& product : report.products) {
+    out << fmt::format("goods {}  {}\n", Printable(product.id()), Amount(product.unit_price()));
   }
-  out << '\n';
 }
 
 // Each subject once, in the order in which they came first.
@@ -81,10 +115,13 @@ void PrintNotifications(const DemoReport& report, std::ostream& out) {
   }
 }
 
+// Whole microseconds: more digits would claim more than was measured.
+double Rounded(double ms) { return std::round(ms * 1000) / 1000; }
+
 Json CallAsJson(const CallReport& call) {
   Json json = {{"trace_id", call.trace_id}};
   if (call.answer_ms.has_value()) {
-    json["answer_ms"] = std::round(*call.answer_ms * 1000) / 1000;
+    json["answer_ms"] = Rounded(*call.answer_ms);
   }
   json["timeline"] = TimelineAsJson(Sorted(call.hops));
   return json;
@@ -92,23 +129,12 @@ Json CallAsJson(const CallReport& call) {
 
 }  // namespace
 
-std::string FormatMoney(const google::type::Money& money) {
-  const bool negative = money.units() < 0 || money.nanos() < 0;
-  std::string decimals = fmt::format("{:09}", std::abs(money.nanos()));
-  while (decimals.size() > 2 && decimals.back() == '0') {
-    decimals.pop_back();
-  }
-  const std::string text = fmt::format("{}{}.{}", negative ? "-" : "", std::abs(money.units()), decimals);
-  return money.currency_code().empty() ? text : text + " " + Printable(money.currency_code());
+std::string StateName(order::v1::OrderState state) {
+  return WithoutPrefix(order::v1::OrderState_Name(state), "ORDER_STATE_", state);
 }
 
-std::string StateName(order::v1::OrderState state) {
-  static constexpr std::string_view kPrefix = "ORDER_STATE_";
-  const std::string& name = order::v1::OrderState_Name(state);
-  if (name.empty()) {
-    return fmt::format("state {}", static_cast<int>(state));
-  }
-  return name.substr(name.starts_with(kPrefix) ? kPrefix.size() : 0);
+std::string StateName(shipping::v1::ShipmentState state) {
+  return WithoutPrefix(shipping::v1::ShipmentState_Name(state), "SHIPMENT_STATE_", state);
 }
 
 double Percentile(std::vector<double> values, double percent) {
@@ -129,6 +155,7 @@ void PrintReport(const DemoReport& report, bool complete, std::ostream& out, boo
     PrintCall(report.orders.size() == 1 ? "TIMELINE of the order" : "TIMELINE of the slowest order", slowest->call, out,
               color);
   }
+  PrintProducts(report, out);
   if (report.registration.has_value() && report.registration->call.answer_ms.has_value()) {
     const user::v1::User& user = report.registration->user;
     out << fmt::format("user  {}  {}  answered in {}\n", user.id(), Printable(user.email()),
@@ -141,17 +168,22 @@ void PrintReport(const DemoReport& report, bool complete, std::ostream& out, boo
 }
 
 void PrintReportAsJson(const DemoReport& report, bool complete, std::ostream& out) {
-  Json json = {{"complete", complete}, {"total_ms", std::round(report.total_ms * 1000) / 1000}};
+  Json json = {{"complete", complete}, {"total_ms", Rounded(report.total_ms)}};
   if (report.registration.has_value()) {
     Json item = {{"id", report.registration->user.id()}, {"email", report.registration->user.email()}};
     item.update(CallAsJson(report.registration->call));
     json["user"] = std::move(item);
   }
+  json["products"] = Json::array();
+  for (const inventory::v1::Product& product : report.products) {
+    json["products"].push_back({{"id", product.id()}, {"unit_price", money::Format(product.unit_price())}});
+  }
   json["orders"] = Json::array();
   for (const DemoReport::PlacedOrder& placed : report.orders) {
-    Json item = {{"id", placed.order.id()},
-                 {"state", StateName(placed.order.state())},
-                 {"total", FormatMoney(placed.order.total())}};
+    Json item = {{"id", placed.order.id()}, {"state", StateName(placed.order.state())}, {"total", Total(placed.order)}};
+    if (placed.confirmed_ms.has_value()) {
+      item["confirmed_ms"] = Rounded(*placed.confirmed_ms);
+    }
     item.update(CallAsJson(placed.call));
     json["orders"].push_back(std::move(item));
   }

@@ -6,16 +6,16 @@
 #include <string>
 #include <vector>
 
-#include "google/type/money.pb.h"
-
 #include "services/cli/timeline.h"
+#include "tradewind/inventory/v1/inventory.pb.h"
 #include "tradewind/notification/v1/notification.pb.h"
 #include "tradewind/order/v1/order.pb.h"
+#include "tradewind/shipping/v1/shipping.pb.h"
 #include "tradewind/user/v1/user.pb.h"
 
 namespace tradewind::cli {
 
-// One call and what followed from it.
+// One call and what followed from it. Later calls under the same trace count as following from it.
 struct CallReport {
   std::string trace_id;
   // Until the call was answered; nothing when it was not.
@@ -31,8 +31,12 @@ struct DemoReport {
   };
   struct PlacedOrder {
     CallReport call;
+    // Since the call; nothing while it was not seen to be.
+    std::optional<double> confirmed_ms;
     order::v1::Order order;
   };
+  // As they were created.
+  std::vector<inventory::v1::Product> products;
   std::optional<Registration> registration;
   std::vector<PlacedOrder> orders;
   std::vector<notification::v1::Notification> notifications;
@@ -40,10 +44,9 @@ struct DemoReport {
   double total_ms = 0;
 };
 
-// "39.98 EUR": two decimals, more where the amount has more.
-std::string FormatMoney(const google::type::Money& money);
-// "CONFIRMED" for ORDER_STATE_CONFIRMED.
+// "CONFIRMED" for ORDER_STATE_CONFIRMED, and likewise for a shipment.
 std::string StateName(order::v1::OrderState state);
+std::string StateName(shipping::v1::ShipmentState state);
 // The value that `percent` of `values` do not exceed (nearest rank). `values` is not empty.
 double Percentile(std::vector<double> values, double percent);
 

@@ -26,13 +26,14 @@ std::string Refusal(const CliConfig& config, const std::string& name) {
 TEST(ChooseServices, AsksAllButTheGateway) {
   const auto all = ChooseServices({}, std::nullopt, absl::Seconds(1));
   ASSERT_TRUE(all.ok()) << all.status();
-  EXPECT_THAT(NamesOf(*all), ElementsAre("notification", "order", "user"));
+  EXPECT_THAT(NamesOf(*all), ElementsAre("inventory", "notification", "order", "payment", "shipping", "user"));
   EXPECT_THAT(NamesOf(*ChooseServices({}, "order", absl::Seconds(1))), ElementsAre("order"));
 }
 
 TEST(ChooseServices, NamesTheNearestOfAMistypedOne) {
   EXPECT_EQ(Refusal({}, "ordre"), "there is no service 'ordre'; did you mean order?");
-  EXPECT_EQ(Refusal({}, "billing"), "there is no service 'billing'; cli.services has notification, order, user");
+  EXPECT_EQ(Refusal({}, "billing"),
+            "there is no service 'billing'; cli.services has inventory, notification, order, payment, shipping, user");
 }
 
 TEST(ChooseServices, SaysWhyThereIsNobodyToAsk) {

@@ -10,62 +10,78 @@
 #include "tradewind/bus/envelope.h"
 
 namespace tradewind::cli {
-namespace {
-
-void Prepare(grpc::ClientContext& context, const telemetry::TraceContext& trace, ShopClient::Deadline deadline) {
-  context.set_deadline(deadline);
-  context.AddMetadata(std::string(bus::kTraceparentHeader), trace.ToTraceparent());
-}
-
-}  // namespace
 
 ShopClient::ShopClient(std::shared_ptr<grpc::Channel> channel, std::string address)
     : channel_(std::move(channel)),
       address_(std::move(address)),
+      inventory_(inventory::v1::InventoryService::NewStub(channel_)),
       users_(user::v1::UserService::NewStub(channel_)),
       orders_(order::v1::OrderService::NewStub(channel_)),
+      shipments_(shipping::v1::ShippingService::NewStub(channel_)),
       notifications_(notification::v1::NotificationService::NewStub(channel_)) {}
+
+template <typename Stub, typename Request, typename Response>
+absl::StatusOr<Response> ShopClient::Call(std::string_view name, Stub& stub,
+                                          grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                                          const Request& request, const telemetry::TraceContext& trace,
+                                          Deadline deadline) const {
+  grpc::ClientContext context;
+  context.set_deadline(deadline);
+  context.AddMetadata(std::string(bus::kTraceparentHeader), trace.ToTraceparent());
+  Response response;
+  const grpc::Status status = (stub.*method)(&context, request, &response);
+  return status.ok() ? absl::StatusOr<Response>(std::move(response)) : Failure(name, status);
+}
+
+absl::StatusOr<inventory::v1::Product> ShopClient::CreateProduct(const inventory::v1::CreateProductRequest& request,
+                                                                 const telemetry::TraceContext& trace,
+                                                                 Deadline deadline) {
+  return Call("CreateProduct", *inventory_, &inventory::v1::InventoryService::Stub::CreateProduct, request, trace,
+              deadline);
+}
 
 absl::StatusOr<user::v1::User> ShopClient::RegisterUser(const user::v1::RegisterUserRequest& request,
                                                         const telemetry::TraceContext& trace, Deadline deadline) {
-  grpc::ClientContext context;
-  Prepare(context, trace, deadline);
-  user::v1::User user;
-  const grpc::Status status = users_->RegisterUser(&context, request, &user);
-  return status.ok() ? absl::StatusOr<user::v1::User>(std::move(user)) : Failure("RegisterUser", status);
+  return Call("RegisterUser", *users_, &user::v1::UserService::Stub::RegisterUser, request, trace, deadline);
 }
 
 absl::StatusOr<order::v1::Order> ShopClient::CreateOrder(const order::v1::CreateOrderRequest& request,
                                                          const telemetry::TraceContext& trace, Deadline deadline) {
-  grpc::ClientContext context;
-  Prepare(context, trace, deadline);
-  order::v1::Order order;
-  const grpc::Status status = orders_->CreateOrder(&context, request, &order);
-  return status.ok() ? absl::StatusOr<order::v1::Order>(std::move(order)) : Failure("CreateOrder", status);
+  return Call("CreateOrder", *orders_, &order::v1::OrderService::Stub::CreateOrder, request, trace, deadline);
 }
 
-absl::StatusOr<order::v1::Order> ShopClient::AwaitSettled(const std::string& order_id, Deadline deadline) {
+absl::StatusOr<shipping::v1::Shipment> ShopClient::UpdateShipment(const shipping::v1::UpdateShipmentRequest& request,
+                                                                  const telemetry::TraceContext& trace,
+                                                                  Deadline deadline) {
+  return Call("UpdateShipment", *shipments_, &shipping::v1::ShippingService::Stub::UpdateShipment, request, trace,
+              deadline);
+}
+
+absl::StatusOr<order::v1::Order> ShopClient::AwaitState(const std::string& order_id, order::v1::OrderState state,
+                                                        Deadline deadline) {
   grpc::ClientContext context;
   context.set_deadline(deadline);
   order::v1::WatchOrderRequest request;
   request.set_id(order_id);
   const auto stream = orders_->WatchOrder(&context, request);
   order::v1::Order order;
-  bool settled = false;
-  while (!settled && stream->Read(&order)) {
-    settled = order.state() > order::v1::ORDER_STATE_PENDING;
+  bool reached = false;
+  while (!reached && stream->Read(&order)) {
+    // Their numbers go up with an order's life.
+    reached = order.state() >= state;
   }
-  if (settled) {
+  if (reached) {
     // The stream would go on with later changes.
     context.TryCancel();
     stream->Finish();
     return order;
   }
   const grpc::Status status = stream->Finish();
+  const std::string wanted = order::v1::OrderState_Name(state);
   if (status.ok()) {
-    return absl::InternalError(fmt::format("WatchOrder of {} ended before the order was settled", order_id));
+    return absl::InternalError(fmt::format("WatchOrder of {} ended before the order was {}", order_id, wanted));
   }
-  return Failure(fmt::format("WatchOrder of {}", order_id), status);
+  return Failure(fmt::format("WatchOrder of {} until it is {}", order_id, wanted), status);
 }
 
 absl::StatusOr<std::vector<notification::v1::Notification>> ShopClient::AwaitNotifications(const std::string& user_id,

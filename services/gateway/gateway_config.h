@@ -20,6 +20,9 @@ struct GatewayConfig {
       {"tradewind.user.v1.UserService", "127.0.0.1:50052"},
       {"tradewind.order.v1.OrderService", "127.0.0.1:50053"},
       {"tradewind.notification.v1.NotificationService", "127.0.0.1:50054"},
+      {"tradewind.inventory.v1.InventoryService", "127.0.0.1:50055"},
+      {"tradewind.payment.v1.PaymentService", "127.0.0.1:50056"},
+      {"tradewind.shipping.v1.ShippingService", "127.0.0.1:50057"},
   };
   // Given to a call that has no deadline of its own, and the most that any command is waited for.
   absl::Duration timeout = absl::Seconds(10);
