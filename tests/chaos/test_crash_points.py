@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 
-from support.client import order_request
+from support.client import order_request, stock_shop
 from support.mesh import CHAOS_OFFSET, TREE, Mesh, process_is_running, processes_naming, wait_until
 
 # Passes before the process dies. Those at a takeover happen long before the first order, and so does the first
@@ -42,6 +42,7 @@ def mesh(tmp_path_factory):
     mesh = Mesh(tmp_path_factory.mktemp("mesh"), CHAOS_OFFSET)
     try:
         mesh.up()
+        stock_shop(mesh.address("gateway"))
         yield mesh
     finally:
         mesh.down()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.client import Client
+from support.client import Client, stock_shop
 from support.mesh import E2E_OFFSET, SECOND_OFFSET, Mesh, processes_naming
 
 
@@ -11,7 +11,9 @@ def first_up(tmp_path_factory):
     """The mesh, and what deploy/up printed when it started it."""
     mesh = Mesh(tmp_path_factory.mktemp("mesh"), E2E_OFFSET)
     try:
-        yield mesh, mesh.up()
+        said = mesh.up()
+        stock_shop(mesh.address("gateway"))
+        yield mesh, said
     finally:
         mesh.down()
     # Also what every other test left must be gone by now.
@@ -32,7 +34,7 @@ def client(mesh):
 
 @pytest.fixture
 def second_mesh(tmp_path):
-    """A mesh that the test itself starts, beside the other one."""
+    """A mesh that the test itself starts, beside the other one; there is nothing to buy in it."""
     mesh = Mesh(tmp_path / "mesh", SECOND_OFFSET)
     yield mesh
     mesh.down()

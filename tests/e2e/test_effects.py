@@ -62,7 +62,7 @@ def mailer(mesh, tmp_path_factory):
 
 def place_orders(client, count=ORDER_COUNT):
     user = new_user_id()
-    return {client.create_order(order_request(user, units=number + 1))["id"] for number in range(count)}
+    return {client.create_order(order_request(user, quantity=number + 1))["id"] for number in range(count)}
 
 
 def wait_for_all(mailer, orders):

@@ -8,8 +8,8 @@ import time
 import grpc
 import pytest
 
-from support.client import Client, Problem, new_user_id, order_request
-from support.mesh import wait_until
+from support.client import Client, Problem, new_user_id, order_request, stock_shop
+from support.mesh import SERVICES, wait_until
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def kafka_comes_back(mesh):
     """Whatever becomes of the test, the others find Kafka running."""
     yield
     mesh.kafka("start")
-    wait_until(lambda: all(mesh.is_healthy(name) for name in ("user", "order", "notification", "gateway")), 60, "health")
+    wait_until(lambda: all(mesh.is_healthy(name) for name in SERVICES), 60, "health")
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
@@ -101,7 +101,7 @@ def repeat_until_answered(client, request):
     return wait_until(once, 60, "a repeated order to be answered")
 
 
-@pytest.mark.parametrize("name", ["order", "gateway", "notification"])
+@pytest.mark.parametrize("name", ["order", "inventory", "payment", "gateway", "notification"])
 def test_a_process_told_to_end_under_load_drains_and_ends_well(mesh, client, name):
     mesh.service("stop", name)
     log = (mesh.var / "log" / f"{name}.log").open("ab")
@@ -135,6 +135,7 @@ def test_a_process_told_to_end_under_load_drains_and_ends_well(mesh, client, nam
 
 def test_a_whole_system_told_to_end_under_load_loses_nothing(second_mesh):
     process = second_mesh.up_in_foreground()
+    stock_shop(second_mesh.address("gateway"))
     with Load(second_mesh.address("gateway")) as load:
         wait_until(lambda: len(load.orders) > 200, 60, "load")
         process.send_signal(signal.SIGTERM)
@@ -161,6 +162,6 @@ def test_a_service_that_is_away_takes_nobody_with_it(mesh, client):
             client.call("tradewind.user.v1.UserService", "ListUsers", {}, timeout=3)
         assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
         # The others go on.
-        assert client.create_order(order_request(new_user_id()))["state"] == "ORDER_STATE_CONFIRMED"
+        assert client.confirmed_order(order_request(new_user_id()))["state"] == "ORDER_STATE_CONFIRMED"
     finally:
         mesh.service("start", "user")

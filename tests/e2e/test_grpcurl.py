@@ -31,9 +31,9 @@ def test_places_an_order_and_reads_it(mesh):
     placed = grpcurl(mesh, "tradewind.order.v1.OrderService/CreateOrder", data=order_request(new_user_id()))
     assert placed.returncode == 0, placed.stderr
     order = json.loads(placed.stdout)
-    assert order["state"] == "ORDER_STATE_CONFIRMED"
+    assert order["state"] == "ORDER_STATE_PENDING"
     read = grpcurl(mesh, "tradewind.order.v1.OrderService/GetOrder", data={"id": order["id"]})
-    assert json.loads(read.stdout) == order
+    assert json.loads(read.stdout)["lines"] == order["lines"]
 
 
 def test_shows_the_details_of_an_error(mesh):

@@ -142,10 +142,10 @@ def picky(running_picky):
 
 
 def order_and_cancel(client, user_id):
-    """An order with the three events."""
-    order = client.create_order(order_request(user_id))
+    """An order with the three events that picky handles, and some between them that it does not."""
+    order = client.confirmed_order(order_request(user_id))
     client.call(ORDERS, "CancelOrder", {"id": order["id"], "request_id": str(uuid.uuid4())})
-    return order
+    return client.await_order(order["id"], lambda now: now["state"] == "ORDER_STATE_CANCELLED")
 
 
 def test_a_failing_message_holds_back_its_key_only_until_it_is_retried(picky, client):

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from support.client import Client, new_user_id, order_request
+from support.client import Client, new_user_id, order_request, stock_shop
 from support.mesh import POSTGRES_OFFSET, TREE, Mesh, processes_naming, wait_until
 from test_failures import Load, confirmations, repeat_until_answered
 
@@ -18,6 +18,7 @@ def mesh(tmp_path_factory):
         said = mesh.up()
         assert f"{mesh.var}/postgres" in said and mesh.address("postgres") in said
         assert "CONFIRMED" in said
+        stock_shop(mesh.address("gateway"))
         yield mesh
     finally:
         mesh.down("--wipe")

@@ -5,10 +5,8 @@ import time
 
 import pytest
 
-from support.client import Client, new_user_id, order_request
-from support.mesh import BIN, TREE, wait_until
-
-SERVICES = ("user", "order", "notification", "gateway")
+from support.client import Client, new_user_id, order_request, stock_shop
+from support.mesh import BIN, OWNERS, SERVICES, TREE, wait_until
 
 
 def run(command):
@@ -46,7 +44,7 @@ def test_a_taken_metrics_port_is_named(mesh, second_mesh, name):
     assert "metrics.address" in said and mesh.metrics_address(name) in said
 
 
-@pytest.mark.parametrize("name", ("user", "order", "notification"))
+@pytest.mark.parametrize("name", OWNERS)
 def test_a_data_folder_that_cannot_be_written_is_named(mesh, second_mesh, tmp_path, name):
     blocked = tmp_path / "a-file"
     blocked.write_text("in the way")
@@ -106,8 +104,9 @@ def test_services_wait_for_kafka_and_say_so(second_mesh):
         second_mesh.kafka("start")
         for name in SERVICES:
             wait_until(lambda: second_mesh.is_healthy(name), 60, f"tradewind-{name} to be healthy once Kafka is there")
+        stock_shop(second_mesh.address("gateway"))
         client = Client(second_mesh.address("gateway"))
-        assert client.create_order(order_request(new_user_id()))["state"] == "ORDER_STATE_CONFIRMED"
+        assert client.confirmed_order(order_request(new_user_id()))["state"] == "ORDER_STATE_CONFIRMED"
         client.close()
     finally:
         for process in processes.values():

@@ -12,6 +12,15 @@ from grpc_status import rpc_status
 USERS = "tradewind.user.v1.UserService"
 ORDERS = "tradewind.order.v1.OrderService"
 NOTIFICATIONS = "tradewind.notification.v1.NotificationService"
+INVENTORY = "tradewind.inventory.v1.InventoryService"
+PAYMENTS = "tradewind.payment.v1.PaymentService"
+SHIPPING = "tradewind.shipping.v1.ShippingService"
+
+# The payment service's sandbox approves it.
+APPROVED = "tok_approve"
+PENDING = "ORDER_STATE_PENDING"
+# More than all tests together order.
+PLENTY = 10**9
 
 
 class Client:
@@ -81,6 +90,54 @@ class Client:
     def create_order(self, request, timeout=10, metadata=None):
         return self.call(ORDERS, "CreateOrder", request, timeout, metadata)
 
+    def await_order(self, order_id, until, timeout=10):
+        """The order as soon as `until(order)` is true of it; WatchOrder shows each of its states."""
+        stream = self.stream(ORDERS, "WatchOrder", {"id": order_id}, timeout)
+        order = None
+        try:
+            for message in stream:
+                order = as_dict(message)
+                if until(order):
+                    return order
+        finally:
+            stream.cancel()
+        raise AssertionError(f"order {order_id} can change no more, and is {order}")
+
+    def confirmed_order(self, request, timeout=10):
+        """Creates an order and returns it as it is once it is pending no more: confirmed, where all goes well."""
+        order = self.create_order(request, timeout)
+        return self.await_order(order["id"], lambda now: now["state"] != PENDING, timeout)
+
+    def create_product(self, id=None, name="Test product", price=4, stock=PLENTY, request_id=None, **fields):
+        """`price` in whole EUR; without an `id` the product is given one. Returns it."""
+        request = {
+            "name": name,
+            "unit_price": {"currency_code": "EUR", "units": str(price)},
+            "stock": str(stock),
+            "request_id": request_id or str(uuid.uuid4()),
+            **fields,
+        }
+        return self.call(INVENTORY, "CreateProduct", {**request, "id": id} if id else request)
+
+    def ensure_product(self, id, price=4, stock=PLENTY):
+        """Creates the product unless there is one with this id, whatever that costs."""
+        try:
+            self.create_product(id, name=id.capitalize(), price=price, stock=stock)
+        except grpc.RpcError as error:
+            if Problem(error).reason != "PRODUCT_EXISTS":
+                raise
+
+    def update_shipment(self, id, state, carrier="", tracking_number="", request_id=None, timeout=10):
+        """`state` without its prefix: "IN_TRANSIT". `id` is the order's."""
+        request = {
+            "id": id,
+            "state": f"SHIPMENT_STATE_{state}",
+            "carrier": carrier,
+            "tracking_number": tracking_number,
+            "request_id": request_id or str(uuid.uuid4()),
+        }
+        return self.call(SHIPPING, "UpdateShipment", request, timeout)
+
     def orders_of(self, user_id, page_size=1000):
         return self.all_pages(ORDERS, "ListOrders", "orders", {"user_id": user_id, "page_size": page_size})
 
@@ -107,9 +164,18 @@ def as_dict(message):
     )
 
 
-def order_request(user_id, request_id=None, product="tea", quantity=2, units=4):
+def stock_shop(address, product="tea", price=4):
+    """Has a mesh that was just started sell a product: by itself the one that `order_request` orders."""
+    client = Client(address)
+    client.ensure_product(product, price)
+    client.close()
+
+
+def order_request(user_id, request_id=None, product="tea", quantity=2, units=4, payment_token=APPROVED):
+    """`units` is what the customer takes the product to cost: another price than it has gets the order rejected."""
     return {
         "user_id": user_id,
+        "payment_token": payment_token,
         "lines": [
             {"product_id": product, "quantity": quantity, "unit_price": {"currency_code": "EUR", "units": str(units)}}
         ],

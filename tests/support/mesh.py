@@ -10,24 +10,38 @@ from pathlib import Path
 
 TREE = Path(__file__).absolute().parents[2]
 BIN = TREE / "build" / "bin"
-SERVICES = ("user", "order", "notification", "gateway")
+
+# Behind the gateway: ports of gRPC and of /metrics. Each owns the gRPC service that is called like it.
+_OWNER_PORTS = {
+    "user": (50052, 9465),
+    "inventory": (50055, 9468),
+    "payment": (50056, 9469),
+    "shipping": (50057, 9470),
+    "order": (50053, 9466),
+    "notification": (50054, 9467),
+}
+OWNERS = tuple(_OWNER_PORTS)
+SERVICES = (*OWNERS, "gateway")
 
 _PORTS = {
     "gateway": 50051,
-    "user": 50052,
-    "order": 50053,
-    "notification": 50054,
     "kafka": 9092,
     "kafka_controller": 9093,
     "postgres": 5433,
+    **{owner: port for owner, (port, _) in _OWNER_PORTS.items()},
 }
-_METRICS_PORTS = {"gateway": 9464, "user": 9465, "order": 9466, "notification": 9467}
+_METRICS_PORTS = {"gateway": 9464, **{owner: port for owner, (_, port) in _OWNER_PORTS.items()}}
 
 # Offsets that keep every port out of the range from which the kernel takes ports for outgoing connections.
 E2E_OFFSET = 11000
 SECOND_OFFSET = 12000
 CHAOS_OFFSET = 13000
 POSTGRES_OFFSET = 14000
+
+
+def routes(addresses):
+    """What the gateway is told of the owners' addresses."""
+    return ",".join(f"tradewind.{owner}.v1.{owner.capitalize()}Service={address}" for owner, address in addresses.items())
 
 
 def wait_until(condition, seconds, what):
@@ -165,11 +179,7 @@ class Mesh:
         command = [str(BIN / f"tradewind-{name}"), f"--kafka.brokers={self.address('kafka')}"]
         command += [f"--grpc.address={self.address(name)}", f"--metrics.address={self.metrics_address(name)}"]
         if name == "gateway":
-            owners = ",".join(
-                f"tradewind.{owner}.v1.{owner.capitalize()}Service={self.address(owner)}"
-                for owner in ("user", "order", "notification")
-            )
-            command.append(f"--gateway.services={owners}")
+            command.append(f"--gateway.services={routes({owner: self.address(owner) for owner in OWNERS})}")
         elif self.store == "postgres":
             command.append("--store.kind=postgres")
         else:

@@ -6,7 +6,7 @@ import time
 
 from .measure import BenchError, field, interleave, run_program, say
 from .processes import Sampler, rss_bytes
-from .sides import Baseline, Setting, Tradewind
+from .sides import OWNERS, Baseline, Setting, Tradewind
 
 
 class Bench:
@@ -201,7 +201,7 @@ class Bench:
         with contextlib.ExitStack() as stack:
             baseline = stack.enter_context(Baseline(self.places, "outcome", Setting(0, 1)))
             self.load.wait(baseline)
-            tradewind = self._tradewind(stack, ["user", "order", "notification"], accepted=False)
+            tradewind = self._tradewind(stack, OWNERS, accepted=False)
             sides = {"baseline": baseline}
             if tradewind is not None and not isinstance(tradewind, BenchError):
                 sides["tradewind"] = tradewind
@@ -231,8 +231,8 @@ class Bench:
 
     def _add_footprint(self, idle, loaded):
         # What does the same work on the other side.
-        counterparts = {"tradewind-gateway": "bench-server", "tradewind-order": "bench-consumer",
-                        "tradewind-user": None, "tradewind-notification": None, "kafka": "kafka"}
+        counterparts = {**{f"tradewind-{name}": None for name in OWNERS}, "tradewind-gateway": "bench-server",
+                        "tradewind-order": "bench-consumer", "kafka": "kafka"}
         units = {"RSS": "MiB", "CPU": "% of a core", "call": "us/call"}
 
         def values(side, name, quantity):

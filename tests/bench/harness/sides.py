@@ -9,6 +9,10 @@ import pathlib
 from .processes import BenchError, Process, free_port
 
 
+# The services behind the gateway.
+OWNERS = ("user", "inventory", "payment", "shipping", "order", "notification")
+
+
 @dataclasses.dataclass(frozen=True)
 class Setting:
     """One point of the sweep over librdkafka's producer settings."""
@@ -75,7 +79,7 @@ class Tradewind(Side):
 
     def __init__(self, places, services):
         super().__init__(places, "tradewind")
-        addresses = {name: f"127.0.0.1:{free_port()}" for name in ("user", "order", "notification")}
+        addresses = {name: f"127.0.0.1:{free_port()}" for name in OWNERS}
         for name in services:
             self._start(f"tradewind-{name}",
                         [self._binary(name), *self._common(), f"--grpc.address={addresses[name]}",
