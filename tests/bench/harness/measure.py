@@ -52,10 +52,11 @@ class Load:
         self._program = program
         self._more_flags = list(more_flags)
 
-    def wait(self, side, accepted=False):
-        """Until a first call was answered, and then a little longer: a first record to a new partition takes a while."""
+    def wait(self, side, accepted=False, stock=False):
+        """Until a first call was answered, and then a little longer: a first record to a new partition takes a while.
+        With `stock` there is then something to sell."""
         try:
-            self._run(side, 64, 0, 0.5, accepted, ["--wait", 30])
+            self._run(side, 64, 0, 0.5, accepted, ["--wait", 30, *(["--stock"] if stock else [])])
         except BenchError:
             side.check()
             raise

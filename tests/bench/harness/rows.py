@@ -78,7 +78,7 @@ class Bench:
             return None
         try:
             side = stack.enter_context(Tradewind(self.places, services))
-            self.load.wait(side, accepted)
+            self.load.wait(side, accepted, stock="inventory" in services)
             return side
         except BenchError as error:
             say(f"  Tradewind: {error}")

@@ -21,6 +21,7 @@
 #include "nlohmann/json.hpp"
 
 #include "tests/bench/latencies.h"
+#include "tradewind/inventory/v1/inventory.grpc.pb.h"
 #include "tradewind/order/v1/order.grpc.pb.h"
 
 namespace bench {
@@ -45,7 +46,21 @@ struct Options {
   double deadline_s = 10;
   // Tries a call until one succeeds, for as long as this, before anything is counted.
   double wait_s = 0;
+  // Creates the products first, for the orders to be fulfilled.
+  bool stock = false;
 };
+
+constexpr uint64_t kProducts = 64;
+
+std::string ProductId(uint64_t number) { return fmt::format("product-{:016x}", number); }
+
+google::type::Money Price() {
+  google::type::Money price;
+  price.set_currency_code("EUR");
+  price.set_units(19);
+  price.set_nanos(990'000'000);
+  return price;
+}
 
 // What all lanes share.
 struct Run {
@@ -62,14 +77,12 @@ class Lane {
  public:
   Lane(Run& run, OrderService::Stub& stub, uint64_t seed) : run_(run), stub_(stub), random_(seed) {
     request_.set_user_id(fmt::format("user-{:08d}", random_() % 100'000'000));
-    request_.set_payment_token(fmt::format("tok_{:016x}{:016x}", random_(), random_()));
+    request_.set_payment_token("tok_approve");
     for (int i = 0; i < 2; ++i) {
       auto* line = request_.add_lines();
-      line->set_product_id(fmt::format("product-{:016x}", random_()));
+      line->set_product_id(ProductId(random_() % kProducts));
       line->set_quantity(1 + i);
-      line->mutable_unit_price()->set_currency_code("EUR");
-      line->mutable_unit_price()->set_units(19);
-      line->mutable_unit_price()->set_nanos(990'000'000);
+      *line->mutable_unit_price() = Price();
     }
   }
 
@@ -177,6 +190,28 @@ bool WaitUntilAnswered(const Options& options, const std::vector<std::unique_ptr
   return false;
 }
 
+// Creates the products that are ordered, where they are not there yet.
+bool StockShop(const std::string& address) {
+  using namespace tradewind::inventory::v1;
+  const auto stub = InventoryService::NewStub(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
+  for (uint64_t i = 0; i < kProducts; ++i) {
+    CreateProductRequest request;
+    request.set_id(ProductId(i));
+    request.set_name("Product");
+    *request.mutable_unit_price() = Price();
+    request.set_stock(1'000'000'000'000);
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5));
+    Product product;
+    const grpc::Status status = stub->CreateProduct(&context, request, &product);
+    if (!status.ok() && status.error_code() != grpc::StatusCode::ALREADY_EXISTS) {
+      std::fprintf(stderr, "no product at %s: %s\n", address.c_str(), status.error_message().c_str());
+      return false;
+    }
+  }
+  return true;
+}
+
 int Main(int argc, char** argv) {
   // As in Tradewind's processes: Debian's abseil looks for deadlocks otherwise, in all of gRPC's locks.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
@@ -192,10 +227,12 @@ int Main(int argc, char** argv) {
   app.add_flag("--no-request-id", options.no_request_id);
   app.add_option("--deadline", options.deadline_s, "seconds, each call");
   app.add_option("--wait", options.wait_s, "seconds to wait for a first answer");
+  app.add_flag("--stock", options.stock, "first create the products that are ordered");
   CLI11_PARSE(app, argc, argv);
 
   const auto stubs = Connect(options);
   if (options.wait_s > 0 && !WaitUntilAnswered(options, stubs)) return 1;
+  if (options.stock && !StockShop(options.address)) return 1;
 
   const auto begin = Clock::now();
   const auto measured_from =
