@@ -13,9 +13,8 @@
 #include "google/rpc/status.pb.h"
 
 #include "services/gateway/command_path.h"
-#include "services/gateway/ids.h"
 #include "services/gateway/logger.h"
-#include "tradewind/bus/envelope.h"
+#include "tradewind/ids/ids.h"
 #include "tradewind/mesh/v1/envelope.pb.h"
 #include "tradewind/rpc/errors.h"
 
@@ -78,7 +77,7 @@ void SerializeDeterministically(const Message& message, std::string& bytes) {
   message.SerializeToCodedStream(&output);
 }
 
-class CommandCall final : public ServerCall, public PendingCall {
+class CommandCall final : public ServerCall, public commands::PendingCall {
  public:
   CommandCall(const CommandPath& path, const Method& method, const MethodMetrics& metrics,
               grpc::GenericCallbackServerContext& context)
@@ -104,7 +103,7 @@ class CommandCall final : public ServerCall, public PendingCall {
 
   void OnCancel() override {
     // 0, or an id that is not in the table, means that somebody else ends this call.
-    if (path_.pending.Take(correlation_id_.load()) != nullptr) {
+    if (path_.link.Take(correlation_id_.load()) != nullptr) {
       End(grpc::Status(grpc::StatusCode::CANCELLED, "the caller went away"));
     }
   }
@@ -147,7 +146,7 @@ class CommandCall final : public ServerCall, public PendingCall {
   bool ReadWait() {
     const std::string_view wait = Metadata(kWaitMetadata);
     if (wait == "accepted") {
-      await_ = Await::kAcceptance;
+      await_ = commands::Await::kAcceptance;
       return true;
     }
     if (wait.empty() || wait == "outcome") {
@@ -170,7 +169,8 @@ class CommandCall final : public ServerCall, public PendingCall {
     }
     key_ = reflection.GetString(*message_, command.key);
     if (key_.empty() && command.key_is_generated) {
-      const Uuid id = request_id_.empty() ? NewUuid(now_) : DeriveUuid(kCaller, method().path, request_id_);
+      const ids::Uuid id =
+          request_id_.empty() ? ids::NewUuid(now_) : ids::DeriveUuid(kCaller, method().path, request_id_);
       key_ = id.view();
       reflection.SetString(message_, command.key, key_);
     }
@@ -188,7 +188,7 @@ class CommandCall final : public ServerCall, public PendingCall {
   }
 
   void HashThenPublish() {
-    HasherPool::Job job = [this] {
+    auth::HasherPool::Job job = [this] {
       if (context().IsCancelled()) {
         End(grpc::Status(grpc::StatusCode::CANCELLED, "the caller went away"));
         return;
@@ -213,7 +213,7 @@ class CommandCall final : public ServerCall, public PendingCall {
         continue;
       }
       absl::StatusOr<std::string> hash =
-          HashPassword(path_.hash_cost, secret, method().path, field->name(), request_id_);
+          auth::HashPassword(path_.hash_cost, secret, method().path, field->name(), request_id_);
       if (!hash.ok()) {
         return hash.status();
       }
@@ -235,43 +235,25 @@ class CommandCall final : public ServerCall, public PendingCall {
   void Publish() {
     thread_local std::string value;
     SerializeDeterministically(*message_, value);
-    const Topology::Target& target = path_.topology.targets.at(method().command.topic);
-    const uint64_t id = path_.pending.NextId();
+    const uint64_t id = path_.link.NextId();
     // Once the id is in the table a cancellation may end this call while the record is still being handed over: nothing
-    // the record points to may belong to the call.
+    // the command points to may belong to the call.
     const std::string key = key_;
     const std::string request_id = request_id_;
-    const Uuid event_id = NewUuid(now_);
-    const std::string time = bus::EventTime(now_);
     const std::string traceparent = trace().ToTraceparent();
-    const bus::Envelope envelope{.id = event_id.view(),
-                                 .type = method().request_type,
-                                 .source = path_.source,
-                                 .time = time,
-                                 .subject = key,
-                                 .content_type = bus::kProtobufContentType,
-                                 .traceparent = traceparent,
-                                 .reply_to = bus::ReplyAddress{.partition = path_.topology.reply_partition,
-                                                               .instance_id = path_.instance_id,
-                                                               .correlation_id = id},
-                                 .caller = kCaller,
-                                 .method = method().path,
-                                 .request_id = request_id};
-    const bus::EnvelopeHeaders headers(envelope, key);
-    const bus::OutgoingRecord record{.topic = target.topic,
-                                     .partition = bus::PartitionOf(key, target.partitions),
-                                     .key = key,
-                                     .value = value,
-                                     .headers = headers.view()};
+    const commands::Command command{.topic = method().command.topic,
+                                    .key = key,
+                                    .value = value,
+                                    .type = method().request_type,
+                                    .caller = kCaller,
+                                    .method = method().path,
+                                    .request_id = request_id,
+                                    .traceparent = traceparent,
+                                    .now = now_};
     const absl::Duration remaining = Remaining();
-    DeadlineThread& deadlines = path_.deadlines;
+    commands::CommandLink& link = path_.link;
     correlation_id_ = id;
-    const absl::Status status = path_.publisher.Publish(record, id, *this, await_);
-    if (!status.ok()) {
-      EndUnsent(status);
-      return;
-    }
-    deadlines.Add(id, remaining);
+    if (const absl::Status status = link.Send(command, id, *this, await_, remaining); !status.ok()) EndUnsent(status);
   }
 
   // The call is ours again, and Kafka does not have the command.
@@ -294,7 +276,7 @@ class CommandCall final : public ServerCall, public PendingCall {
   google::protobuf::Arena arena_;
   Message* message_ = nullptr;
   absl::Time now_;
-  Await await_ = Await::kOutcome;
+  commands::Await await_ = commands::Await::kOutcome;
   std::string request_id_;
   std::string key_;
   // 0 until the command is handed over.

@@ -147,7 +147,10 @@ class ForwarderTest : public testing::Test {
 
   static std::string AddressOf(const rpc::Server& server) { return "127.0.0.1:" + std::to_string(server.port()); }
 
-  void Open() { service_->Open(commands_); }
+  void Open() {
+    link_.OpenOver(std::make_unique<NoSink>(), {{"test.commands.v1", 3}});
+    service_->Open(commands_);
+  }
 
   static GetRequest Ask(const std::string& id) {
     GetRequest request;
@@ -159,19 +162,11 @@ class ForwarderTest : public testing::Test {
   std::unique_ptr<rpc::Server> owner_server_;
   std::unique_ptr<Catalog> catalog_;
   std::unique_ptr<Forwarder> forwarder_;
-  PendingTable pending_{telemetry::NewGauge("test_pending", "For tests.")};
-  CommandPublisher publisher_{std::make_unique<NoSink>(), pending_};
-  DeadlineThread deadlines_{absl::Seconds(60), [](uint64_t) {}};
-  HasherPool hashers_{1, 1};
-  CommandPath commands_{.instance_id = "test",
-                        .source = "/test",
-                        .timeout = absl::Seconds(10),
-                        .max_timeout = absl::Seconds(10),
-                        .topology = {.targets = {{"test.commands.v1", {.topic = "test.commands.v1", .partitions = 3}}}},
-                        .pending = pending_,
-                        .deadlines = deadlines_,
-                        .publisher = publisher_,
-                        .hashers = hashers_};
+  commands::CommandLink link_{
+      {.client_id = "test", .source = "/test"}, {}, telemetry::NewGauge("test_pending", "For tests.")};
+  auth::HasherPool hashers_{1, 1};
+  CommandPath commands_{
+      .timeout = absl::Seconds(10), .max_timeout = absl::Seconds(10), .link = link_, .hashers = hashers_};
   std::unique_ptr<GatewayService> service_;
   std::unique_ptr<rpc::Server> front_;
   std::unique_ptr<GoodService::Stub> stub_;
@@ -290,7 +285,7 @@ TEST_F(ForwarderTest, SaysSoWhenTheQueueToTheLogIsFull) {
   const grpc::Status status = stub_->Make(&context_, test::v1::MakeRequest(), &thing);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_EQ(ReasonOf(status), "GATEWAY_BUSY");
-  EXPECT_EQ(pending_.size(), 0u);
+  EXPECT_EQ(link_.pending(), 0u);
 }
 
 }  // namespace

@@ -12,7 +12,6 @@
 #include "services/gateway/forwarder.h"
 #include "services/gateway/gateway_config.h"
 #include "services/gateway/gateway_service.h"
-#include "services/gateway/reply_reader.h"
 #include "tradewind/app/shutdown.h"
 #include "tradewind/bus/kafka_config.h"
 #include "tradewind/rpc/server.h"
@@ -38,22 +37,13 @@ class Gateway {
 
  private:
   Gateway(const GatewayConfig& config, const bus::KafkaConfig& kafka, std::unique_ptr<Catalog> catalog);
-  // One attempt.
-  absl::Status TryConnect();
-  absl::StatusOr<Topology> MakeTopics();
-
   const GatewayConfig config_;
-  const bus::KafkaConfig kafka_;
-  const std::string instance_id_;
   std::unique_ptr<Catalog> catalog_;
   // From here on in the order in which they need one another: destroyed the other way round.
-  PendingTable pending_;
-  HasherPool hashers_;
-  DeadlineThread deadlines_;
+  auth::HasherPool hashers_;
+  commands::CommandLink link_;
+  const CommandPath commands_;
   Forwarder forwarder_;
-  std::unique_ptr<CommandPublisher> publisher_;
-  std::unique_ptr<ReplyReader> replies_;
-  std::unique_ptr<CommandPath> commands_;
   GatewayService service_;
   std::unique_ptr<rpc::Server> server_;
 };

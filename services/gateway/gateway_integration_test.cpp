@@ -20,11 +20,11 @@
 #include "gtest/gtest.h"
 
 #include "services/gateway/gateway.h"
-#include "services/gateway/ids.h"
 #include "services/gateway/rules_test.grpc.pb.h"
 #include "tradewind/bus/envelope.h"
 #include "tradewind/bus/kafka_sink.h"
 #include "tradewind/bus/partition_reader.h"
+#include "tradewind/ids/ids.h"
 #include "tradewind/mesh/v1/envelope.pb.h"
 #include "tradewind/rpc/channel.h"
 
@@ -183,7 +183,7 @@ class GatewayOnKafka : public testing::Test {
 
   void SetUp() override {
     kafka_ = Kafka();
-    kafka_.topic_prefix = fmt::format("gw{}.", NewUuid(absl::Now()).view().substr(24));
+    kafka_.topic_prefix = fmt::format("gw{}.", ids::NewUuid(absl::Now()).view().substr(24));
     descriptors_ = WriteDescriptors();
     gateway_ = StartGateway(kafka_);
     ASSERT_NE(gateway_, nullptr);

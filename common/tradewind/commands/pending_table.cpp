@@ -1,8 +1,8 @@
-#include "services/gateway/pending_table.h"
+#include "tradewind/commands/pending_table.h"
 
 #include <sodium.h>
 
-namespace tradewind::gateway {
+namespace tradewind::commands {
 namespace {
 
 uint64_t RandomStart() {
@@ -87,4 +87,4 @@ size_t PendingTable::size() const {
   return size;
 }
 
-}  // namespace tradewind::gateway
+}  // namespace tradewind::commands

@@ -1,11 +1,11 @@
-#include "services/gateway/command_publisher.h"
+#include "tradewind/commands/command_publisher.h"
 
 #include <string>
 
-#include "services/gateway/logger.h"
+#include "tradewind/commands/logger.h"
 #include "tradewind/errors/problem.h"
 
-namespace tradewind::gateway {
+namespace tradewind::commands {
 namespace {
 
 // How often the thread looks whether it should stop or replace the producer, where no report wakes it.
@@ -106,4 +106,4 @@ void CommandPublisher::ReplaceProducer() {
   stop_.WaitForNotificationWithTimeout(kReplaceBackoff);
 }
 
-}  // namespace tradewind::gateway
+}  // namespace tradewind::commands

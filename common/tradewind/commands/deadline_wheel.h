@@ -12,7 +12,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 
-namespace tradewind::gateway {
+namespace tradewind::commands {
 
 // A ring of buckets, one a tick. Add may be called by any thread, the rest by one.
 class DeadlineWheel {
@@ -81,4 +81,4 @@ class DeadlineThread {
   std::thread thread_;
 };
 
-}  // namespace tradewind::gateway
+}  // namespace tradewind::commands

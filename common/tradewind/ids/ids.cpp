@@ -1,11 +1,11 @@
-#include "services/gateway/ids.h"
+#include "tradewind/ids/ids.h"
 
 #include <sodium.h>
 
 #include <cstdint>
 #include <cstring>
 
-namespace tradewind::gateway {
+namespace tradewind::ids {
 namespace {
 
 using UuidBytes = std::array<unsigned char, 16>;
@@ -77,4 +77,4 @@ void HashParts(std::initializer_list<std::string_view> parts, unsigned char* dig
   crypto_generichash_final(&state, digest, digest_size);
 }
 
-}  // namespace tradewind::gateway
+}  // namespace tradewind::ids

@@ -12,10 +12,10 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 
-#include "services/gateway/pending_table.h"
 #include "tradewind/bus/event_sink.h"
+#include "tradewind/commands/pending_table.h"
 
-namespace tradewind::gateway {
+namespace tradewind::commands {
 
 // Publish may be called by any thread.
 class CommandPublisher {
@@ -48,4 +48,4 @@ class CommandPublisher {
   std::thread thread_;
 };
 
-}  // namespace tradewind::gateway
+}  // namespace tradewind::commands

@@ -12,12 +12,12 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/notification.h"
 
-#include "services/gateway/pending_table.h"
 #include "tradewind/bus/kafka_config.h"
 #include "tradewind/bus/partition_reader.h"
+#include "tradewind/commands/pending_table.h"
 #include "tradewind/mesh/v1/envelope.pb.h"
 
-namespace tradewind::gateway {
+namespace tradewind::commands {
 
 // Hands the replies of one record's value to their calls. Returns how many calls it ended; InvalidArgument where the
 // value is no ReplyBatch. `scratch` is reused memory.
@@ -28,12 +28,14 @@ class ReplyReader {
  public:
   // Reading from the end of the partition when it returns, on a thread of its own. Blocks for one request to Kafka;
   // Unavailable when no broker answers. `pending` outlives the reader.
-  static absl::StatusOr<std::unique_ptr<ReplyReader>> Start(const bus::KafkaConfig& config, std::string instance_id,
-                                                            int32_t partition, PendingTable& pending);
+  static absl::StatusOr<std::unique_ptr<ReplyReader>> Start(const bus::KafkaConfig& config, std::string client_id,
+                                                            std::string instance_id, int32_t partition,
+                                                            PendingTable& pending);
   ~ReplyReader();
 
  private:
-  ReplyReader(const bus::KafkaConfig& config, std::string instance_id, int32_t partition, PendingTable& pending);
+  ReplyReader(const bus::KafkaConfig& config, std::string client_id, std::string instance_id, int32_t partition,
+              PendingTable& pending);
   absl::Status Open();
   void Run();
   // After an error that the reader does not survive: answers that came in between are lost, and their calls end as
@@ -41,6 +43,7 @@ class ReplyReader {
   void Reopen(const absl::Status& why);
 
   const bus::KafkaConfig config_;
+  const std::string client_id_;
   const std::string instance_id_;
   const int32_t partition_;
   PendingTable& pending_;
@@ -49,4 +52,4 @@ class ReplyReader {
   std::thread thread_;
 };
 
-}  // namespace tradewind::gateway
+}  // namespace tradewind::commands

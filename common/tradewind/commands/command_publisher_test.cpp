@@ -1,4 +1,4 @@
-#include "services/gateway/command_publisher.h"
+#include "tradewind/commands/command_publisher.h"
 
 #include <deque>
 
@@ -6,7 +6,7 @@
 
 #include "tradewind/mesh/v1/envelope.pb.h"
 
-namespace tradewind::gateway {
+namespace tradewind::commands {
 namespace {
 
 constexpr absl::Duration kPatience = absl::Seconds(30);
@@ -148,4 +148,4 @@ TEST_F(CommandPublisherTest, ReplacesABrokenProducerAndEndsWhatItHeld) {
 }
 
 }  // namespace
-}  // namespace tradewind::gateway
+}  // namespace tradewind::commands

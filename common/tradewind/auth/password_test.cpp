@@ -1,4 +1,4 @@
-#include "services/gateway/password_hasher.h"
+#include "tradewind/auth/password.h"
 
 #include <sodium.h>
 
@@ -8,7 +8,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace tradewind::gateway {
+namespace tradewind::auth {
 namespace {
 
 constexpr const char* kMethod = "/p.S/Register";
@@ -82,4 +82,4 @@ TEST(HasherPool, TurnsJobsAwayWhenItsQueueIsFull) {
 }
 
 }  // namespace
-}  // namespace tradewind::gateway
+}  // namespace tradewind::auth

@@ -1,13 +1,13 @@
-#include "services/gateway/reply_reader.h"
+#include "tradewind/commands/reply_reader.h"
 
 #include <fmt/format.h>
 
 #include <array>
 
-#include "services/gateway/logger.h"
 #include "tradewind/bus/envelope.h"
+#include "tradewind/commands/logger.h"
 
-namespace tradewind::gateway {
+namespace tradewind::commands {
 namespace {
 
 constexpr absl::Duration kPollTimeout = absl::Milliseconds(100);
@@ -49,9 +49,11 @@ absl::StatusOr<int> DeliverReplies(std::string_view value, std::string_view inst
   return ended;
 }
 
-absl::StatusOr<std::unique_ptr<ReplyReader>> ReplyReader::Start(const bus::KafkaConfig& config, std::string instance_id,
-                                                                int32_t partition, PendingTable& pending) {
-  auto reader = std::unique_ptr<ReplyReader>(new ReplyReader(config, std::move(instance_id), partition, pending));
+absl::StatusOr<std::unique_ptr<ReplyReader>> ReplyReader::Start(const bus::KafkaConfig& config, std::string client_id,
+                                                                std::string instance_id, int32_t partition,
+                                                                PendingTable& pending) {
+  auto reader = std::unique_ptr<ReplyReader>(
+      new ReplyReader(config, std::move(client_id), std::move(instance_id), partition, pending));
   if (absl::Status status = reader->Open(); !status.ok()) {
     return status;
   }
@@ -59,9 +61,13 @@ absl::StatusOr<std::unique_ptr<ReplyReader>> ReplyReader::Start(const bus::Kafka
   return reader;
 }
 
-ReplyReader::ReplyReader(const bus::KafkaConfig& config, std::string instance_id, int32_t partition,
-                         PendingTable& pending)
-    : config_(config), instance_id_(std::move(instance_id)), partition_(partition), pending_(pending) {}
+ReplyReader::ReplyReader(const bus::KafkaConfig& config, std::string client_id, std::string instance_id,
+                         int32_t partition, PendingTable& pending)
+    : config_(config),
+      client_id_(std::move(client_id)),
+      instance_id_(std::move(instance_id)),
+      partition_(partition),
+      pending_(pending) {}
 
 ReplyReader::~ReplyReader() {
   stop_.Notify();
@@ -74,7 +80,7 @@ absl::Status ReplyReader::Open() {
   const std::array<bus::Position, 1> position = {bus::Position{
       .topic = bus::FullTopic(config_, bus::kRepliesTopic), .partition = partition_, .offset = bus::kFromEnd}};
   absl::StatusOr<std::unique_ptr<bus::PartitionReader>> reader =
-      bus::PartitionReader::Create(config_, "tradewind-gateway-replies", position);
+      bus::PartitionReader::Create(config_, client_id_, position);
   if (!reader.ok()) {
     return reader.status();
   }
@@ -119,4 +125,4 @@ void ReplyReader::Reopen(const absl::Status& why) {
   }
 }
 
-}  // namespace tradewind::gateway
+}  // namespace tradewind::commands

@@ -1,4 +1,4 @@
-#include "services/gateway/pending_table.h"
+#include "tradewind/commands/pending_table.h"
 
 #include <algorithm>
 #include <atomic>
@@ -7,11 +7,11 @@
 
 #include "gtest/gtest.h"
 
-#include "services/gateway/deadline_wheel.h"
-#include "services/gateway/reply_reader.h"
+#include "tradewind/commands/deadline_wheel.h"
+#include "tradewind/commands/reply_reader.h"
 #include "tradewind/mesh/v1/envelope.pb.h"
 
-namespace tradewind::gateway {
+namespace tradewind::commands {
 namespace {
 
 // Counts how often it was ended, and how.
@@ -221,4 +221,4 @@ TEST(DeadlineThread, IsWokenForWhatIsDueBeforeItMeantToWake) {
 }
 
 }  // namespace
-}  // namespace tradewind::gateway
+}  // namespace tradewind::commands

@@ -1,13 +1,13 @@
-#include "services/gateway/password_hasher.h"
+#include "tradewind/auth/password.h"
 
 #include <fmt/format.h>
 #include <sodium.h>
 
 #include <array>
 
-#include "services/gateway/ids.h"
+#include "tradewind/ids/ids.h"
 
-namespace tradewind::gateway {
+namespace tradewind::auth {
 namespace {
 
 constexpr int kVariant = sodium_base64_VARIANT_ORIGINAL_NO_PADDING;
@@ -27,7 +27,7 @@ absl::StatusOr<std::string> HashPassword(const HashCost& cost, std::string_view 
   if (request_id.empty()) {
     randombytes_buf(salt.data(), salt.size());
   } else {
-    HashParts({"tradewind.salt", method, field, request_id}, salt.data(), salt.size());
+    ids::HashParts({"tradewind.salt", method, field, request_id}, salt.data(), salt.size());
   }
   // The length that crypto_pwhash_str uses.
   std::array<unsigned char, 32> hash;
@@ -35,7 +35,7 @@ absl::StatusOr<std::string> HashPassword(const HashCost& cost, std::string_view 
                     static_cast<unsigned long long>(cost.passes), static_cast<size_t>(cost.memory_bytes),
                     crypto_pwhash_ALG_ARGON2ID13) != 0) {
     return absl::ResourceExhaustedError(fmt::format(
-        "no memory for a hash of {} bytes; lower gateway.hash_memory or give the process more", cost.memory_bytes));
+        "no memory for a hash of {} bytes; lower the setting hash_memory or give the process more", cost.memory_bytes));
   }
   return fmt::format("$argon2id$v=19$m={},t={},p=1${}${}", cost.memory_bytes / 1024, cost.passes, Base64(salt),
                      Base64(hash));
@@ -86,4 +86,4 @@ void HasherPool::Run() {
   }
 }
 
-}  // namespace tradewind::gateway
+}  // namespace tradewind::auth

@@ -1,17 +1,21 @@
-#include "services/gateway/ids.h"
+#include "tradewind/ids/ids.h"
 
+#include <regex>
 #include <set>
 #include <string>
 
 #include "gtest/gtest.h"
 
-#include "services/gateway/validator.h"
-
-namespace tradewind::gateway {
+namespace tradewind::ids {
 namespace {
 
 constexpr const char* kMethod = "/p.S/Make";
 constexpr const char* kRequest = "0199e7c8-0000-7000-8000-000000000001";
+
+bool IsUuid(std::string_view text) {
+  static const std::regex kUuid("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}");
+  return std::regex_match(text.begin(), text.end(), kUuid);
+}
 
 TEST(Ids, NewOnesAreUuidsOfVersion7ThatSortByTime) {
   const absl::Time now = absl::FromUnixMillis(0x0199'E7C8'1234);
@@ -57,4 +61,4 @@ TEST(Ids, PartsDoNotRunIntoOneAnother) {
 }
 
 }  // namespace
-}  // namespace tradewind::gateway
+}  // namespace tradewind::ids

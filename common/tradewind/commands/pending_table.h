@@ -18,7 +18,7 @@ namespace tradewind::mesh::v1 {
 class Reply;
 }
 
-namespace tradewind::gateway {
+namespace tradewind::commands {
 
 // A call that waits. Gets exactly one of these, once, with no lock held, by whoever took it out of the table; it may be
 // gone when the function returns.
@@ -80,4 +80,4 @@ class PendingTable {
   std::array<Shard, 64> shards_;
 };
 
-}  // namespace tradewind::gateway
+}  // namespace tradewind::commands

@@ -8,7 +8,7 @@
 
 #include "absl/time/time.h"
 
-namespace tradewind::gateway {
+namespace tradewind::ids {
 
 // The 36 characters of a UUID, lower case.
 struct Uuid {
@@ -26,4 +26,4 @@ Uuid DeriveUuid(std::string_view caller, std::string_view method, std::string_vi
 // Hashes texts so that no two different lists of them have the same bytes; fills `digest`, 16 to 64 bytes.
 void HashParts(std::initializer_list<std::string_view> parts, unsigned char* digest, size_t digest_size);
 
-}  // namespace tradewind::gateway
+}  // namespace tradewind::ids

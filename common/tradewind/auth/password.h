@@ -1,6 +1,6 @@
-// Replaces secrets by their Argon2id hash before they reach the log. A small pool of threads, since one hash takes tens
-// of milliseconds and 19 MiB by design: calls of other kinds must not wait behind it, and a flood of them must be
-// turned away rather than queued without end.
+// Makes and verifies Argon2id hashes, on a small pool of threads, since one hash takes tens of milliseconds and 19 MiB
+// by design: calls of other kinds must not wait behind it, and a flood of them must be turned away rather than queued
+// without end. The gateway hashes what must not reach the log in the clear; the user service verifies.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 
-namespace tradewind::gateway {
+namespace tradewind::auth {
 
 struct HashCost {
   // OWASP's recommendation for Argon2id with one lane.
@@ -53,4 +53,4 @@ class HasherPool {
   std::vector<std::thread> threads_;
 };
 
-}  // namespace tradewind::gateway
+}  // namespace tradewind::auth

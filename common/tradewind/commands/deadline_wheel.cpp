@@ -1,9 +1,9 @@
-#include "services/gateway/deadline_wheel.h"
+#include "tradewind/commands/deadline_wheel.h"
 
 #include <algorithm>
 #include <chrono>
 
-namespace tradewind::gateway {
+namespace tradewind::commands {
 namespace {
 
 constexpr int64_t kTickMs = 5;
@@ -107,4 +107,4 @@ void DeadlineThread::Wake() {
   woken_ = true;
 }
 
-}  // namespace tradewind::gateway
+}  // namespace tradewind::commands
