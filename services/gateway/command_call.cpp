@@ -14,6 +14,7 @@
 
 #include "services/gateway/command_path.h"
 #include "services/gateway/logger.h"
+#include "tradewind/commands/problems.h"
 #include "tradewind/ids/ids.h"
 #include "tradewind/mesh/v1/envelope.pb.h"
 #include "tradewind/rpc/errors.h"
@@ -28,18 +29,6 @@ using google::protobuf::Reflection;
 constexpr const char* kWaitMetadata = "tradewind-wait";
 // The answer has to be on its way before the caller's own clock runs out.
 constexpr absl::Duration kAnswerMargin = absl::Milliseconds(20);
-// There is no authentication yet: everybody is the same caller.
-constexpr std::string_view kCaller;
-
-errors::Problem OutcomePending(std::string_view why, bool has_request_id) {
-  return {.code = absl::StatusCode::kDeadlineExceeded,
-          .reason = "OUTCOME_PENDING",
-          .message = fmt::format(
-              "{}; the command may still take effect. {}", why,
-              has_request_id ? "Repeat the call with the same request_id to learn its outcome: it never acts twice."
-                             : "Read the resource before calling again, and give a request_id next time: a call "
-                               "repeated with the same one never acts twice.")};
-}
 
 errors::Problem Busy(std::string_view what) {
   return {.code = absl::StatusCode::kResourceExhausted,
@@ -79,9 +68,11 @@ void SerializeDeterministically(const Message& message, std::string& bytes) {
 
 class CommandCall final : public ServerCall, public commands::PendingCall {
  public:
-  CommandCall(const CommandPath& path, const Method& method, const MethodMetrics& metrics,
+  CommandCall(const CommandPath& path, const Method& method, const MethodMetrics& metrics, std::string caller,
               grpc::GenericCallbackServerContext& context)
-      : ServerCall(method, metrics, context), path_(path), arena_(first_block_, sizeof(first_block_)) {
+      : ServerCall(method, metrics, std::move(caller), context),
+        path_(path),
+        arena_(first_block_, sizeof(first_block_)) {
     ReadRequest();
   }
 
@@ -128,20 +119,13 @@ class CommandCall final : public ServerCall, public commands::PendingCall {
     EndWith({&slice, 1});
   }
 
-  void OnNotAccepted(const absl::Status& why) override { End(NotAccepted(why)); }
+  void OnNotAccepted(const absl::Status& why) override { End(commands::NotAccepted(why)); }
 
   void OnOutcomePending(const absl::Status& why) override {
-    End(OutcomePending(std::string(why.message()), !request_id_.empty()));
+    End(commands::OutcomePending(std::string(why.message()), !request_id_.empty()));
   }
 
  private:
-  static errors::Problem NotAccepted(const absl::Status& why) {
-    return {.code = absl::StatusCode::kUnavailable,
-            .reason = "NOT_ACCEPTED",
-            .message = fmt::format("Kafka did not take the command ({}); nothing was done, try again",
-                                   std::string(why.message()))};
-  }
-
   // What the caller wants to wait for. False when that is not understood: the call has ended then.
   bool ReadWait() {
     const std::string_view wait = Metadata(kWaitMetadata);
@@ -170,7 +154,7 @@ class CommandCall final : public ServerCall, public commands::PendingCall {
     key_ = reflection.GetString(*message_, command.key);
     if (key_.empty() && command.key_is_generated) {
       const ids::Uuid id =
-          request_id_.empty() ? ids::NewUuid(now_) : ids::DeriveUuid(kCaller, method().path, request_id_);
+          request_id_.empty() ? ids::NewUuid(now_) : ids::DeriveUuid(caller(), method().path, request_id_);
       key_ = id.view();
       reflection.SetString(message_, command.key, key_);
     }
@@ -240,12 +224,13 @@ class CommandCall final : public ServerCall, public commands::PendingCall {
     // the command points to may belong to the call.
     const std::string key = key_;
     const std::string request_id = request_id_;
+    const std::string who = caller();
     const std::string traceparent = trace().ToTraceparent();
     const commands::Command command{.topic = method().command.topic,
                                     .key = key,
                                     .value = value,
                                     .type = method().request_type,
-                                    .caller = kCaller,
+                                    .caller = who,
                                     .method = method().path,
                                     .request_id = request_id,
                                     .traceparent = traceparent,
@@ -266,7 +251,7 @@ class CommandCall final : public ServerCall, public commands::PendingCall {
           .reason = "REQUEST_NOT_SENDABLE",
           .message = fmt::format("the request cannot be put on the log: {}", std::string(status.message()))});
     } else {
-      End(NotAccepted(status));
+      End(commands::NotAccepted(status));
     }
   }
 
@@ -286,9 +271,9 @@ class CommandCall final : public ServerCall, public commands::PendingCall {
 }  // namespace
 
 grpc::ServerGenericBidiReactor* StartCommandCall(const CommandPath& path, const Method& method,
-                                                 const MethodMetrics& metrics,
+                                                 const MethodMetrics& metrics, std::string caller,
                                                  grpc::GenericCallbackServerContext& context) {
-  return new CommandCall(path, method, metrics, context);
+  return new CommandCall(path, method, metrics, std::move(caller), context);
 }
 
 }  // namespace tradewind::gateway

@@ -21,7 +21,7 @@ struct CommandPath {
 
 // Takes the call; the reactor owns itself.
 grpc::ServerGenericBidiReactor* StartCommandCall(const CommandPath& path, const Method& method,
-                                                 const MethodMetrics& metrics,
+                                                 const MethodMetrics& metrics, std::string caller,
                                                  grpc::GenericCallbackServerContext& context);
 
 }  // namespace tradewind::gateway

@@ -7,9 +7,9 @@ namespace {
 
 class StreamForward final : public ServerCall {
  public:
-  StreamForward(Forwarder& forwarder, const Method& method, const MethodMetrics& metrics,
+  StreamForward(Forwarder& forwarder, const Method& method, const MethodMetrics& metrics, std::string caller,
                 grpc::GenericCallbackServerContext& context)
-      : ServerCall(method, metrics, context), forwarder_(forwarder), upstream_(*this) {
+      : ServerCall(method, metrics, std::move(caller), context), forwarder_(forwarder), upstream_(*this) {
     ReadRequest();
   }
 
@@ -25,7 +25,7 @@ class StreamForward final : public ServerCall {
     // A watch lasts as long as its caller wants.
     const auto deadline = context().deadline();
     const bool has_deadline = deadline != std::chrono::system_clock::time_point::max();
-    PrepareUpstream(*upstream_context_, trace(), has_deadline ? std::optional(deadline) : std::nullopt);
+    PrepareUpstream(*upstream_context_, trace(), caller(), has_deadline ? std::optional(deadline) : std::nullopt);
     forwarder_.StubOf(method()).PrepareBidiStreamingCall(upstream_context_.get(), method().path, {}, &upstream_);
     upstream_.Begin(&request());
   }
@@ -95,9 +95,9 @@ class StreamForward final : public ServerCall {
 }  // namespace
 
 grpc::ServerGenericBidiReactor* StartStreamForward(Forwarder& forwarder, const Method& method,
-                                                   const MethodMetrics& metrics,
+                                                   const MethodMetrics& metrics, std::string caller,
                                                    grpc::GenericCallbackServerContext& context) {
-  return new StreamForward(forwarder, method, metrics, context);
+  return new StreamForward(forwarder, method, metrics, std::move(caller), context);
 }
 
 }  // namespace tradewind::gateway

@@ -6,9 +6,9 @@ namespace {
 
 class UnaryForward final : public ServerCall {
  public:
-  UnaryForward(Forwarder& forwarder, const Method& method, const MethodMetrics& metrics,
+  UnaryForward(Forwarder& forwarder, const Method& method, const MethodMetrics& metrics, std::string caller,
                grpc::GenericCallbackServerContext& context)
-      : ServerCall(method, metrics, context), forwarder_(forwarder), upstream_(*this) {
+      : ServerCall(method, metrics, std::move(caller), context), forwarder_(forwarder), upstream_(*this) {
     ReadRequest();
   }
 
@@ -21,7 +21,7 @@ class UnaryForward final : public ServerCall {
     if (deadline == std::chrono::system_clock::time_point::max()) {
       deadline = std::chrono::system_clock::now() + absl::ToChronoMilliseconds(forwarder_.timeout());
     }
-    PrepareUpstream(upstream_context_, trace(), deadline);
+    PrepareUpstream(upstream_context_, trace(), caller(), deadline);
     forwarder_.StubOf(method()).PrepareUnaryCall(&upstream_context_, method().path, {}, &request(), &response_,
                                                  &upstream_);
     upstream_.StartCall();
@@ -59,9 +59,9 @@ class UnaryForward final : public ServerCall {
 }  // namespace
 
 grpc::ServerGenericBidiReactor* StartUnaryForward(Forwarder& forwarder, const Method& method,
-                                                  const MethodMetrics& metrics,
+                                                  const MethodMetrics& metrics, std::string caller,
                                                   grpc::GenericCallbackServerContext& context) {
-  return new UnaryForward(forwarder, method, metrics, context);
+  return new UnaryForward(forwarder, method, metrics, std::move(caller), context);
 }
 
 }  // namespace tradewind::gateway

@@ -7,6 +7,12 @@
 #include "tradewind/rpc/channel.h"
 
 namespace tradewind::gateway {
+namespace {
+
+// As the header of a command. What a client sends under this name goes nowhere: metadata is not passed on.
+constexpr const char* kCallerMetadata = "tradewind-caller";
+
+}  // namespace
 
 Forwarder::Forwarder(const Catalog& catalog, absl::Duration timeout) : timeout_(timeout) {
   for (const std::unique_ptr<Method>& method : catalog.methods()) {
@@ -18,10 +24,10 @@ Forwarder::Forwarder(const Catalog& catalog, absl::Duration timeout) : timeout_(
   }
 }
 
-grpc::ServerGenericBidiReactor* Forwarder::Start(const Method& method, const MethodMetrics& metrics,
+grpc::ServerGenericBidiReactor* Forwarder::Start(const Method& method, const MethodMetrics& metrics, std::string caller,
                                                  grpc::GenericCallbackServerContext& context) {
-  return method.server_streaming ? StartStreamForward(*this, method, metrics, context)
-                                 : StartUnaryForward(*this, method, metrics, context);
+  return method.server_streaming ? StartStreamForward(*this, method, metrics, std::move(caller), context)
+                                 : StartUnaryForward(*this, method, metrics, std::move(caller), context);
 }
 
 void Forwarder::EndStreams() {
@@ -51,8 +57,11 @@ bool Forwarder::ending() const {
   return ending_;
 }
 
-void PrepareUpstream(grpc::ClientContext& upstream, const telemetry::TraceContext& trace,
+void PrepareUpstream(grpc::ClientContext& upstream, const telemetry::TraceContext& trace, const std::string& caller,
                      std::optional<std::chrono::system_clock::time_point> deadline) {
+  if (!caller.empty()) {
+    upstream.AddMetadata(kCallerMetadata, caller);
+  }
   upstream.AddMetadata(std::string(bus::kTraceparentHeader), trace.ToTraceparent());
   if (deadline.has_value()) {
     upstream.set_deadline(*deadline);

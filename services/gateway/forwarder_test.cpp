@@ -137,7 +137,7 @@ class ForwarderTest : public testing::Test {
     ASSERT_TRUE(catalog.ok()) << catalog.status();
     catalog_ = *std::move(catalog);
     forwarder_ = std::make_unique<Forwarder>(*catalog_, absl::Seconds(20));
-    service_ = std::make_unique<GatewayService>(*catalog_, *forwarder_);
+    service_ = std::make_unique<GatewayService>(*catalog_, *forwarder_, authenticator_);
     auto front = rpc::Server::Start({.address = "127.0.0.1:0"}, {.generic = service_.get(), .pool = &catalog_->pool()});
     ASSERT_TRUE(front.ok()) << front.status();
     front_ = *std::move(front);
@@ -167,6 +167,7 @@ class ForwarderTest : public testing::Test {
   auth::HasherPool hashers_{1, 1};
   CommandPath commands_{
       .timeout = absl::Seconds(10), .max_timeout = absl::Seconds(10), .link = link_, .hashers = hashers_};
+  Authenticator authenticator_{""};
   std::unique_ptr<GatewayService> service_;
   std::unique_ptr<rpc::Server> front_;
   std::unique_ptr<GoodService::Stub> stub_;

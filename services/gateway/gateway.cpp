@@ -6,6 +6,16 @@
 #include "tradewind/app/wait_for_part.h"
 
 namespace tradewind::gateway {
+namespace {
+
+// Empty where nobody is named who has them.
+std::string KeysAddress(const GatewayConfig& config) {
+  const auto found = config.services.find(config.keys_of);
+  return found == config.services.end() ? "" : found->second;
+}
+
+}  // namespace
+
 absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const GatewayConfig& config, const bus::KafkaConfig& kafka,
                                                         const rpc::ServerConfig& server) {
   const absl::StatusOr<std::string> path = DescriptorPath(config);
@@ -49,7 +59,8 @@ Gateway::Gateway(const GatewayConfig& config, const bus::KafkaConfig& kafka, std
                 .link = link_,
                 .hashers = hashers_},
       forwarder_(*catalog_, config.timeout),
-      service_(*catalog_, forwarder_) {}
+      authenticator_(KeysAddress(config)),
+      service_(*catalog_, forwarder_, authenticator_) {}
 
 Gateway::~Gateway() { Stop(); }
 

@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
+#include "services/gateway/authenticator.h"
 #include "services/gateway/catalog.h"
 #include "services/gateway/command_path.h"
 #include "services/gateway/forwarder.h"
@@ -44,6 +45,7 @@ class Gateway {
   commands::CommandLink link_;
   const CommandPath commands_;
   Forwarder forwarder_;
+  Authenticator authenticator_;
   GatewayService service_;
   std::unique_ptr<rpc::Server> server_;
 };

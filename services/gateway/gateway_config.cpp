@@ -15,6 +15,8 @@ void Describe(config::Schema& schema, GatewayConfig& config) {
       "descriptor set to serve from; empty: ../share/tradewind/descriptors.binpb beside the executable's folder");
   section.Field("services", &config.services, "full service name -> gRPC address of the service that owns it")
       .NotEmpty();
+  section.Field("keys_of", &config.keys_of,
+                "the one of services whose owner has the keys of access tokens; empty: tokens are refused");
   section.Field("timeout", &config.timeout, "deadline of a call that has none").Min(absl::Milliseconds(50));
   section.Field("max_timeout", &config.max_timeout, "longest wait for a command's outcome")
       .Min(absl::Milliseconds(50))

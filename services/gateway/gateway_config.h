@@ -24,6 +24,8 @@ struct GatewayConfig {
       {"tradewind.payment.v1.PaymentService", "127.0.0.1:50056"},
       {"tradewind.shipping.v1.ShippingService", "127.0.0.1:50057"},
   };
+  // The one of `services` whose owner has the keys of access tokens (tradewind.mesh.v1.KeyService).
+  std::string keys_of = "tradewind.user.v1.UserService";
   // Given to a call that has no deadline of its own, and the most that any command is waited for.
   absl::Duration timeout = absl::Seconds(10);
   absl::Duration max_timeout = absl::Seconds(60);

@@ -56,8 +56,14 @@ void MethodMetrics::Observe(grpc::StatusCode code, absl::Duration took) const {
   seconds_.Observe(absl::ToDoubleSeconds(took));
 }
 
-ServerCall::ServerCall(const Method& method, const MethodMetrics& metrics, grpc::GenericCallbackServerContext& context)
-    : method_(method), metrics_(metrics), context_(context), start_(absl::Now()), trace_(TraceOf(context)) {}
+ServerCall::ServerCall(const Method& method, const MethodMetrics& metrics, std::string caller,
+                       grpc::GenericCallbackServerContext& context)
+    : method_(method),
+      metrics_(metrics),
+      caller_(std::move(caller)),
+      context_(context),
+      start_(absl::Now()),
+      trace_(TraceOf(context)) {}
 
 void ServerCall::OnReadDone(bool ok) {
   if (ok) {

@@ -40,8 +40,9 @@ class ServerCall : public grpc::ServerGenericBidiReactor {
   void OnDone() final { delete this; }
 
  protected:
-  // All three outlive the call.
-  ServerCall(const Method& method, const MethodMetrics& metrics, grpc::GenericCallbackServerContext& context);
+  // `method`, `metrics` and `context` outlive the call.
+  ServerCall(const Method& method, const MethodMetrics& metrics, std::string caller,
+             grpc::GenericCallbackServerContext& context);
 
   // Exactly one of these, once.
   void End(const grpc::Status& status);
@@ -59,6 +60,8 @@ class ServerCall : public grpc::ServerGenericBidiReactor {
   std::string_view Metadata(const char* name) const;
 
   const Method& method() const { return method_; }
+  // Who calls; empty where nobody said.
+  const std::string& caller() const { return caller_; }
   grpc::GenericCallbackServerContext& context() const { return context_; }
   grpc::ByteBuffer& request() { return request_; }
   // Of this hop: a child of the caller's trace, or a new one.
@@ -69,6 +72,7 @@ class ServerCall : public grpc::ServerGenericBidiReactor {
 
   const Method& method_;
   const MethodMetrics& metrics_;
+  const std::string caller_;
   grpc::GenericCallbackServerContext& context_;
   const absl::Time start_;
   const telemetry::TraceContext trace_;

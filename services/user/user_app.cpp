@@ -2,17 +2,45 @@
 
 #include <memory>
 
+#include "services/user/session_decider.h"
+#include "services/user/sessions.h"
+#include "services/user/user_calls.h"
 #include "services/user/user_decider.h"
-#include "services/user/user_queries.h"
+#include "services/user/user_settings.h"
 #include "tradewind/app/app.h"
 
 namespace tradewind::user {
+namespace {
+
+// The one Sessions of both gRPC services, made when the first of them is.
+class SharedSessions {
+ public:
+  explicit SharedSessions(std::shared_ptr<const UserSettings> settings) : settings_(std::move(settings)) {}
+  const std::shared_ptr<Sessions>& For(const App::Ports& ports) {
+    if (sessions_ == nullptr) sessions_ = std::make_shared<Sessions>(ports.reader, ports.commands(), *settings_);
+    return sessions_;
+  }
+
+ private:
+  const std::shared_ptr<const UserSettings> settings_;
+  std::shared_ptr<Sessions> sessions_;
+};
+
+}  // namespace
 
 void Declare(App& app) {
+  const auto settings = std::make_shared<UserSettings>();
+  const auto sessions = std::make_shared<SharedSessions>(settings);
   app.ListenOn("127.0.0.1:50052", "127.0.0.1:9465");
+  app.Configure([settings](config::Schema& schema) { Describe(schema, *settings); });
   app.Decide<UserDecider>();
+  app.Decide<SessionDecider>();
+  app.Decide<SigningKeyDecider>();
   app.Index<internal::v1::UserRecord>(IndexUser);
-  app.Serve<v1::UserService>([](const App::Ports& ports) { return std::make_unique<UserQueries>(ports.reader); });
+  app.Serve<v1::UserService>(
+      [sessions](const App::Ports& ports) { return std::make_unique<UserCalls>(ports.reader, sessions->For(ports)); });
+  app.Serve<mesh::v1::KeyService>(
+      [sessions](const App::Ports& ports) { return std::make_unique<KeyCalls>(sessions->For(ports)); });
 }
 
 }  // namespace tradewind::user

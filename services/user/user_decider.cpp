@@ -17,6 +17,45 @@ using google::protobuf::util::TimeUtil;
 // How every Argon2 hash in PHC string format begins.
 constexpr char kHashPrefix[] = "$argon2";
 
+google::protobuf::Timestamp Now(const Context& context) {
+  return TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(context.now()));
+}
+
+// A command that did not come as it should may carry the password itself: that must not be kept.
+bool IsHash(const std::string& text) { return absl::StartsWith(text, kHashPrefix); }
+
+errors::Problem EmailTaken(const std::string& email) {
+  return {.code = absl::StatusCode::kAlreadyExists,
+          .reason = "EMAIL_TAKEN",
+          .message = fmt::format("'{}' has an account already; log in, or use another address", email),
+          .metadata = {{"email", email}}};
+}
+
+// Gives the address to the user. False where somebody else has it.
+bool Claim(const std::string& address, const std::string& user_id, Context& context) {
+  const auto claim = context.Load<internal::v1::EmailClaim>(address);
+  if (claim.exists() && claim->user_id() != user_id) return false;
+  claim->set_user_id(user_id);
+  return true;
+}
+
+// What is wrong with the mask, and with the fields that it names.
+std::vector<errors::FieldViolation> ViolationsOf(const v1::UpdateUserRequest& command) {
+  std::vector<errors::FieldViolation> violations;
+  if (command.update_mask().paths().empty()) violations.push_back({"update_mask", "must name what is to be changed"});
+  for (const std::string& path : command.update_mask().paths()) {
+    if (path == "email") {
+      if (NormalizeEmail(command.email()).empty()) violations.push_back({"email", "is required"});
+    } else if (path == "display_name") {
+      if (command.display_name().empty()) violations.push_back({"display_name", "is required"});
+    } else if (path != "locale") {
+      violations.push_back(
+          {"update_mask", fmt::format("names '{}'; email, display_name and locale can be changed", path)});
+    }
+  }
+  return violations;
+}
+
 }  // namespace
 
 Outcome UserDecider::Decide(const v1::RegisterUserRequest& command, Loaded<State> record, Context& context) {
@@ -27,8 +66,7 @@ Outcome UserDecider::Decide(const v1::RegisterUserRequest& command, Loaded<State
          .message = fmt::format("there is a user with the id '{}' already; leave id empty for a new one", command.id()),
          .metadata = {{"id", command.id()}}});
   }
-  // A command that did not come through the gateway may carry the password itself: that must not be kept.
-  if (!absl::StartsWith(command.password(), kHashPrefix)) {
+  if (!IsHash(command.password())) {
     return Reject(
         {.code = absl::StatusCode::kInvalidArgument,
          .reason = "PASSWORD_NOT_HASHED",
@@ -36,22 +74,14 @@ Outcome UserDecider::Decide(const v1::RegisterUserRequest& command, Loaded<State
   }
   const std::string address = NormalizeEmail(command.email());
   if (address.empty()) return Reject(errors::InvalidFields({{"email", "is required"}}));
-  const auto claim = context.Load<internal::v1::EmailClaim>(address);
-  if (claim.exists() && claim->user_id() != command.id()) {
-    return Reject({.code = absl::StatusCode::kAlreadyExists,
-                   .reason = "EMAIL_TAKEN",
-                   .message = fmt::format("'{}' has an account already; log in, or register with another address",
-                                          command.email()),
-                   .metadata = {{"email", command.email()}}});
-  }
-  claim->set_user_id(command.id());
+  if (!Claim(address, command.id(), context)) return Reject(EmailTaken(command.email()));
 
   v1::User& user = *record->mutable_user();
   user.set_id(command.id());
   user.set_email(command.email());
   user.set_display_name(command.display_name());
   user.set_locale(command.locale());
-  *user.mutable_create_time() = TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(context.now()));
+  *user.mutable_create_time() = Now(context);
   *user.mutable_update_time() = user.create_time();
   record->set_password_hash(command.password());
 
@@ -63,6 +93,57 @@ Outcome UserDecider::Decide(const v1::RegisterUserRequest& command, Loaded<State
   *registered.mutable_register_time() = user.create_time();
   context.Emit(registered);
   context.Reply(user);
+  return Ack();
+}
+
+Outcome UserDecider::Decide(const v1::UpdateUserRequest& command, Loaded<State> record, Context& context) {
+  if (!record.exists()) return Reject(errors::NotFound("user", command.id()));
+  if (auto violations = ViolationsOf(command); !violations.empty()) {
+    return Reject(errors::InvalidFields(std::move(violations)));
+  }
+  v1::User& user = *record->mutable_user();
+  for (const std::string& path : command.update_mask().paths()) {
+    if (path == "display_name") user.set_display_name(command.display_name());
+    if (path == "locale") user.set_locale(command.locale());
+    if (path != "email") continue;
+    const std::string before = NormalizeEmail(user.email());
+    const std::string after = NormalizeEmail(command.email());
+    if (!Claim(after, user.id(), context)) return Reject(EmailTaken(command.email()));
+    if (before != after) context.Load<internal::v1::EmailClaim>(before).Remove();
+    user.set_email(command.email());
+  }
+  *user.mutable_update_time() = Now(context);
+
+  v1::UserUpdated updated;
+  updated.set_user_id(user.id());
+  updated.set_email(user.email());
+  updated.set_display_name(user.display_name());
+  updated.set_locale(user.locale());
+  *updated.mutable_update_time() = user.update_time();
+  context.Emit(updated);
+  context.Reply(user);
+  return Ack();
+}
+
+Outcome UserDecider::Decide(const v1::SetPasswordRequest& command, Loaded<State> record, Context& context) {
+  if (!record.exists() || record->password_changes() != command.password_changes()) {
+    return Reject({.code = absl::StatusCode::kUnauthenticated,
+                   .reason = "WRONG_CREDENTIALS",
+                   .message = "the password was changed meanwhile; show the new one"});
+  }
+  if (!IsHash(command.password_hash())) {
+    return Reject({.code = absl::StatusCode::kInvalidArgument,
+                   .reason = "PASSWORD_NOT_HASHED",
+                   .message = "the password did not arrive as an Argon2id hash; call ChangePassword"});
+  }
+  record->set_password_hash(command.password_hash());
+  record->set_password_changes(record->password_changes() + 1);
+  *record->mutable_user()->mutable_update_time() = Now(context);
+  v1::PasswordChanged changed;
+  changed.set_user_id(command.id());
+  *changed.mutable_change_time() = Now(context);
+  context.Emit(changed);
+  context.Reply(record->user());
   return Ack();
 }
 

@@ -8,18 +8,23 @@
 #include "tradewind/app/app.h"
 #include "tradewind/store/store.h"
 #include "tradewind/user/v1/events.pb.h"
+#include "tradewind/user/v1/sessions.pb.h"
 #include "tradewind/user/v1/user.pb.h"
 
 namespace tradewind::user {
 
 struct UserDecider {
   using State = internal::v1::UserRecord;
-  using Commands = Types<v1::RegisterUserRequest>;
-  using Events = Types<v1::UserRegistered>;
+  using Commands = Types<v1::RegisterUserRequest, v1::UpdateUserRequest, v1::SetPasswordRequest>;
+  using Events = Types<v1::UserRegistered, v1::UserUpdated, v1::PasswordChanged>;
 
   // One account per address: the claim under the normalized address is an aggregate of its own, and of two commands
   // that both saw it free, one is decided again. Rejects: EMAIL_TAKEN, USER_EXISTS, PASSWORD_NOT_HASHED.
   static Outcome Decide(const v1::RegisterUserRequest& command, Loaded<State> record, Context& context);
+  // The claim moves with the address. Rejects: USER_NOT_FOUND, INVALID_FIELD, EMAIL_TAKEN.
+  static Outcome Decide(const v1::UpdateUserRequest& command, Loaded<State> record, Context& context);
+  // Rejects: WRONG_CREDENTIALS where the password was changed since it was verified, PASSWORD_NOT_HASHED.
+  static Outcome Decide(const v1::SetPasswordRequest& command, Loaded<State> record, Context& context);
 };
 
 // Secondary indexes, both in the order of registration: every account, and the one of a normalized address.

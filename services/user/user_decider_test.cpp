@@ -3,10 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
+#include <vector>
+
 #include "google/protobuf/util/message_differencer.h"
 #include "google/protobuf/util/time_util.h"
 
 #include "services/user/email.h"
+#include "services/user/session_decider.h"
 #include "tradewind/testing/fake_context.h"
 
 namespace tradewind::user {
@@ -117,6 +121,135 @@ TEST(UserDeciderTest, RefusesAnEmptyAddress) {
   ASSERT_EQ(outcome.kind(), Kind::kReject);
   ASSERT_EQ(outcome.problem().violations.size(), 1);
   EXPECT_EQ(outcome.problem().violations[0].field, "email");
+}
+
+v1::UpdateUserRequest Update(const std::string& id, const std::vector<std::string>& paths) {
+  v1::UpdateUserRequest command;
+  command.set_id(id);
+  command.set_email("new@example.org");
+  command.set_display_name("Countess");
+  command.set_locale("fr");
+  for (const std::string& path : paths) command.mutable_update_mask()->add_paths(path);
+  return command;
+}
+
+TEST(UserDeciderTest, ChangesWhatTheMaskNamesAndNothingElse) {
+  testing::FakeContext context;
+  ASSERT_EQ(context.Decide<UserDecider>(Register("u-1", "ada@example.org")).kind(), Kind::kAck);
+  ASSERT_EQ(context.Decide<UserDecider>(Update("u-1", {"display_name", "locale"})).kind(), Kind::kAck);
+  const v1::User& user = context.Find<UserRecord>("u-1")->user();
+  EXPECT_EQ(user.display_name(), "Countess");
+  EXPECT_EQ(user.locale(), "fr");
+  EXPECT_EQ(user.email(), "ada@example.org");
+  EXPECT_TRUE(MessageDifferencer::Equals(*context.Answer<v1::User>(), user));
+  const auto updated = context.Events<v1::UserUpdated>();
+  ASSERT_EQ(updated.size(), 1);
+  EXPECT_EQ(updated[0].display_name(), "Countess");
+  EXPECT_EQ(updated[0].email(), "ada@example.org");
+}
+
+TEST(UserDeciderTest, MovesTheClaimWithTheAddress) {
+  testing::FakeContext context;
+  ASSERT_EQ(context.Decide<UserDecider>(Register("u-1", "ada@example.org")).kind(), Kind::kAck);
+  ASSERT_EQ(context.Decide<UserDecider>(Update("u-1", {"email"})).kind(), Kind::kAck);
+  EXPECT_EQ(context.Find<EmailClaim>("ada@example.org"), nullptr);
+  EXPECT_EQ(context.Find<EmailClaim>("new@example.org")->user_id(), "u-1");
+  // The old one is free, the new one is not.
+  EXPECT_EQ(context.Decide<UserDecider>(Register("u-2", "ada@example.org")).kind(), Kind::kAck);
+  EXPECT_EQ(context.Decide<UserDecider>(Update("u-2", {"email"})).problem().reason, "EMAIL_TAKEN");
+  EXPECT_EQ(context.Find<EmailClaim>("ada@example.org")->user_id(), "u-2");
+  // The same address in other letters is no move.
+  v1::UpdateUserRequest same = Update("u-1", {"email"});
+  same.set_email("New@Example.org");
+  ASSERT_EQ(context.Decide<UserDecider>(same).kind(), Kind::kAck);
+  EXPECT_EQ(context.Find<EmailClaim>("new@example.org")->user_id(), "u-1");
+  EXPECT_EQ(context.Find<UserRecord>("u-1")->user().email(), "New@Example.org");
+}
+
+TEST(UserDeciderTest, NamesWhatIsWrongWithAnUpdate) {
+  testing::FakeContext context;
+  EXPECT_EQ(context.Decide<UserDecider>(Update("u-1", {"locale"})).problem().reason, "USER_NOT_FOUND");
+  ASSERT_EQ(context.Decide<UserDecider>(Register("u-1", "ada@example.org")).kind(), Kind::kAck);
+  EXPECT_EQ(context.Decide<UserDecider>(Update("u-1", {})).problem().violations.at(0).field, "update_mask");
+  EXPECT_EQ(context.Decide<UserDecider>(Update("u-1", {"id"})).problem().violations.at(0).field, "update_mask");
+  v1::UpdateUserRequest empty = Update("u-1", {"email", "display_name"});
+  empty.clear_email();
+  empty.clear_display_name();
+  EXPECT_EQ(context.Decide<UserDecider>(empty).problem().violations.size(), 2);
+}
+
+v1::SetPasswordRequest SetPassword(const std::string& hash, int64_t changes) {
+  v1::SetPasswordRequest command;
+  command.set_id("u-1");
+  command.set_password_hash(hash);
+  command.set_password_changes(changes);
+  return command;
+}
+
+TEST(UserDeciderTest, ChangesAPasswordOnceForEachThatWasShown) {
+  testing::FakeContext context;
+  ASSERT_EQ(context.Decide<UserDecider>(Register("u-1", "ada@example.org")).kind(), Kind::kAck);
+  ASSERT_EQ(context.Decide<UserDecider>(SetPassword("$argon2id$new", 0)).kind(), Kind::kAck);
+  EXPECT_EQ(context.Find<UserRecord>("u-1")->password_hash(), "$argon2id$new");
+  EXPECT_EQ(context.Events<v1::PasswordChanged>().size(), 1);
+  EXPECT_THAT(context.events()[0]->SerializeAsString(), Not(HasSubstr("argon2")));
+  EXPECT_THAT(context.Answer<v1::User>()->SerializeAsString(), Not(HasSubstr("argon2")));
+
+  // Another one that had shown the old password too.
+  EXPECT_EQ(context.Decide<UserDecider>(SetPassword("$argon2id$other", 0)).problem().reason, "WRONG_CREDENTIALS");
+  EXPECT_EQ(context.Decide<UserDecider>(SetPassword("in the clear", 1)).problem().reason, "PASSWORD_NOT_HASHED");
+  EXPECT_EQ(context.Find<UserRecord>("u-1")->password_hash(), "$argon2id$new");
+}
+
+v1::StartSessionRequest Start(int64_t changes, absl::Time expires) {
+  v1::StartSessionRequest command;
+  command.set_id("s-1");
+  command.set_user_id("u-1");
+  command.set_secret_hash("hash");
+  command.set_password_changes(changes);
+  *command.mutable_expire_time() = TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(expires));
+  return command;
+}
+
+TEST(SessionDeciderTest, KeepsASessionUntilItEndsOrExpires) {
+  testing::FakeContext context;
+  ASSERT_EQ(context.Decide<UserDecider>(Register("u-1", "ada@example.org")).kind(), Kind::kAck);
+  const absl::Time expires = absl::FromUnixMicros(absl::ToUnixMicros(context.now() + absl::Hours(1)));
+  ASSERT_EQ(context.Decide<SessionDecider>(Start(0, expires)).kind(), Kind::kAck);
+  ASSERT_NE(context.Find<internal::v1::SessionRecord>("s-1"), nullptr);
+  ASSERT_NE(context.FindTimer("s-1", "expiry"), nullptr);
+  EXPECT_EQ(context.FindTimer("s-1", "expiry")->due, expires);
+
+  v1::EndSessionRequest end;
+  end.set_id("s-1");
+  ASSERT_EQ(context.Decide<SessionDecider>(end).kind(), Kind::kAck);
+  EXPECT_EQ(context.Find<internal::v1::SessionRecord>("s-1"), nullptr);
+  EXPECT_EQ(context.FindTimer("s-1", "expiry"), nullptr);
+
+  ASSERT_EQ(context.Decide<SessionDecider>(Start(0, expires)).kind(), Kind::kAck);
+  context.FireAt<SessionDecider, internal::v1::SessionExpired>("s-1", "expiry");
+  EXPECT_EQ(context.Find<internal::v1::SessionRecord>("s-1"), nullptr);
+}
+
+TEST(SessionDeciderTest, StartsNoneForAPasswordThatIsNoMore) {
+  testing::FakeContext context;
+  EXPECT_EQ(context.Decide<SessionDecider>(Start(0, context.now())).problem().reason, "SESSION_ENDED");
+  ASSERT_EQ(context.Decide<UserDecider>(Register("u-1", "ada@example.org")).kind(), Kind::kAck);
+  ASSERT_EQ(context.Decide<UserDecider>(SetPassword("$argon2id$new", 0)).kind(), Kind::kAck);
+  EXPECT_EQ(context.Decide<SessionDecider>(Start(0, context.now())).problem().reason, "SESSION_ENDED");
+  EXPECT_EQ(context.Find<internal::v1::SessionRecord>("s-1"), nullptr);
+}
+
+TEST(SigningKeyDeciderTest, MakesOneKeyAndShowsItsPublicHalfAlone) {
+  testing::FakeContext context;
+  v1::MakeSigningKeyRequest make;
+  make.set_id(std::string(kSigningKey));
+  ASSERT_EQ(context.Decide<SigningKeyDecider>(make).kind(), Kind::kAck);
+  const mesh::v1::VerificationKey first = *context.Answer<mesh::v1::VerificationKey>();
+  EXPECT_THAT(first.public_pem(), HasSubstr("BEGIN PUBLIC KEY"));
+  EXPECT_THAT(first.SerializeAsString(), Not(HasSubstr("PRIVATE")));
+  ASSERT_EQ(context.Decide<SigningKeyDecider>(make).kind(), Kind::kAck);
+  EXPECT_TRUE(MessageDifferencer::Equals(*context.Answer<mesh::v1::VerificationKey>(), first));
 }
 
 TEST(EmailTest, NormalizesWhiteSpaceAndAsciiCaseOnly) {

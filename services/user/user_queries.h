@@ -9,7 +9,7 @@ namespace tradewind::user {
 
 // Thread-safe. Its methods read the store on gRPC's own threads; with SQLite that is a matter of microseconds, less
 // than handing the call to another thread and back.
-class UserQueries final : public v1::UserService::CallbackService {
+class UserQueries : public v1::UserService::CallbackService {
  public:
   // `reader` outlives the service.
   explicit UserQueries(store::Reader& reader) : reader_(reader) {}

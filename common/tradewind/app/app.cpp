@@ -12,14 +12,17 @@
 #include "grpcpp/impl/service_type.h"
 
 #include "tradewind/app/admin_service.h"
+#include "tradewind/app/command_client.h"
 #include "tradewind/app/group_runner.h"
 #include "tradewind/app/kafka_start.h"
 #include "tradewind/app/logger.h"
 #include "tradewind/app/process.h"
 #include "tradewind/app/shutdown.h"
+#include "tradewind/app/topology.h"
 #include "tradewind/app/wait_for_part.h"
 #include "tradewind/bus/envelope.h"
 #include "tradewind/bus/kafka_config.h"
+#include "tradewind/commands/command_link.h"
 #include "tradewind/rpc/server.h"
 #include "tradewind/runtime/worker.h"
 #include "tradewind/store/open_store.h"
@@ -73,8 +76,11 @@ class App::Impl {
 
  private:
   absl::StatusOr<config::Command> ReadCommandLine();
+  int PrintTopology() const;
   int CheckOwnHealth() const;
   absl::Status Start();
+  // The first thing that was wrong with what was declared.
+  absl::Status CheckDeclared() const;
   absl::Status OpenStore();
   absl::Status MeetKafka();
   absl::Status StartServer();
@@ -82,6 +88,7 @@ class App::Impl {
   // Those that have something to read.
   std::vector<const runtime::Group*> Groups() const;
   EventFeed& FeedOf(std::string_view topic);
+  CommandClient& Commands();
   int Stop();
 
   const int argc_;
@@ -93,6 +100,9 @@ class App::Impl {
   // By full topic name.
   std::map<std::string, int32_t> partition_counts_;
   std::map<std::string, std::unique_ptr<EventFeed>, std::less<>> feeds_;
+  // Null until a service asks for them.
+  std::unique_ptr<commands::CommandLink> command_link_;
+  std::unique_ptr<CommandClient> command_client_;
   std::vector<std::unique_ptr<grpc::Service>> services_;
   std::vector<std::function<void()>> drain_callbacks_;
   std::unique_ptr<rpc::Server> server_;
@@ -174,7 +184,18 @@ int App::Impl::CheckOwnHealth() const {
   return health.ok() ? 0 : 1;
 }
 
+int App::Impl::PrintTopology() const {
+  if (const absl::Status declared = CheckDeclared(); !declared.ok()) {
+    fmt::print(stderr, "tradewind-{}: {}\n", group_.name(), std::string(declared.message()));
+    return 1;
+  }
+  fmt::print("{}", TopologyText(Groups()));
+  return 0;
+}
+
 int App::Impl::Run() {
+  // What was declared follows from no setting, so none is read.
+  if (argc_ == 2 && argv_[1] == kPrintTopologyFlag) return PrintTopology();
   const auto command = ReadCommandLine();
   if (!command.ok()) {
     fmt::print(stderr, "tradewind-{}: {}\n", group_.name(), std::string(command.status().message()));
@@ -199,10 +220,15 @@ int App::Impl::Run() {
   ExitNow(Stop());
 }
 
-absl::Status App::Impl::Start() {
+absl::Status App::Impl::CheckDeclared() const {
   for (const runtime::Group* group : {&group_, &effects_}) {
     if (!group->status().ok()) return group->status();
   }
+  return absl::OkStatus();
+}
+
+absl::Status App::Impl::Start() {
+  if (absl::Status declared = CheckDeclared(); !declared.ok()) return declared;
   auto metrics = telemetry::MetricsServer::Start(settings_.metrics);
   if (!metrics.ok()) return metrics.status();
   metrics_ = *std::move(metrics);
@@ -271,10 +297,27 @@ EventFeed& App::Impl::FeedOf(std::string_view topic) {
   return *feed;
 }
 
+CommandClient& App::Impl::Commands() {
+  if (command_client_ == nullptr) {
+    const std::string name = "tradewind-" + group_.name();
+    command_link_ = std::make_unique<commands::CommandLink>(
+        commands::LinkConfig{.client_id = name + "-commands", .source = "/" + group_.name() + "/direct"},
+        settings_.kafka,
+        telemetry::NewGauge("tradewind_direct_pending_commands",
+                            "Commands of direct methods that wait for their outcome."));
+    const absl::Status opened = WaitForPart(
+        "Kafka", [this] { return command_link_->Open(group_.command_topics()); }, *shutdown_);
+    if (!opened.ok()) throw StartFailed(opened);
+    command_client_ = std::make_unique<CommandClient>(*command_link_);
+  }
+  return *command_client_;
+}
+
 absl::Status App::Impl::StartServer() {
   const Ports ports{
       .reader = store_->reader(),
       .feed = [this](std::string_view topic) -> EventFeed& { return FeedOf(topic); },
+      .commands = [this]() -> CommandClient& { return Commands(); },
       .on_drain = [this](std::function<void()> callback) { drain_callbacks_.push_back(std::move(callback)); }};
   rpc::ServerParts parts;
   try {
@@ -326,12 +369,16 @@ int App::Impl::Stop() {
   kLog.Info("stopping");
   StartWatchdog(kShutdownDeadline);
   if (server_ != nullptr) server_->SetServing(false);
+  // They are decided by the runners.
+  if (command_client_ != nullptr) command_client_->Drain(kCallDeadline);
   for (const auto& runner : runners_) runner->Stop();
   bool failed = false;
   for (const auto& runner : runners_) failed = !runner->Join().ok() || failed;
   for (const auto& callback : drain_callbacks_) callback();
   if (server_ != nullptr) server_->Shutdown(kCallDeadline);
   feeds_.clear();
+  command_client_.reset();
+  command_link_.reset();
   kLog.Info("stopped");
   return failed ? 1 : 0;
 }

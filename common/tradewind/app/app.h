@@ -37,6 +37,8 @@ class Service;
 
 namespace tradewind {
 
+class CommandClient;
+
 using runtime::Ack;
 using runtime::Context;
 using runtime::Dead;
@@ -204,6 +206,9 @@ class App {
     store::Reader& reader;
     // Follows one of the service's own event topics, for watch streams.
     std::function<EventFeed&(std::string_view topic)> feed;
+    // Sends commands of the service's own topics, for direct methods. Opened when it is first asked for, which waits
+    // for Kafka; ask while the service is made.
+    std::function<CommandClient&()> commands;
     // Asks for a call at the start of the shutdown, before the gRPC server waits for its open calls: the place to end
     // streams that would not end by themselves. The feeds outlive the gRPC server, and that outlives its streams.
     std::function<void(std::function<void()> callback)> on_drain;

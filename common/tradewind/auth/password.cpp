@@ -41,6 +41,10 @@ absl::StatusOr<std::string> HashPassword(const HashCost& cost, std::string_view 
                      Base64(hash));
 }
 
+bool VerifyPassword(const std::string& hash, std::string_view password) {
+  return crypto_pwhash_str_verify(hash.c_str(), password.data(), password.size()) == 0;
+}
+
 HasherPool::HasherPool(int threads, size_t queue_limit) : queue_limit_(queue_limit) {
   threads_.reserve(static_cast<size_t>(threads));
   for (int i = 0; i < threads; ++i) {

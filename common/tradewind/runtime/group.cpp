@@ -44,6 +44,7 @@ std::string Group::AddInput(const Handler& handler) {
   std::string topic = TopicOf(handler.prototype->GetDescriptor());
   AddHandler(handler);
   AddOnce(input_topics_, topic);
+  AddOnce(input_types_, handler.prototype->GetDescriptor()->full_name());
   if (lead_topic_.empty()) lead_topic_ = topic;
   return topic;
 }
@@ -67,7 +68,10 @@ void Group::Rekey(std::string_view type, std::function<std::string(const google:
 
 void Group::AddTimer(const Handler& handler) { AddHandler(handler); }
 
-void Group::AddOutput(const google::protobuf::Descriptor* event) { AddOnce(output_topics_, TopicOf(event)); }
+void Group::AddOutput(const google::protobuf::Descriptor* event) {
+  AddOnce(output_topics_, TopicOf(event));
+  AddOnce(output_types_, event->full_name());
+}
 
 bool Group::is_command_topic(std::string_view topic) const {
   return std::find(command_topics_.begin(), command_topics_.end(), topic) != command_topics_.end();

@@ -80,6 +80,11 @@ class Group {
   // Without prefix.
   std::string RekeyedTopic() const { return name_ + ".rekeyed.v1"; }
   const std::vector<std::string>& output_topics() const { return output_topics_; }
+  // Full names of the message types that it takes from topics, and of those that it may emit, in the order in which
+  // they were added.
+  const std::vector<std::string>& input_types() const { return input_types_; }
+  const std::vector<std::string>& output_types() const { return output_types_; }
+  const std::vector<std::string>& command_topics() const { return command_topics_; }
   bool runs_effects() const { return runs_effects_; }
   bool is_command_topic(std::string_view topic) const;
   // Null where the type has none.
@@ -99,6 +104,8 @@ class Group {
   std::string lead_topic_;
   std::vector<std::string> input_topics_;
   std::vector<std::string> output_topics_;
+  std::vector<std::string> input_types_;
+  std::vector<std::string> output_types_;
   std::vector<std::string> command_topics_;
   bool runs_effects_ = false;
   std::map<std::string, Handler, std::less<>> handlers_;

@@ -38,7 +38,9 @@ int main(int argc, char** argv) {
   if (std::getenv("PICKY_FAIL") == nullptr || std::getenv("PICKY_LOG") == nullptr) return 2;
   auto app = tradewind::App("picky", argc, argv);
   app.On<order::OrderCreated>(Handle<order::OrderCreated>);
+  app.On<order::OrderReserved>(Handle<order::OrderReserved>);
   app.On<order::OrderConfirmed>(Handle<order::OrderConfirmed>);
+  app.On<order::OrderCancelRequested>(Handle<order::OrderCancelRequested>);
   app.On<order::OrderCancelled>(Handle<order::OrderCancelled>);
   return app.Run();
 }

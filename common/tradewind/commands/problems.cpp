@@ -1,0 +1,26 @@
+#include "tradewind/commands/problems.h"
+
+#include <fmt/format.h>
+
+#include <string>
+
+namespace tradewind::commands {
+
+errors::Problem NotAccepted(const absl::Status& why) {
+  return {.code = absl::StatusCode::kUnavailable,
+          .reason = "NOT_ACCEPTED",
+          .message = fmt::format("Kafka did not take the command ({}); nothing was done, try again",
+                                 std::string(why.message()))};
+}
+
+errors::Problem OutcomePending(std::string_view why, bool has_request_id) {
+  return {.code = absl::StatusCode::kDeadlineExceeded,
+          .reason = "OUTCOME_PENDING",
+          .message = fmt::format(
+              "{}; the command may still take effect. {}", why,
+              has_request_id ? "Repeat the call with the same request_id to learn its outcome: it never acts twice."
+                             : "Read the resource before calling again, and give a request_id next time: a call "
+                               "repeated with the same one never acts twice.")};
+}
+
+}  // namespace tradewind::commands

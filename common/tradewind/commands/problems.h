@@ -1,0 +1,19 @@
+// What a caller is told where a command has no outcome: the same words at the gateway and in a service's direct
+// methods.
+#pragma once
+
+#include <string_view>
+
+#include "absl/status/status.h"
+
+#include "tradewind/errors/problem.h"
+
+namespace tradewind::commands {
+
+// UNAVAILABLE, NOT_ACCEPTED: Kafka certainly does not have the command.
+errors::Problem NotAccepted(const absl::Status& why);
+
+// DEADLINE_EXCEEDED, OUTCOME_PENDING: nobody can tell yet whether it takes effect.
+errors::Problem OutcomePending(std::string_view why, bool has_request_id);
+
+}  // namespace tradewind::commands

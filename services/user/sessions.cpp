@@ -1,0 +1,282 @@
+#include "services/user/sessions.h"
+
+#include <fmt/format.h>
+#include <sodium.h>
+
+#include <array>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "google/protobuf/util/time_util.h"
+
+#include "services/user/email.h"
+#include "services/user/session_decider.h"
+#include "tradewind/errors/problem.h"
+#include "tradewind/ids/ids.h"
+#include "tradewind/rpc/errors.h"
+#include "tradewind/user/v1/sessions.pb.h"
+
+namespace tradewind::user {
+namespace {
+
+using google::protobuf::util::TimeUtil;
+
+constexpr int kVariant = sodium_base64_VARIANT_URLSAFE_NO_PADDING;
+constexpr size_t kSecretBytes = 32;
+// Verified where there is no account, so that the answer takes as long as for one.
+constexpr char kNobodysHash[] =
+    "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+grpc::Status WrongCredentials() {
+  return rpc::ToGrpcStatus(errors::Problem{.code = absl::StatusCode::kUnauthenticated,
+                                           .reason = "WRONG_CREDENTIALS",
+                                           .message = "there is no account with this address and password"});
+}
+
+grpc::Status SessionEnded() {
+  return rpc::ToGrpcStatus(errors::Problem{.code = absl::StatusCode::kUnauthenticated,
+                                           .reason = "SESSION_ENDED",
+                                           .message = "the session has ended; log in again"});
+}
+
+std::string NewSecret() {
+  std::array<unsigned char, kSecretBytes> bytes;
+  randombytes_buf(bytes.data(), bytes.size());
+  std::array<char, sodium_base64_ENCODED_LEN(kSecretBytes, kVariant)> text;
+  sodium_bin2base64(text.data(), text.size(), bytes.data(), bytes.size(), kVariant);
+  return text.data();
+}
+
+// The secret is random: a fast hash is enough.
+std::string HashOf(std::string_view secret) {
+  std::string hash(crypto_generichash_BYTES, '\0');
+  crypto_generichash(reinterpret_cast<unsigned char*>(hash.data()), hash.size(),
+                     reinterpret_cast<const unsigned char*>(secret.data()), secret.size(), nullptr, 0);
+  return hash;
+}
+
+google::protobuf::Timestamp ToTimestamp(absl::Time time) {
+  return TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(time));
+}
+
+}  // namespace
+
+Sessions::Sessions(store::Reader& reader, CommandClient& commands, const UserSettings& settings)
+    : reader_(reader),
+      commands_(commands),
+      settings_(settings),
+      pool_(settings.hash_threads, static_cast<size_t>(settings.hash_queue)) {}
+
+void Sessions::Submit(auth::HasherPool::Job job, Done& done) {
+  if (pool_.Submit(job)) return;
+  std::move(done)(rpc::ToGrpcStatus(errors::Problem{.code = absl::StatusCode::kResourceExhausted,
+                                                    .reason = "TOO_MANY_LOGINS",
+                                                    .message = "too many passwords wait to be verified; try again"}));
+}
+
+template <typename State>
+absl::StatusOr<std::optional<State>> Sessions::Read(std::string_view key) const {
+  const auto found = reader_.Get(State::descriptor()->full_name(), key);
+  if (!found.ok()) return found.status();
+  if (!found->has_value()) return std::optional<State>();
+  State state;
+  if (!state.ParseFromString((*found)->value)) {
+    return absl::InternalError(fmt::format("the stored {} cannot be read", State::descriptor()->full_name()));
+  }
+  return state;
+}
+
+absl::StatusOr<std::optional<internal::v1::UserRecord>> Sessions::FindUserByEmail(const std::string& email) const {
+  const auto claim = Read<internal::v1::EmailClaim>(NormalizeEmail(email));
+  if (!claim.ok()) return claim.status();
+  if (!claim->has_value()) return std::optional<internal::v1::UserRecord>();
+  return Read<internal::v1::UserRecord>((*claim)->user_id());
+}
+
+grpc::Status Sessions::Verify(const absl::StatusOr<std::optional<internal::v1::UserRecord>>& user,
+                              const std::string& password) {
+  if (!user.ok()) return rpc::FromStoreError(user.status());
+  const bool exists = user->has_value();
+  const bool right = auth::VerifyPassword(exists ? (*user)->password_hash() : kNobodysHash, password);
+  return exists && right ? grpc::Status::OK : WrongCredentials();
+}
+
+void Sessions::LogIn(const v1::LogInRequest& request, v1::Session* response, Done done) {
+  auto shared = std::make_shared<Done>(std::move(done));
+  Submit(
+      [this, &request, response, shared] {
+        const auto user = FindUserByEmail(request.email());
+        if (grpc::Status verified = Verify(user, request.password()); !verified.ok()) {
+          std::move (*shared)(verified);
+          return;
+        }
+        StartSession(**user, response, std::move(*shared));
+      },
+      *shared);
+}
+
+void Sessions::StartSession(const internal::v1::UserRecord& user, v1::Session* response, Done done) {
+  const absl::Time expires = absl::Now() + settings_.refresh_lifetime;
+  const std::string secret = NewSecret();
+  v1::StartSessionRequest command;
+  command.set_id(std::string(ids::NewUuid(absl::Now()).view()));
+  command.set_user_id(user.user().id());
+  command.set_secret_hash(HashOf(secret));
+  command.set_password_changes(user.password_changes());
+  *command.mutable_expire_time() = ToTimestamp(expires);
+  response->set_refresh_token(command.id() + "." + secret);
+  *response->mutable_refresh_expire_time() = command.expire_time();
+
+  commands_.Call(command, {.caller = "", .method = "LogIn", .request_id = "", .traceparent = ""},
+                 [this, response, user_id = user.user().id(), done = std::move(done)](CommandOutcome outcome) mutable {
+                   if (!outcome.ok()) {
+                     std::move(done)(rpc::ToGrpcStatus(outcome.error));
+                     return;
+                   }
+                   WithKey([this, response, user_id, done = std::move(done)](const auth::SigningKey* key) mutable {
+                     std::move(done)(Sign(key, user_id, response));
+                   });
+                 });
+}
+
+std::optional<Sessions::RefreshToken> Sessions::ParseToken(const std::string& text) {
+  const size_t dot = text.find('.');
+  if (dot == std::string::npos || dot == 0 || dot + 1 == text.size()) return std::nullopt;
+  return RefreshToken{.session_id = text.substr(0, dot), .secret = text.substr(dot + 1)};
+}
+
+absl::StatusOr<std::optional<internal::v1::SessionRecord>> Sessions::FindSession(const RefreshToken& token) const {
+  auto session = Read<internal::v1::SessionRecord>(token.session_id);
+  if (!session.ok() || !session->has_value()) return session;
+  const std::string hash = HashOf(token.secret);
+  const std::string& stored = (*session)->secret_hash();
+  if (stored.size() != hash.size() || sodium_memcmp(stored.data(), hash.data(), hash.size()) != 0) session->reset();
+  return session;
+}
+
+void Sessions::RefreshSession(const v1::RefreshSessionRequest& request, v1::Session* response, Done done) {
+  const auto token = ParseToken(request.refresh_token());
+  if (!token.has_value()) {
+    std::move(done)(SessionEnded());
+    return;
+  }
+  const auto found = FindSession(*token);
+  const std::optional<internal::v1::SessionRecord> session = found.ok() ? *found : std::nullopt;
+  const auto user = session.has_value() ? Read<internal::v1::UserRecord>(session->user_id())
+                                        : absl::StatusOr<std::optional<internal::v1::UserRecord>>(std::nullopt);
+  if (!found.ok() || !user.ok()) {
+    std::move(done)(rpc::FromStoreError(found.ok() ? user.status() : found.status()));
+    return;
+  }
+  if (!user->has_value() || (*user)->password_changes() != session->password_changes() ||
+      TimeUtil::TimestampToMicroseconds(session->expire_time()) <= absl::ToUnixMicros(absl::Now())) {
+    std::move(done)(SessionEnded());
+    return;
+  }
+  *response->mutable_refresh_expire_time() = session->expire_time();
+  WithKey([this, response, user_id = session->user_id(), done = std::move(done)](const auth::SigningKey* key) mutable {
+    std::move(done)(Sign(key, user_id, response));
+  });
+}
+
+void Sessions::LogOut(const v1::LogOutRequest& request, v1::LogOutResponse* /*response*/, Done done) {
+  const auto token = ParseToken(request.refresh_token());
+  const auto session = token.has_value() ? FindSession(*token)
+                                         : absl::StatusOr<std::optional<internal::v1::SessionRecord>>(std::nullopt);
+  if (!session.ok() || !session->has_value()) {
+    // Where there is none, the token is good for nothing already.
+    std::move(done)(session.ok() ? grpc::Status::OK : rpc::FromStoreError(session.status()));
+    return;
+  }
+  v1::EndSessionRequest command;
+  command.set_id(token->session_id);
+  commands_.Call(command, {.caller = "", .method = "LogOut", .request_id = "", .traceparent = ""},
+                 [done = std::move(done)](CommandOutcome outcome) mutable {
+                   std::move(done)(outcome.ok() ? grpc::Status::OK : rpc::ToGrpcStatus(outcome.error));
+                 });
+}
+
+void Sessions::ChangePassword(const v1::ChangePasswordRequest& request, v1::User* response, Done done) {
+  auto shared = std::make_shared<Done>(std::move(done));
+  Submit(
+      [this, &request, response, shared] {
+        const auto user = Read<internal::v1::UserRecord>(request.id());
+        if (grpc::Status verified = Verify(user, request.old_password()); !verified.ok()) {
+          std::move (*shared)(verified);
+          return;
+        }
+        const auto hash =
+            auth::HashPassword({.memory_bytes = settings_.hash_memory.bytes, .passes = settings_.hash_passes},
+                               request.new_password(), "ChangePassword", "new_password", "");
+        if (!hash.ok()) {
+          std::move (*shared)(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, std::string(hash.status().message())));
+          return;
+        }
+        v1::SetPasswordRequest command;
+        command.set_id(request.id());
+        command.set_password_hash(*hash);
+        command.set_password_changes((*user)->password_changes());
+        commands_.Call(command, {.caller = "", .method = "ChangePassword", .request_id = "", .traceparent = ""},
+                       [response, shared](CommandOutcome outcome) {
+                         const bool read = outcome.ok() && response->ParseFromString(outcome.resource);
+                         std::move (*shared)(read ? grpc::Status::OK : rpc::ToGrpcStatus(outcome.error));
+                       });
+      },
+      *shared);
+}
+
+void Sessions::ListVerificationKeys(mesh::v1::ListVerificationKeysResponse* response, Done done) {
+  WithKey([response, done = std::move(done)](const auth::SigningKey* key) mutable {
+    if (key == nullptr) {
+      std::move(done)(grpc::Status(grpc::StatusCode::UNAVAILABLE, "there is no key yet, and none could be made"));
+      return;
+    }
+    auto& listed = *response->add_keys();
+    listed.set_id(key->id);
+    listed.set_public_pem(key->public_pem);
+    std::move(done)(grpc::Status::OK);
+  });
+}
+
+void Sessions::WithKey(absl::AnyInvocable<void(const auth::SigningKey*)> use) {
+  const auth::SigningKey* known = nullptr;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (key_ == nullptr) {
+      const auto stored = Read<internal::v1::SigningKeyRecord>(kSigningKey);
+      if (stored.ok() && stored->has_value()) {
+        key_ = std::make_unique<auth::SigningKey>(auth::SigningKey{
+            .id = (*stored)->id(), .private_pem = (*stored)->private_pem(), .public_pem = (*stored)->public_pem()});
+      }
+    }
+    known = key_.get();
+  }
+  if (known != nullptr) {
+    std::move(use)(known);
+    return;
+  }
+  v1::MakeSigningKeyRequest command;
+  command.set_id(std::string(kSigningKey));
+  commands_.Call(command, {.caller = "", .method = "MakeSigningKey", .request_id = "", .traceparent = ""},
+                 [this, use = std::move(use)](CommandOutcome outcome) mutable {
+                   if (outcome.ok()) {
+                     WithKey(std::move(use));
+                   } else {
+                     std::move(use)(nullptr);
+                   }
+                 });
+}
+
+grpc::Status Sessions::Sign(const auth::SigningKey* key, const std::string& user_id, v1::Session* response) const {
+  if (key == nullptr) return {grpc::StatusCode::UNAVAILABLE, "there is no key to sign a token with; try again"};
+  const absl::Time now = absl::Now();
+  const absl::Time expires = now + settings_.access_lifetime;
+  auto token = auth::SignToken(*key, {.subject = user_id, .issued = now, .expires = expires});
+  if (!token.ok()) return {grpc::StatusCode::INTERNAL, std::string(token.status().message())};
+  response->set_user_id(user_id);
+  response->set_access_token(*std::move(token));
+  *response->mutable_access_expire_time() = ToTimestamp(expires);
+  return grpc::Status::OK;
+}
+
+}  // namespace tradewind::user

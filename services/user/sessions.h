@@ -1,0 +1,75 @@
+// The direct methods of the user service: verifies passwords and tokens, on threads of their own, so that logins cannot
+// starve anything else; what has to change is changed by a command that it sends its own service. A password in the
+// clear is never stored, logged or sent on.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "grpcpp/support/status.h"
+
+#include "services/user/user_record.pb.h"
+#include "services/user/user_settings.h"
+#include "tradewind/app/command_client.h"
+#include "tradewind/auth/password.h"
+#include "tradewind/auth/token.h"
+#include "tradewind/mesh/v1/keys.pb.h"
+#include "tradewind/store/store.h"
+#include "tradewind/user/v1/user.pb.h"
+
+namespace tradewind::user {
+
+// Thread-safe.
+class Sessions {
+ public:
+  using Done = absl::AnyInvocable<void(grpc::Status)>;
+
+  // `reader` and `commands` outlive it. What is under way is finished in the destructor.
+  Sessions(store::Reader& reader, CommandClient& commands, const UserSettings& settings);
+
+  // Requests and responses stay valid until `done` is called, once, by any thread. None of these blocks.
+  void LogIn(const v1::LogInRequest& request, v1::Session* response, Done done);
+  void RefreshSession(const v1::RefreshSessionRequest& request, v1::Session* response, Done done);
+  void LogOut(const v1::LogOutRequest& request, v1::LogOutResponse* response, Done done);
+  void ChangePassword(const v1::ChangePasswordRequest& request, v1::User* response, Done done);
+  void ListVerificationKeys(mesh::v1::ListVerificationKeysResponse* response, Done done);
+
+ private:
+  // A refresh token: "<session id>.<secret>".
+  struct RefreshToken {
+    std::string session_id;
+    std::string secret;
+  };
+  static std::optional<RefreshToken> ParseToken(const std::string& text);
+
+  void Submit(auth::HasherPool::Job job, Done& done);
+  // Nothing where there is none; an error where the store cannot be read.
+  template <typename State>
+  absl::StatusOr<std::optional<State>> Read(std::string_view key) const;
+  absl::StatusOr<std::optional<internal::v1::UserRecord>> FindUserByEmail(const std::string& email) const;
+  // The session of a refresh token that is good.
+  absl::StatusOr<std::optional<internal::v1::SessionRecord>> FindSession(const RefreshToken& token) const;
+  // OK where `password` is the user's. Blocks for as long as the hash's cost says.
+  static grpc::Status Verify(const absl::StatusOr<std::optional<internal::v1::UserRecord>>& user,
+                             const std::string& password);
+  void StartSession(const internal::v1::UserRecord& user, v1::Session* response, Done done);
+  // Calls back with the key once it is there; makes it where there is none.
+  void WithKey(absl::AnyInvocable<void(const auth::SigningKey*)> use);
+  grpc::Status Sign(const auth::SigningKey* key, const std::string& user_id, v1::Session* response) const;
+
+  store::Reader& reader_;
+  CommandClient& commands_;
+  const UserSettings settings_;
+  absl::Mutex mutex_;
+  // Never changes once it is known.
+  std::unique_ptr<const auth::SigningKey> key_ ABSL_GUARDED_BY(mutex_);
+  auth::HasherPool pool_;
+};
+
+}  // namespace tradewind::user
