@@ -13,6 +13,7 @@
 
 #include "absl/time/clock.h"
 
+#include "services/cli/history.h"
 #include "services/cli/session.h"
 #include "services/cli/tail.h"
 #include "services/cli/topic_follower.h"
@@ -115,7 +116,7 @@ TEST_F(CliIntegrationTest, TailShowsWhatIsThereAndStopsAtTheEnd) {
   command.set_payment_token("tok-secret");
   Produce(kCommands, 0, "o-1", command.SerializeAsString(), {{"ce_type", "tradewind.order.v1.CreateOrderRequest"}});
 
-  EXPECT_EQ(Run(RunTail, {.until_end = true}), kExitOk);
+  EXPECT_EQ(Run(RunTail, {.reading = {.until_end = true}}), kExitOk);
   EXPECT_EQ(err_.str(), "");
   EXPECT_THAT(Lines(), SizeIs(4));
   EXPECT_THAT(out_.str(), AllOf(HasSubstr(Full(kEvents) + "-0@0  tradewind.order.v1.OrderConfirmed  o-1  "
@@ -130,28 +131,46 @@ TEST_F(CliIntegrationTest, TailKeepsToItsFiltersAndItsCount) {
   for (const char* id : {"o-1", "o-2", "o-1", "o-1"}) {
     ProduceConfirmed(0, id);
   }
-  EXPECT_EQ(Run(RunTail, {.topics = {kEvents}, .filter = {.key = "o-1"}, .until_end = true, .json = true}), kExitOk);
+  EXPECT_EQ(Run(RunTail, {.reading = {.topics = {kEvents}, .until_end = true}, .filter = {.key = "o-1"}, .json = true}),
+            kExitOk);
   const std::vector<std::string> lines = Lines();
   ASSERT_THAT(lines, SizeIs(3));
   const auto last = nlohmann::json::parse(lines[2]);
   EXPECT_EQ(last["offset"], 3);
   EXPECT_EQ(last["headers"]["ce_type"], "tradewind.order.v1.OrderConfirmed");
 
-  EXPECT_EQ(Run(RunTail, {.topics = {kEvents}, .filter = {.type = "OrderCreated"}, .until_end = true}), kExitOk);
+  EXPECT_EQ(Run(RunTail, {.reading = {.topics = {kEvents}, .until_end = true}, .filter = {.type = "OrderCreated"}}),
+            kExitOk);
   EXPECT_THAT(Lines(), SizeIs(0));
-  EXPECT_EQ(Run(RunTail, {.topics = {kEvents}, .from_beginning = true, .count = 2}), kExitOk);
+  EXPECT_EQ(Run(RunTail, {.reading = {.topics = {kEvents}, .from_beginning = true}, .count = 2}), kExitOk);
   EXPECT_THAT(Lines(), SizeIs(2));
 }
 
 TEST_F(CliIntegrationTest, TailOfEmptyTopicsEndsAtOnce) {
-  EXPECT_EQ(Run(RunTail, {.until_end = true}), kExitOk) << err_.str();
+  EXPECT_EQ(Run(RunTail, {.reading = {.until_end = true}}), kExitOk) << err_.str();
   EXPECT_EQ(out_.str(), "");
 }
 
 TEST_F(CliIntegrationTest, TailNamesTheNearestTopic) {
-  EXPECT_EQ(Run(RunTail, {.topics = {config_.kafka.topic_prefix + "order.event.v1"}}), kExitUsage);
+  EXPECT_EQ(Run(RunTail, {.reading = {.topics = {config_.kafka.topic_prefix + "order.event.v1"}}}), kExitUsage);
   EXPECT_THAT(err_.str(), HasSubstr("did you mean " + Full(kEvents)));
   EXPECT_EQ(out_.str(), "");
+}
+
+TEST_F(CliIntegrationTest, TimelineShowsWhatLiesUnderAKeyAndWhatCameOfTheSameCalls) {
+  const auto trace = [](const std::string& id) { return "00-" + std::string(31, '0') + id + "-0000000000000001-01"; };
+  Produce(kCommands, 0, "o-1", "", {{"ce_type", "Command"}, {"traceparent", trace("1")}});
+  Produce(kEvents, 1, "o-1", "", {{"ce_type", "Event"}, {"traceparent", trace("1")}});
+  Produce(kEvents, 0, "u-1", "", {{"ce_type", "Told"}, {"traceparent", trace("1")}});
+  Produce(kEvents, 2, "o-1", "", {{"ce_type", "Later"}, {"traceparent", trace("2")}});
+  Produce(kEvents, 2, "o-2", "", {{"ce_type", "Another"}, {"traceparent", trace("3")}});
+
+  EXPECT_EQ(Run(RunHistory, {.key = "o-1", .json = true}), kExitOk) << err_.str();
+  std::vector<std::string> types;
+  for (const auto& hop : nlohmann::json::parse(out_.str())) types.push_back(hop["what"]);
+  EXPECT_THAT(types, ::testing::UnorderedElementsAre("Command", "Event", "Told", "Later"));
+  EXPECT_EQ(Run(RunHistory, {.key = "o-9"}), kExitNotWell);
+  EXPECT_THAT(err_.str(), HasSubstr("under the key 'o-9'"));
 }
 
 TEST_F(CliIntegrationTest, TopicsCountsRecordsAndNamesTypes) {

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "services/cli/new_command_line.h"
 #include "services/cli/parked_command_line.h"
 #include "services/cli/session.h"
 #include "services/cli/text.h"
@@ -28,7 +29,9 @@ Exit codes: 0 all is well; 1 something is not well, did not come in time or coul
 // The options of all verbs, where CLI11 puts them. Must not move once the parser was built on it.
 struct Targets {
   DemoOptions demo;
+  HistoryOptions history;
   double demo_timeout_s = absl::ToDoubleSeconds(demo.timeout);
+  NewArguments new_folder;
   ParkedArguments parked;
   StatusOptions status;
   double status_timeout_s = absl::ToDoubleSeconds(status.timeout);
@@ -95,15 +98,24 @@ void AddStatus(CLI::App& app, Targets& targets) {
 void AddTail(CLI::App& app, Targets& targets) {
   CLI::App* verb = app.add_subcommand(
       "tail", "Show events as they come, decoded by their type. Fields marked sensitive are shown as [redacted].");
-  verb->add_option("topic", targets.tail.topics, "Topics, with or without the prefix; none for all of the mesh");
+  verb->add_option("topic", targets.tail.reading.topics,
+                   "Topics, with or without the prefix; none for all of the mesh");
   verb->add_option("--key", targets.key, "Only records with this key");
   verb->add_option("--type", targets.type, "Only this event type: its full name or the last part of it");
-  verb->add_flag("--from-beginning", targets.tail.from_beginning, "Start with the oldest record, not with the next");
-  verb->add_flag("--until-end", targets.tail.until_end,
+  verb->add_flag("--from-beginning", targets.tail.reading.from_beginning,
+                 "Start with the oldest record, not with the next");
+  verb->add_flag("--until-end", targets.tail.reading.until_end,
                  "Show what is there now and stop; starts with the oldest record");
   verb->add_option("--count", targets.tail.count, "Stop after this many shown records")->check(CLI::PositiveNumber);
   verb->add_flag("--headers", targets.tail.headers, "Show each record's headers below it");
   verb->add_flag("--json", targets.tail.json, "One JSON object a line, headers included");
+}
+
+void AddTimeline(CLI::App& app, Targets& targets) {
+  CLI::App* verb = app.add_subcommand(
+      "timeline", "Show all that happened to one thing in every service, in the order of time: an order, a user.");
+  verb->add_option("id", targets.history.key, "Id of the order or the user: the key of its records")->required();
+  verb->add_flag("--json", targets.history.json, "One JSON list");
 }
 
 void AddTopics(CLI::App& app, Targets& targets) {
@@ -116,12 +128,18 @@ VerbOptions Chosen(const CLI::App& app, const CLI::App& verb, Targets targets) {
     targets.demo.timeout = absl::Seconds(targets.demo_timeout_s);
     return targets.demo;
   }
+  if (verb.get_name() == "new") {
+    return targets.new_folder.Chosen(verb);
+  }
   if (verb.get_name() == "parked") {
     return targets.parked.Chosen(verb);
   }
   if (verb.get_name() == "status") {
     targets.status.timeout = absl::Seconds(targets.status_timeout_s);
     return targets.status;
+  }
+  if (verb.get_name() == "timeline") {
+    return targets.history;
   }
   if (verb.get_name() == "topics") {
     return targets.topics;
@@ -187,9 +205,11 @@ CommandLine ParseCommandLine(int argc, const char* const* argv) {
   app.add_flag("--version", version, "Print the version and exit");
   Targets targets;
   AddDemo(app, targets);
+  targets.new_folder.AddTo(app);
   targets.parked.AddTo(app);
   AddStatus(app, targets);
   AddTail(app, targets);
+  AddTimeline(app, targets);
   AddTopics(app, targets);
   for (CLI::App* verb : app.get_subcommands({})) {
     verb->footer(kFooter);

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "services/cli/demo.h"
+#include "services/cli/history.h"
+#include "services/cli/new.h"
 #include "services/cli/parked.h"
 #include "services/cli/status.h"
 #include "services/cli/tail.h"
@@ -15,8 +17,8 @@
 
 namespace tradewind::cli {
 
-using VerbOptions = std::variant<DemoOptions, ParkedListOptions, ParkedRequestOptions, ParkedShowOptions, StatusOptions,
-                                 TailOptions, TopicsOptions>;
+using VerbOptions = std::variant<DemoOptions, HistoryOptions, NewOptions, ParkedListOptions, ParkedRequestOptions,
+                                 ParkedShowOptions, StatusOptions, TailOptions, TopicsOptions>;
 
 struct CommandLine {
   // --config, --section.field=value and the words that every executable has (--version, --check-config,

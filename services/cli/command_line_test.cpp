@@ -33,11 +33,11 @@ TEST(CommandLine, GivesTheDemoItsDefaults) {
 TEST(CommandLine, ReadsTheOptionsOfTail) {
   const auto options = OptionsOf<TailOptions>(
       Parse({"tail", "a", "--key", "k.1", "b", "--type=T", "--until-end", "--count", "3", "--headers"}));
-  EXPECT_THAT(options.topics, ElementsAre("a", "b"));
+  EXPECT_THAT(options.reading.topics, ElementsAre("a", "b"));
   EXPECT_EQ(options.filter.key, "k.1");
   EXPECT_EQ(options.filter.type, "T");
-  EXPECT_TRUE(options.until_end);
-  EXPECT_FALSE(options.from_beginning);
+  EXPECT_TRUE(options.reading.until_end);
+  EXPECT_FALSE(options.reading.from_beginning);
   EXPECT_EQ(options.count, 3);
   EXPECT_TRUE(options.headers);
 }
@@ -67,6 +67,12 @@ TEST(CommandLine, AKeyWithADotIsNoSetting) {
   EXPECT_EQ(OptionsOf<TailOptions>(line).filter.key, "a.b");
 }
 
+TEST(CommandLine, ReadsWhoseTimelineIsWanted) {
+  const auto options = OptionsOf<HistoryOptions>(Parse({"timeline", "o-1", "--json"}));
+  EXPECT_EQ(options.key, "o-1");
+  EXPECT_TRUE(options.json);
+}
+
 TEST(CommandLine, LeavesTheGeneralWordsToTheSettings) {
   for (const char* word : {"--version", "--check-config", "--print-config"}) {
     const CommandLine line = Parse({word});
@@ -76,10 +82,27 @@ TEST(CommandLine, LeavesTheGeneralWordsToTheSettings) {
   }
 }
 
+TEST(CommandLine, ReadsWhatIsToBeMade) {
+  const auto subscriber =
+      OptionsOf<NewOptions>(Parse({"new", "subscriber", "points", "--on", "order.v1.OrderConfirmed"}));
+  EXPECT_EQ(subscriber.kind, NewOptions::Kind::kSubscriber);
+  EXPECT_EQ(subscriber.name, "points");
+  EXPECT_EQ(subscriber.on, "order.v1.OrderConfirmed");
+  EXPECT_EQ(subscriber.into, ".");
+  const auto service = OptionsOf<NewOptions>(Parse({"new", "service", "gifts", "--into=services"}));
+  EXPECT_EQ(service.kind, NewOptions::Kind::kService);
+  EXPECT_EQ(service.into, "services");
+}
+
+TEST(CommandLine, ASubscriberNeedsAnEventType) {
+  EXPECT_EQ(Parse({"new", "subscriber", "points"}).exit_code, 2);
+  EXPECT_EQ(Parse({"new", "service"}).exit_code, 2);
+}
+
 TEST(CommandLine, HelpListsTheVerbsAndTheExitCodes) {
   const CommandLine line = Parse({"--help"});
   EXPECT_EQ(line.exit_code, 0);
-  for (const char* word : {"demo", "parked", "status", "tail", "topics", "Exit codes"}) {
+  for (const char* word : {"demo", "new", "parked", "status", "tail", "timeline", "topics", "Exit codes"}) {
     EXPECT_THAT(line.output, HasSubstr(word));
   }
 }
@@ -101,7 +124,7 @@ std::string Mistake(std::vector<const char*> arguments) {
 
 TEST(CommandLine, ExplainsAMistakeInOneLine) {
   EXPECT_THAT(Mistake({"tial"}), HasSubstr("did you mean tail?"));
-  EXPECT_THAT(Mistake({"frobnicate"}), HasSubstr("verbs are demo, parked, status, tail, topics"));
+  EXPECT_THAT(Mistake({"frobnicate"}), HasSubstr("verbs are demo, new, parked, status, tail, timeline, topics"));
   EXPECT_THAT(Mistake({}), HasSubstr("--help"));
   EXPECT_THAT(Mistake({"demo", "--orders", "0"}), HasSubstr("--orders"));
   EXPECT_THAT(Mistake({"demo", "--ordres", "1"}), HasSubstr("--ordres"));

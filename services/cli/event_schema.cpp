@@ -93,6 +93,10 @@ const pb::Descriptor* EventSchema::Find(std::string_view type) const {
   return pool_.FindMessageTypeByName(std::string(type));
 }
 
+bool EventSchema::HasService(std::string_view full_name) const {
+  return pool_.FindServiceByName(std::string(full_name)) != nullptr;
+}
+
 void EventSchema::CollectTopics(const pb::Descriptor& message) {
   const mesh::v1::MessageRule& rule = message.options().GetExtension(mesh::v1::message);
   if (!rule.topic().empty()) {

@@ -29,6 +29,9 @@ class EventSchema {
   // (google.rpc's error details) are known too.
   const google::protobuf::Descriptor* Find(std::string_view type) const;
 
+  // Whether there is a gRPC service of that full name.
+  bool HasService(std::string_view full_name) const;
+
   // The mesh's topics without prefix, each with the types that travel on it: what the message options say, and the
   // mesh's own topics.
   const std::map<std::string, std::vector<std::string>>& topics() const { return topics_; }

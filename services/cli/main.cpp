@@ -46,6 +46,8 @@ int RunVerb(const tradewind::cli::VerbOptions& verb, const Session& session) {
   struct Runner {
     const Session& session;
     int operator()(const tradewind::cli::DemoOptions& options) const { return RunDemo(options, session); }
+    int operator()(const tradewind::cli::HistoryOptions& options) const { return RunHistory(options, session); }
+    int operator()(const tradewind::cli::NewOptions& options) const { return RunNew(options, session); }
     int operator()(const tradewind::cli::ParkedListOptions& options) const { return RunParkedList(options, session); }
     int operator()(const tradewind::cli::ParkedRequestOptions& options) const {
       return RunParkedRequest(options, session);

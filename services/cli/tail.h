@@ -3,21 +3,16 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
-#include <vector>
 
+#include "services/cli/log_reading.h"
 #include "services/cli/record_format.h"
 #include "services/cli/session.h"
 
 namespace tradewind::cli {
 
 struct TailOptions {
-  // Empty: every topic of the mesh.
-  std::vector<std::string> topics;
+  Reading reading;
   RecordFilter filter;
-  bool from_beginning = false;
-  // Stop at the ends as they were at the start. Reads from the beginning.
-  bool until_end = false;
   // Stop after this many shown records; 0 for no limit.
   int64_t count = 0;
   bool headers = false;

@@ -6,15 +6,26 @@ It knows the services only by what they promise; how they keep the promise it do
 import collections
 
 from history import History
+from saga import (
+    AFTER,
+    FOLLOWERS,
+    ORDER_EVENTS,
+    PAYMENT_EVENTS,
+    answers,
+    by_key,
+    check_products,
+    check_sagas,
+    check_shipping_calls,
+    total_of,
+)
 
-ORDER_EVENTS = "order.events.v1"
 USER_EVENTS = "user.events.v1"
 NOTIFICATION_EVENTS = "notification.events.v1"
 LEDGER_EVENTS = "ledger.events.v1"
 DEATHS = "mesh.dead.v1"
 
-# Every order's events, in order.
-LIVES = (["OrderCreated", "OrderConfirmed"], ["OrderCreated", "OrderConfirmed", "OrderCancelled"])
+# Of which users are told.
+TOLD = ("OrderConfirmed", "OrderRejected", "OrderShipped", "OrderDelivered", "OrderCancelled")
 MERCHANTS = 5
 # An order for this product is one whose confirmation the auditor cannot take.
 DEAD_PRODUCT = "dead"
@@ -25,6 +36,9 @@ def check(history: History) -> list[str]:
     taken = {topic: take(topic, events, wrong) for topic, events in history.events.items()}
     check_calls(history, wrong)
     check_orders(history, taken, wrong)
+    check_sagas(history, taken, wrong)
+    check_products(history, taken, wrong)
+    check_shipping_calls(history, taken, wrong)
     check_users(history, taken, wrong)
     check_notifications(history, taken, wrong)
     check_journals(history, taken, wrong)
@@ -71,22 +85,6 @@ def take(topic, events, wrong):
     return taken
 
 
-def by_key(events):
-    keys = collections.defaultdict(list)
-    for event in events:
-        keys[event.key].append(event)
-    return keys
-
-
-def answers(history, method):
-    """The first answer to each request_id of the method."""
-    found = {}
-    for call in history.calls:
-        if call.method == method and call.answer is not None:
-            found.setdefault(call.request["request_id"], call)
-    return found
-
-
 def check_calls(history, wrong):
     first = {}
     asked = {}
@@ -107,7 +105,6 @@ def check_calls(history, wrong):
 def check_orders(history, taken, wrong):
     lives = by_key(taken.get(ORDER_EVENTS, []))
     created = answers(history, "CreateOrder")
-    cancelled = {call.request["id"] for call in answers(history, "CancelOrder").values() if "error" not in call.answer}
     asked_to_cancel = {call.request["id"] for call in history.calls if call.method == "CancelOrder"}
     answered = {}
     for request_id, call in created.items():
@@ -122,21 +119,41 @@ def check_orders(history, taken, wrong):
         wrong.append(f"order {order_id} was answered and has no events")
     for order_id, events in lives.items():
         types = [event.type for event in events]
-        if types not in LIVES:
+        if any(later not in FOLLOWERS.get(earlier, ()) for earlier, later in zip([None, *types], types)):
             wrong.append(f"order {order_id} has the events {types}")
         if [int(event.fields["revision"]) for event in events] != list(range(1, len(events) + 1)):
             wrong.append(f"order {order_id}: its events are not in the order in which they were decided")
         if order_id not in answered:
             wrong.append(f"order {order_id} was never asked for")
             continue
-        lines = events[0].fields.get("lines")
-        if lines != answered[order_id].answer["lines"]:
+        if events[0].fields.get("lines") != answered[order_id].answer["lines"]:
             wrong.append(f"order {order_id} was decided with other lines than answered")
-        if order_id in cancelled and "OrderCancelled" not in types:
-            wrong.append(f"order {order_id}: the answer to CancelOrder has no event")
-        if "OrderCancelled" in types and order_id not in asked_to_cancel:
+        # A parcel that comes back cancels its order by itself.
+        called_off = "OrderCancelRequested" in types or ("OrderCancelled" in types and "OrderShipped" not in types)
+        if called_off and order_id not in asked_to_cancel:
             wrong.append(f"order {order_id} was cancelled and nobody asked")
+    check_answers(created, "CreateOrder", lives, wrong)
+    check_answers(answers(history, "CancelOrder"), "CancelOrder", lives, wrong)
     check_stored_orders(history, lives, wrong)
+
+
+def check_answers(calls, method, lives, wrong):
+    """Each answer shows the order as it was after one of its events, one that the call may be answered with."""
+    states = {"CreateOrder": ("ORDER_STATE_PENDING",), "CancelOrder": ("ORDER_STATE_CONFIRMED", "ORDER_STATE_CANCELLED")}
+    for request_id, call in calls.items():
+        order = call.answer
+        types = [event.type for event in lives.get(call.request.get("id", order.get("id")), [])]
+        if "error" in order:
+            too_late = order["error"] == "FAILED_PRECONDITION" and {"OrderShipped", "OrderRejected"} & set(types)
+            if method == "CancelOrder" and not too_late:
+                wrong.append(f"CancelOrder {request_id} was refused: {order['error']}; the order's events are {types}")
+            continue
+        revision = int(order["revision"])
+        shown = (order["state"], order["stock_reserved"], order["cancel_requested"])
+        if not 0 < revision <= len(types) or AFTER.get(types[revision - 1]) != shown:
+            wrong.append(f"{method} {request_id} was answered {shown} at revision {revision} of {types}")
+        elif order["state"] not in states[method] or (method == "CancelOrder" and shown == AFTER["OrderConfirmed"]):
+            wrong.append(f"{method} {request_id} was answered {shown}, which says nothing of what was asked")
 
 
 def check_stored_orders(history, lives, wrong):
@@ -150,11 +167,12 @@ def check_stored_orders(history, lives, wrong):
     for order_id in stored.keys() - lives.keys():
         wrong.append(f"order {order_id} is in the store and has no events")
     for order_id in stored.keys() & lives.keys():
-        last = lives[order_id][-1].type
-        state = "ORDER_STATE_CANCELLED" if last == "OrderCancelled" else "ORDER_STATE_CONFIRMED"
-        if stored[order_id]["state"] != state:
-            wrong.append(f"order {order_id} is {stored[order_id]['state']} in the store; its last event is {last}")
-        if stored[order_id]["total"] != lives[order_id][0].fields["total"]:
+        last = lives[order_id][-1]
+        order = stored[order_id]
+        shown = (order["state"], order["stock_reserved"], order["cancel_requested"])
+        if shown != AFTER.get(last.type) or order["revision"] != last.fields["revision"]:
+            wrong.append(f"order {order_id} is {shown} at {order['revision']} in the store; its last event is {last.type}")
+        if order.get("total") != total_of(lives[order_id]):
             wrong.append(f"order {order_id} has another total in the store than in its events")
 
 
@@ -183,10 +201,13 @@ def check_users(history, taken, wrong):
 
 def check_notifications(history, taken, wrong):
     causes = {event.id for event in taken.get(USER_EVENTS, [])}
-    causes |= {event.id for event in taken.get(ORDER_EVENTS, []) if event.type != "OrderCreated"}
+    causes |= {event.id for event in taken.get(ORDER_EVENTS, []) if event.type in TOLD}
+    causes |= {event.id for event in taken.get(PAYMENT_EVENTS, []) if event.type == "PaymentRefunded"}
     told = collections.Counter(notification["event_id"] for notification in history.notifications)
     said = collections.Counter(
-        event.fields["notification"]["event_id"] for event in taken.get(NOTIFICATION_EVENTS, [])
+        event.fields["notification"]["event_id"]
+        for event in taken.get(NOTIFICATION_EVENTS, [])
+        if event.type == "NotificationCreated"
     )
     for what, counts in (("notification", told), ("event of a notification", said)):
         wrong += [f"there is no {what} of {event_id}" for event_id in causes - counts.keys()]
@@ -241,10 +262,14 @@ def record_of(history, event_id):
 def check_accounts(history, taken, wrong):
     balances = collections.Counter()
     causes = collections.defaultdict(set)
+    charges = {}
     for event in taken.get(ORDER_EVENTS, []):
-        if event.type == "OrderCreated":
+        if event.type == "OrderConfirmed":
+            amount = charges[event.key] = int(event.fields["total"]["units"])
+        elif event.type == "OrderCancelled" and event.key in charges:
+            amount = -charges.pop(event.key)
+        else:
             continue
-        amount = int(event.fields["total"]["units"]) * (1 if event.type == "OrderConfirmed" else -1)
         merchant = f"merchant-{ord(event.key[-1]) % MERCHANTS}"
         for account, change in ((event.fields["user_id"], -amount), (merchant, amount)):
             balances[account] += change
@@ -255,6 +280,9 @@ def check_accounts(history, taken, wrong):
         if history.accounts.get(account) != expected:
             wrong.append(f"account {account} has (balance, bookings) {history.accounts.get(account)}, not {expected}")
         check_bookings(account, bookings.get(account, []), causes[account], wrong)
+    for order_id in charges.keys() | history.charges.keys():
+        if charges.get(order_id) != history.charges.get(order_id):
+            wrong.append(f"order {order_id} was charged {history.charges.get(order_id)}, not {charges.get(order_id)}")
     total = sum(balance for balance, _ in history.accounts.values())
     if total != 0:
         wrong.append(f"all balances together are {total}, not 0")

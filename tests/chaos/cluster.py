@@ -16,11 +16,13 @@ from pathlib import Path
 
 from support.mesh import (
     BIN,
+    OWNERS,
     TREE,
     answers_as_healthy,
     ends_of_logs,
     json_lines,
     processes_naming,
+    routes,
     samples,
     wait_until,
 )
@@ -30,10 +32,9 @@ SUBSCRIBERS = TREE / "build" / "tests" / "chaos" / "ledger"
 
 BROKERS = (1, 2, 3)
 PARTITIONS = 6
-OWNERS = ("user", "order", "notification")
 SERVICES = ("gateway", *OWNERS, "ledger", "auditor")
 # What a third instance may be started of.
-SCALED = ("order", "ledger", "auditor", "notification")
+SCALED = ("order", "inventory", "payment", "shipping", "ledger", "auditor", "notification")
 
 # Below the range from which the kernel takes ports for outgoing connections. Two runs at once need 300 each.
 _BASE = int(os.environ.get("TRADEWIND_CHAOS_PORTS", "26000"))
@@ -98,11 +99,8 @@ class Instance:
             "--log.format=json",
         ]
         if self.service == "gateway":
-            owners = ",".join(
-                f"tradewind.{owner}.v1.{owner.capitalize()}Service={_address(owner, self.number)}"
-                for owner in OWNERS
-            )
-            return [*command, f"--gateway.services={owners}"]
+            addresses = {owner: _address(owner, self.number) for owner in OWNERS}
+            return [*command, f"--gateway.services={routes(addresses)}"]
         return [*command, "--store.kind=postgres"]
 
     def start(self):

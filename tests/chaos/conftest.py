@@ -5,7 +5,7 @@ import secrets
 
 import pytest
 
-from support.client import Client
+from support.client import Client, stock_shop
 from support.mesh import CHAOS_OFFSET, Mesh, processes_naming
 
 
@@ -14,6 +14,7 @@ def mesh(tmp_path):
     mesh = Mesh(tmp_path / "mesh", CHAOS_OFFSET)
     try:
         mesh.up()
+        stock_shop(mesh.address("gateway"))
         yield mesh
     finally:
         mesh.down()

@@ -3,23 +3,28 @@
 import time
 
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin import AdminClient
-from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
+from confluent_kafka.admin import AdminClient, OffsetSpec
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from cluster import SUBSCRIBERS
 from history import Event, History, Kept
-from support.client import NOTIFICATIONS, ORDERS, USERS, Client
-from support.mesh import wait_until
+from support.client import NOTIFICATIONS, ORDERS, USERS, Client, as_dict
+from support.mesh import OWNERS, wait_until
 
 TOPICS = (
     "user.events.v1",
     "order.events.v1",
+    "inventory.events.v1",
+    "payment.events.v1",
+    "shipping.events.v1",
     "notification.events.v1",
+    "notification.deliveries.v1",
     "ledger.events.v1",
     "ledger.rekeyed.v1",
     "mesh.dead.v1",
 )
-GROUPS = ("user", "order", "notification", "ledger", "auditor")
+# Each has a store under its name.
+GROUPS = (*OWNERS, "ledger", "auditor")
 # store::KeptState
 _DEAD = 1
 
@@ -43,38 +48,105 @@ class Messages:
         return message
 
     def as_dict(self, type_name, data):
-        return json_format.MessageToDict(
-            self.decode(type_name, data), preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-        )
+        return as_dict(self.decode(type_name, data))
 
 
 def wait_until_quiet(cluster, seconds):
-    """Until nothing is under way any more: every group has read to the end, every outbox is empty and nothing waits to be
-    retried but what is behind a dead one."""
-    admin = AdminClient({"bootstrap.servers": cluster.brokers})
-    consumer = Consumer({"bootstrap.servers": cluster.brokers, "group.id": "unused"})
+    """Until nothing is under way any more: every group has read to the end, every outbox is empty, no effect is running,
+    nothing waits to be retried but what is behind a dead one, and no order waits for another service. The services answer
+    each other in a circle, so one look at each of them in turn proves nothing: it takes two, with no record between."""
+    messages = Messages()
+
+    def under_way():
+        return _work_in_stores(cluster, messages) or _orders_under_way(cluster, messages)
+
+    wait_until_read(cluster.brokers, GROUPS, seconds, under_way)
+
+
+def wait_until_read(brokers, groups, seconds, under_way=lambda: ""):
+    """Until two looks in a row find these and all other groups at the ends of their topics and nothing `under_way`, and
+    between them nothing was put on any topic. `under_way` says what is, or nothing."""
+    admin = AdminClient({"bootstrap.servers": brokers})
+    # Of the last look, where that found nothing under way.
+    quiet_ends = None
+    reason = ""
+
+    def quiet():
+        nonlocal quiet_ends, reason
+        ends = _ends(admin)
+        reason = _unread(admin, groups, ends) or under_way()
+        before, quiet_ends = quiet_ends, None if reason else ends
+        if not reason and before != ends:
+            reason = "records are still being put on topics"
+        return not reason
+
     try:
-        wait_until(lambda: not _unquiet(cluster, admin, consumer), seconds, "quiet")
+        wait_until(quiet, seconds, "quiet")
     except AssertionError as error:
-        raise AssertionError(f"{error}: {_unquiet(cluster, admin, consumer)}") from None
-    finally:
-        consumer.close()
+        raise AssertionError(f"{error}: {reason}") from None
 
 
-def _unquiet(cluster, admin, consumer):
-    for group in GROUPS:
-        [[aside]] = cluster.rows(
-            f'SELECT count(*) FROM "{group}".kept k WHERE NOT EXISTS (SELECT FROM "{group}".kept d'
-            f" WHERE d.state = {_DEAD} AND d.key = k.key AND d.partition = k.partition)"
-        )
-        if aside != "0":
-            return f"{aside} records set aside by {group}"
+def _ends(admin):
+    """Of every partition of every topic of the mesh."""
+    wanted = {
+        TopicPartition(name, partition): OffsetSpec.latest()
+        for name, topic in admin.list_topics(timeout=20).topics.items()
+        if not name.startswith("__")
+        for partition in topic.partitions
+    }
+    ends = {}
+    for partition, answer in admin.list_offsets(wanted, request_timeout=20).items():
+        ends[partition.topic, partition.partition] = answer.result().offset
+    return ends
+
+
+def _unread(admin, groups, ends):
+    """Effects are groups of their own."""
+    known = {listed.group_id for listed in admin.list_consumer_groups().result().valid}
+    if not known.issuperset(groups):
+        return f"Kafka does not know {set(groups) - known}"
+    for group in known:
         committed = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group].result()
         for position in committed.topic_partitions:
-            _, end = consumer.get_watermark_offsets(TopicPartition(position.topic, position.partition), timeout=10)
+            end = ends[position.topic, position.partition]
             if position.offset < end:
                 return f"{group} is at {position.offset} of {end} in {position.topic}/{position.partition}"
     return ""
+
+
+def _work_in_stores(cluster, messages):
+    aside = cluster.rows(
+        " UNION ALL ".join(
+            f"""SELECT convert_from(k."group", 'UTF8'), 'records set aside', count(*) FROM "{store}".kept k
+                WHERE NOT EXISTS (SELECT FROM "{store}".kept d WHERE d.state = {_DEAD} AND d."group" = k."group"
+                                  AND d.partition = k.partition AND d.key = k.key)
+                GROUP BY 1
+                UNION ALL SELECT convert_from("group", 'UTF8'), 'batches to publish', count(*) FROM "{store}".outbox
+                GROUP BY 1"""
+            for store in GROUPS
+        )
+    )
+    if aside:
+        return "; ".join(f"{count} {what} by {group}" for group, what, count in aside)
+    tasks = " UNION ALL ".join(
+        f"""SELECT convert_from("group", 'UTF8'), encode(progress, 'hex') FROM "{store}".task""" for store in GROUPS
+    )
+    for group, progress in cluster.rows(tasks):
+        task = messages.decode("tradewind.mesh.v1.TaskProgress", bytes.fromhex(progress))
+        running = sum(len(one.pending_distances) for one in task.inputs)
+        if running:
+            return f"{running} effects of {group} under way"
+    return ""
+
+
+def _orders_under_way(cluster, messages):
+    """Those that wait for another service, in whose hands their next step is."""
+    waiting = [
+        key
+        for key, order in read_aggregates(cluster, "order", "tradewind.order.v1.Order", messages)
+        if order["state"] == "ORDER_STATE_PENDING" or order["cancel_requested"]
+    ]
+    return f"{len(waiting)} orders wait for another service: {sorted(waiting)[:5]}" if waiting else ""
 
 
 def gather(cluster, calls):
@@ -89,9 +161,18 @@ def gather(cluster, calls):
         history.notifications = client.all_pages(NOTIFICATIONS, "ListNotifications", "notifications")
     finally:
         client.close()
+    history.products = dict(read_aggregates(cluster, "inventory", "tradewind.inventory.v1.Product", messages))
+    history.reservations = dict(
+        read_aggregates(cluster, "inventory", "tradewind.inventory.internal.v1.Reservation", messages)
+    )
+    history.payments = dict(read_aggregates(cluster, "payment", "tradewind.payment.internal.v1.PaymentRecord", messages))
+    history.shipments = dict(read_aggregates(cluster, "shipping", "tradewind.shipping.v1.Shipment", messages))
+    history.waiting = read_waiting(cluster)
     history.journals = read_journals(cluster, messages)
-    for key, account in read_aggregates(cluster, "ledger", "Account", messages):
-        history.accounts[key] = (account.balance, account.bookings)
+    for key, account in read_aggregates(cluster, "ledger", "tradewind.chaos.v1.Account", messages):
+        history.accounts[key] = (int(account["balance"]), int(account["bookings"]))
+    for key, charge in read_aggregates(cluster, "ledger", "tradewind.chaos.v1.Charge", messages):
+        history.charges[key] = int(charge["amount"])
     history.kept = read_kept(cluster, messages)
     return history
 
@@ -144,31 +225,42 @@ def as_event(record, messages):
     )
 
 
-def read_aggregates(cluster, service, kind, messages):
-    type_name = f"tradewind.chaos.v1.{kind}"
+def read_aggregates(cluster, service, type_name, messages):
+    """Key and content, as a dict, of each."""
     rows = cluster.rows(
         f"""SELECT encode(a.key, 'hex'), encode(a.value, 'hex') FROM "{service}".aggregate a
             JOIN "{service}".name n ON n.id = a.kind WHERE n.name = '{type_name}'"""
     )
     for key, value in rows:
-        yield bytes.fromhex(key).decode(), messages.decode(type_name, bytes.fromhex(value))
+        yield bytes.fromhex(key).decode(), messages.as_dict(type_name, bytes.fromhex(value))
+
+
+def read_waiting(cluster):
+    """Orders of which the order service has a timer or a means of payment."""
+    rows = cluster.rows(
+        """SELECT encode(key, 'hex') FROM "order".timer
+           UNION SELECT encode(a.key, 'hex') FROM "order".aggregate a JOIN "order".name n ON n.id = a.kind
+           WHERE n.name = 'tradewind.order.internal.v1.MeansOfPayment'"""
+    )
+    return [bytes.fromhex(key).decode() for (key,) in rows]
 
 
 def read_journals(cluster, messages):
-    entries = {key: entry.event_id for key, entry in read_aggregates(cluster, "auditor", "JournalEntry", messages)}
+    entries = dict(read_aggregates(cluster, "auditor", "tradewind.chaos.v1.JournalEntry", messages))
     return {
-        key: [entries.pop(f"{key}#{number}") for number in range(1, journal.length + 1)]
-        for key, journal in read_aggregates(cluster, "auditor", "Journal", messages)
+        key: [entries.pop(f"{key}#{number}")["event_id"] for number in range(1, int(journal["length"]) + 1)]
+        for key, journal in read_aggregates(cluster, "auditor", "tradewind.chaos.v1.Journal", messages)
     }
 
 
 def read_kept(cluster, messages):
     kept = []
-    for group in GROUPS:
+    for store in GROUPS:
         rows = cluster.rows(
-            f"""SELECT encode(key, 'hex'), state, encode(record, 'hex') FROM "{group}".kept ORDER BY partition, id"""
+            f"""SELECT convert_from("group", 'UTF8'), encode(key, 'hex'), state, encode(record, 'hex')
+                FROM "{store}".kept ORDER BY "group", partition, id"""
         )
-        for key, state, record in rows:
+        for group, key, state, record in rows:
             headers = messages.decode("tradewind.mesh.v1.KeptRecord", bytes.fromhex(record)).headers
             event_id = next(header.value.decode() for header in headers if header.name == "ce_id")
             kept.append(Kept(group, bytes.fromhex(key).decode(), event_id, dead=int(state) == _DEAD))

@@ -20,7 +20,17 @@ PAUSES = {"services": (0.5, 3), "ground": (2, 5)}
 INTO_BURST = (0, 0.06)
 # A process that is frozen in the middle of a batch wakes up to a commit that must be refused. Those of the subscribers are
 # long.
-FROZEN = {"ledger": 4, "auditor": 4, "order": 2, "notification": 1, "user": 1, "gateway": 1}
+FROZEN = {
+    "ledger": 6,
+    "auditor": 6,
+    "order": 2,
+    "inventory": 2,
+    "payment": 2,
+    "shipping": 1,
+    "notification": 1,
+    "user": 1,
+    "gateway": 1,
+}
 
 
 @dataclass

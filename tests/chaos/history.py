@@ -54,9 +54,18 @@ class History:
     orders: list[dict] = field(default_factory=list)
     users: list[dict] = field(default_factory=list)
     notifications: list[dict] = field(default_factory=list)
+    # What inventory, payment and shipping keep: products by their ids, the others by the order's.
+    products: dict[str, dict] = field(default_factory=dict)
+    reservations: dict[str, dict] = field(default_factory=dict)
+    payments: dict[str, dict] = field(default_factory=dict)
+    shipments: dict[str, dict] = field(default_factory=dict)
+    # Orders for which the order service still has a timer or a means of payment.
+    waiting: list[str] = field(default_factory=list)
     # Ids of the events that the auditor took, by key, in its order.
     journals: dict[str, list[str]] = field(default_factory=dict)
     # Balance and number of bookings of the ledger's accounts.
     accounts: dict[str, tuple[int, int]] = field(default_factory=dict)
+    # What the ledger has moved for each order that is confirmed and not cancelled.
+    charges: dict[str, int] = field(default_factory=dict)
     # In the order in which they were set aside.
     kept: list[Kept] = field(default_factory=list)

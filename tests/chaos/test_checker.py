@@ -5,102 +5,25 @@ import copy
 import pytest
 
 from checker import check
-from history import Call, Event, History, Kept
-
-MONEY = {"currency_code": "EUR", "units": "4", "nanos": 0}
-
-
-class Maker:
-    """Builds what a mesh that keeps its promise would leave behind."""
-
-    def __init__(self):
-        self.history = History()
-        self.last = {}
-        self.balances = {}
-
-    def emit(self, topic, group, key, type_, **fields):
-        """Everything on one partition, from one task of the group."""
-        source = f"/{group}/0"
-        number = len(self.history.events.get(topic, [])) + 1
-        sequence = f"{7:016}-{number:016}"
-        event = Event(
-            topic=topic,
-            partition=0,
-            offset=number,
-            key=key,
-            id=f"{group}-{number}",
-            type=type_,
-            source=source,
-            sequence=sequence,
-            previous=self.last.get((topic, source), ""),
-            fields=fields,
-        )
-        self.last[topic, source] = sequence
-        self.history.events.setdefault(topic, []).append(event)
-        return event
-
-    def call(self, method, answer, **request):
-        self.history.calls.append(Call(method, request, begin=0, end=1, answer=answer))
-
-    def see(self, event):
-        self.history.journals.setdefault(event.key, []).append(event.id)
-
-    def notify(self, cause):
-        self.history.notifications.append({"event_id": cause.id})
-        notification = {"event_id": cause.id}
-        self.emit("notification.events.v1", "notification", "u", "NotificationCreated", notification=notification)
-
-    def transfer(self, cause, user, amount):
-        for account, change in ((user, -amount), (f"merchant-{ord(cause.key[-1]) % 5}", amount)):
-            balance, bookings = self.history.accounts.get(account, (0, 0))
-            balance, bookings = balance + change, bookings + 1
-            self.history.accounts[account] = (balance, bookings)
-            booked = {"number": str(bookings), "balance": str(balance), "amount": str(change), "cause": cause.id}
-            self.see(self.emit("ledger.events.v1", "ledger", account, "Booked", **booked))
-
-    def order(self, name, user, product="tea", cancelled=False):
-        lines = [{"product_id": product}]
-        about = {"user_id": user, "lines": lines, "total": MONEY}
-        order = {"id": name, "lines": lines, "total": MONEY}
-        self.call("CreateOrder", order, request_id=f"create-{name}", user_id=user)
-        events = [self.emit("order.events.v1", "order", name, "OrderCreated", revision="1", **about)]
-        events.append(self.emit("order.events.v1", "order", name, "OrderConfirmed", revision="2", **about))
-        if cancelled:
-            self.call("CancelOrder", {"id": name}, request_id=f"cancel-{name}", id=name)
-            gone = {"user_id": user, "total": MONEY}
-            events.append(self.emit("order.events.v1", "order", name, "OrderCancelled", revision="3", **gone))
-        for event in events[1:]:
-            self.notify(event)
-            self.transfer(event, user, 4 if event.type == "OrderConfirmed" else -4)
-        self.see(events[0])
-        for event in events[1:]:
-            if product == "dead":
-                first = event.type == "OrderConfirmed"
-                self.history.kept.append(Kept("auditor", name, event.id, dead=first))
-            else:
-                self.see(event)
-        if product == "dead":
-            self.emit("mesh.dead.v1", "auditor", name, "EventDied", event_id=events[1].id)
-        state = "ORDER_STATE_CANCELLED" if cancelled else "ORDER_STATE_CONFIRMED"
-        self.history.orders.append({"id": name, "state": state, "total": MONEY})
-
-    def user(self, name):
-        email = f"{name}@shop.example"
-        self.call("RegisterUser", {"id": name}, request_id=f"register-{name}", email=email)
-        self.call("RegisterUser", {"error": "ALREADY_EXISTS"}, request_id=f"other-{name}", email=email)
-        self.notify(self.emit("user.events.v1", "user", name, "UserRegistered"))
-        self.history.users.append({"id": name})
+from history import Call, Kept
+from maker import MONEY, NOTHING, WAYS, Maker
+from saga import ENDS
 
 
 @pytest.fixture
 def history():
     maker = Maker()
+    for product in ("tea", "dead"):
+        maker.product(product)
     maker.user("ada")
     maker.user("grace")
     maker.order("order-1", "ada")
-    maker.order("order-2", "ada", cancelled=True)
-    maker.order("order-3", "grace", product="dead", cancelled=True)
+    maker.order("order-2", "ada", "called off")
+    maker.order("order-3", "grace", "called off", product="dead")
     maker.order("order-4", "grace")
+    for number, way in enumerate(WAYS):
+        maker.order(f"{way}-{number}", ("ada", "grace")[number % 2], way)
+        maker.adjust("tea", 5) if way == "declined" else None
     return maker.history
 
 
@@ -130,6 +53,69 @@ def swap_contents(events, one, other):
 
 def swap(items, one, other):
     items[one], items[other] = items[other], items[one]
+
+
+def first(events, type_, key=""):
+    """The place of the first event of this type, of a key that begins so."""
+    return next(i for i, event in enumerate(events) if event.type == type_ and event.key.startswith(key))
+
+
+def lose(topic, type_):
+    """As if it had never been emitted: the chain closes over it."""
+
+    def damage(history):
+        events = history.events[topic]
+        at = first(events, type_)
+        if at + 1 < len(events):
+            events[at + 1].previous = events[at].previous
+        del events[at]
+
+    return damage
+
+
+def double(topic, type_):
+    return lambda history: decide_again(history.events[topic], first(history.events[topic], type_))
+
+
+def change(topic, type_, **fields):
+    return lambda history: history.events[topic][first(history.events[topic], type_)].fields.update(fields)
+
+
+def call_of(history, method, **request):
+    """The first of the method with these things in its request."""
+    return next(call for call in history.calls if call.method == method and request.items() <= call.request.items())
+
+
+def order_of(history, way):
+    return next(order["id"] for order in history.orders if order["id"].rpartition("-")[0] == way)
+
+
+def set_state(store, way, state):
+    """Of what a service keeps of an order that went this way, as if a step had been missed or done twice."""
+
+    def damage(history):
+        kept = getattr(history, store)[order_of(history, way)]
+        kept.get("payment", kept)["state"] = state
+
+    return damage
+
+
+def move_stock(**changes):
+    def damage(history):
+        for name, delta in changes.items():
+            history.products["tea"][name] = str(int(history.products["tea"][name]) + delta)
+
+    return damage
+
+
+def oversell(history):
+    """Everything adds up, and there is less than nothing."""
+    reservation = history.reservations["order-1"]["lines"][0]
+    for event in history.events["order.events.v1"] + history.events["inventory.events.v1"]:
+        if event.key == "order-1" and "lines" in event.fields:
+            event.fields["lines"][0]["quantity"] = 1000
+    reservation["quantity"] = 1000
+    move_stock(free=-996, reserved=996)(history)
 
 
 def merchant_booking(history):
@@ -164,27 +150,31 @@ DAMAGES = {
     "a user is listed twice": lambda h: h.users.append(h.users[0]),
     "a notification is there twice": lambda h: h.notifications.append(h.notifications[0]),
     "a subscriber saw an event twice": lambda h: h.journals["order-1"].append(h.journals["order-1"][-1]),
-    "an address has two accounts": lambda h: setattr(h.calls[1], "answer", {"id": "grace"}),
-    "two requests made one order": lambda h: setattr(h.calls[-1], "answer", h.calls[4].answer),
+    "an address has two accounts": lambda h: setattr(
+        call_of(h, "RegisterUser", request_id="other-ada"), "answer", {"id": "grace"}
+    ),
+    "two requests made one order": lambda h: setattr(
+        call_of(h, "CreateOrder", request_id="create-order-4"), "answer", call_of(h, "CreateOrder").answer
+    ),
     # Swapped.
     "two events were decided in the wrong order": lambda h: swap_contents(h.events["order.events.v1"], 0, 1),
     "two bookings were made in the wrong order": lambda h: swap_contents(h.events["ledger.events.v1"], 0, 2),
     "a subscriber saw two events swapped": lambda h: swap(h.journals["order-2"], 0, 1),
     "what waits behind a dead event is swapped": lambda h: swap(h.kept, 0, 1),
     # Invented or changed.
-    "money was made": lambda h: h.accounts.update(ada=(1, 3)),
+    "money was made": lambda h: h.accounts.update(ada=(h.accounts["ada"][0] + 1, h.accounts["ada"][1])),
     "money was moved to the wrong account": lambda h: h.accounts.update(
-        ada=(h.accounts["ada"][0] + 4, 3), grace=(h.accounts["grace"][0] - 4, 3)
+        ada=(h.accounts["ada"][0] + 4, h.accounts["ada"][1]), grace=(h.accounts["grace"][0] - 4, h.accounts["grace"][1])
     ),
-    "an order that nobody asked for": lambda h: h.calls.remove(h.calls[4]),
-    "a cancellation that nobody asked for": lambda h: h.calls.remove(
-        next(call for call in h.calls if call.method == "CancelOrder")
-    ),
+    "a charge was not given back": lambda h: h.charges.update({"order-2": 4}),
+    "a charge is lost": lambda h: h.charges.pop("order-1"),
+    "an order that nobody asked for": lambda h: h.calls.remove(call_of(h, "CreateOrder")),
+    "a cancellation that nobody asked for": lambda h: h.calls.remove(call_of(h, "CancelOrder")),
     "an answer without an effect": lambda h: h.calls.append(
-        Call("CreateOrder", {"request_id": "r"}, 0, 1, {"id": "order-9", "lines": []})
+        Call("CreateOrder", {"request_id": "r"}, 0, 1, {**call_of(h, "CreateOrder").answer, "id": "order-9"})
     ),
     "a repeat was answered otherwise": lambda h: h.calls.append(
-        Call("CreateOrder", h.calls[4].request, 0, 1, {**h.calls[4].answer, "id": "order-9"})
+        Call("CreateOrder", call_of(h, "CreateOrder").request, 0, 1, {**call_of(h, "CreateOrder").answer, "id": "order-9"})
     ),
     "the store has another state": lambda h: h.orders[0].update(state="ORDER_STATE_CANCELLED"),
     "something healthy is dead": lambda h: h.kept.append(Kept("order", "order-1", "order-2", dead=True)),
@@ -195,9 +185,131 @@ DAMAGES = {
     ),
 }
 
+STOCK, MONEY_EVENTS, PARCELS, ORDERS = (f"{one}.events.v1" for one in ("inventory", "payment", "shipping", "order"))
+# Of the way of an order through the services.
+SAGA_DAMAGES = {
+    # Stock.
+    "a piece was lost": move_stock(free=-1),
+    "a piece was made": move_stock(free=1),
+    "stock was reserved twice": move_stock(free=-4, reserved=4),
+    "stock was released twice": move_stock(free=4, reserved=-4),
+    "stock was sold twice": move_stock(reserved=-4, sold=4),
+    "more was reserved than was there": oversell,
+    "an update of a product was lost": move_stock(revision=-1),
+    "a product is lost": lambda h: h.products.pop("tea"),
+    "a product that nobody made": lambda h: h.products.update(coffee=h.products["tea"]),
+    "a product was created twice": double(STOCK, "ProductCreated"),
+    "a shelf was filled twice": double(STOCK, "StockAdjusted"),
+    "a shelf was filled and nobody asked": lambda h: h.calls.remove(call_of(h, "AdjustStock")),
+    "a shelf was not filled": lose(STOCK, "StockAdjusted"),
+    "a shelf was filled though that was refused": lambda h: setattr(
+        call_of(h, "AdjustStock"), "answer", {"error": "FAILED_PRECONDITION"}
+    ),
+    "a shelf held less than nothing": change(STOCK, "StockAdjusted", free="-1"),
+    "other things were reserved than ordered": lambda h: h.reservations["order-1"]["lines"][0].update(product_id="dead"),
+    "a refused order has stock": lambda h: h.reservations[order_of(h, "sold out")].update(
+        lines=h.reservations["order-1"]["lines"]
+    ),
+    "a product was refused and is there": lambda h: setattr(
+        call_of(h, "CreateProduct"), "answer", {"error": "ALREADY_EXISTS"}
+    ),
+    "a reservation is lost": lambda h: h.reservations.pop("order-1"),
+    "a reservation of a cancelled order is held": set_state("reservations", "called off", "STATE_HELD"),
+    "a reservation of a rejected order is held": set_state("reservations", "declined", "STATE_HELD"),
+    "a reservation of a confirmed order was released": set_state("reservations", "confirmed", "STATE_RELEASED"),
+    "a reservation of a shipped order is not sold": set_state("reservations", "shipped", "STATE_HELD"),
+    "a parcel that came back is still sold": set_state("reservations", "returned", "STATE_SOLD"),
+    "stock was reserved by two events": double(STOCK, "StockReserved"),
+    "stock was released by two events": double(STOCK, "StockReleased"),
+    "a release has no event": lose(STOCK, "StockReleased"),
+    "a sale has no event": lose(STOCK, "StockSold"),
+    "a release tells of a return that was none": change(STOCK, "StockReleased", returned=True),
+    # Money.
+    "a payment is lost": lambda h: h.payments.pop("order-1"),
+    "money of a cancelled order is held": set_state("payments", "called off", "PAYMENT_STATE_AUTHORIZED"),
+    "money of a rejected order is held": set_state("payments", "declined", "PAYMENT_STATE_AUTHORIZED"),
+    "money of a shipped order was not captured": set_state("payments", "shipped", "PAYMENT_STATE_AUTHORIZED"),
+    "money of a returned order was not given back": set_state("payments", "returned", "PAYMENT_STATE_CAPTURED"),
+    "money of a confirmed order was let go": set_state("payments", "confirmed", "PAYMENT_STATE_VOIDED"),
+    "a payment was authorized twice": double(MONEY_EVENTS, "PaymentAuthorized"),
+    "a payment was captured twice": double(MONEY_EVENTS, "PaymentCaptured"),
+    "a refund was made twice": double(MONEY_EVENTS, "PaymentRefunded"),
+    "the provider was asked twice": double(MONEY_EVENTS, "OperationRequested"),
+    "an authorization has no event": lose(MONEY_EVENTS, "PaymentAuthorized"),
+    "a payment is of another amount": lambda h: h.payments["order-1"]["payment"].update(amount=NOTHING),
+    "another amount was authorized": change(MONEY_EVENTS, "PaymentAuthorized", amount=NOTHING),
+    "money was captured and not shipped": lambda h: h.payments["order-1"]["payment"].update(captured=MONEY),
+    "money was given back and not captured": lambda h: h.payments["order-1"]["payment"].update(refunded=MONEY),
+    "the provider still owes an answer": lambda h: h.payments["order-1"].update(pending=["order-1/capture"]),
+    "a means of payment that is good was declined": lambda h: call_of(
+        h, "CreateOrder", payment_token="tok_decline"
+    ).request.update(payment_token="tok_approve"),
+    "a means of payment that is bad was taken": lambda h: call_of(h, "CreateOrder").request.update(
+        payment_token="tok_decline"
+    ),
+    "a means of payment is kept": lambda h: h.waiting.append("order-1"),
+    # Parcels.
+    "a shipment is lost": lambda h: h.shipments.pop("order-1"),
+    "a shipment of a cancelled order is being packed": set_state("shipments", "called off", "SHIPMENT_STATE_PREPARING"),
+    "a shipment of a confirmed order has left": set_state("shipments", "confirmed", "SHIPMENT_STATE_IN_TRANSIT"),
+    "a parcel was packed twice": double(PARCELS, "ShipmentCreated"),
+    "a parcel left twice": double(PARCELS, "ShipmentDispatched"),
+    "a parcel left without an event": lose(PARCELS, "ShipmentDispatched"),
+    "a parcel holds other things": lambda h: h.shipments["order-1"].update(lines=[]),
+    "a shipment changed without an event": lambda h: h.shipments["order-1"].update(revision="2"),
+    "a parcel left and nobody said so": lambda h: h.calls.remove(call_of(h, "UpdateShipment")),
+    "a parcel was said to have left, and that was lost": lambda h: h.calls.append(
+        Call("UpdateShipment", {**call_of(h, "UpdateShipment").request, "id": "order-1", "request_id": "r"}, 0, 1,
+             {"id": "order-1", "state": "SHIPMENT_STATE_IN_TRANSIT", "revision": "2"})
+    ),
+    "a parcel could not leave though it could": lambda h: h.calls.append(
+        Call("UpdateShipment", {**call_of(h, "UpdateShipment").request, "id": "order-1", "request_id": "r"}, 0, 1,
+             {"error": "FAILED_PRECONDITION"})
+    ),
+    "a parcel that left could not arrive": lambda h: setattr(
+        call_of(h, "UpdateShipment", state="SHIPMENT_STATE_DELIVERED"), "answer", {"error": "NOT_FOUND"}
+    ),
+    # Orders.
+    "an order was refused": lambda h: setattr(call_of(h, "CreateOrder"), "answer", {"error": "ALREADY_EXISTS"}),
+    "an order was made of other things than asked for": change(ORDERS, "OrderCreated", lines=[]),
+    "an order waits for ever for its stock": lambda h: [h.events[ORDERS].pop() for _ in range(4)],
+    "an order was shipped and not confirmed": lambda h: swap_contents(
+        h.events[ORDERS], first(h.events[ORDERS], "OrderConfirmed", "shipped"), first(h.events[ORDERS], "OrderShipped")
+    ),
+    "an order was confirmed twice": double(ORDERS, "OrderConfirmed"),
+    "an order was rejected and nobody refused": change(ORDERS, "OrderRejected", reason="REJECT_REASON_TIMEOUT"),
+    "an order waits to be cancelled": lambda h: h.orders[0].update(cancel_requested=True),
+    "an order costs something else than its events say": lambda h: h.orders[0].update(total=NOTHING),
+    "inventory knows an order that there is not": lambda h: h.reservations.update(ghost=h.reservations["order-1"]),
+    "a cancellation was refused for nothing": lambda h: h.calls.append(
+        Call("CancelOrder", {"id": "order-1", "request_id": "r"}, 0, 1, {"error": "FAILED_PRECONDITION"})
+    ),
+    "a cancellation was answered and not done": lambda h: h.calls.append(
+        Call("CancelOrder", {"id": "order-1", "request_id": "r"}, 0, 1,
+             {**call_of(h, "CancelOrder", id="order-2").answer, "id": "order-1"})
+    ),
+    "a cancellation was answered with the order as it was": lambda h: call_of(h, "CancelOrder", id="order-2").answer.update(
+        revision="3", cancel_requested=False
+    ),
+    "a notification of a refund is lost": lambda h: h.notifications.remove(
+        {"event_id": h.events[MONEY_EVENTS][first(h.events[MONEY_EVENTS], "PaymentRefunded")].id}
+    ),
+    "a user was told of a request to cancel": lambda h: h.notifications.append(
+        {"event_id": h.events[ORDERS][first(h.events[ORDERS], "OrderCancelRequested")].id}
+    ),
+}
+DAMAGES |= SAGA_DAMAGES
+
 
 def test_a_history_in_which_all_is_well_passes(history):
     assert check(history) == []
+
+
+def test_the_history_has_every_end_of_an_order(history):
+    lives = {}
+    for event in history.events[ORDERS]:
+        lives.setdefault(event.key, []).append(event.type)
+    assert {tuple(types[-2:]) for types in lives.values()} == ENDS.keys()
 
 
 def test_what_is_sent_again_in_order_is_no_violation(history):

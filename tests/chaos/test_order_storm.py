@@ -1,6 +1,6 @@
-"""The promise, put to the test: 2,000 orders at 64 in flight while tradewind-order is killed three times and the broker
-once. Whatever was answered exists exactly once and was notified exactly once; whatever was not ends the same way when it
-is repeated with its request_id."""
+"""The promise, put to the test: 2,000 orders at 64 in flight while tradewind-order is killed three times, and inventory,
+payment, shipping and the broker once each. Whatever was answered exists exactly once, has its stock, its money and its
+parcel once and was notified exactly once; whatever was not ends the same way when it is repeated with its request_id."""
 
 import collections
 import threading
@@ -8,20 +8,40 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 
-from support.client import ORDERS, Problem, order_request
-from support.mesh import SERVICES, wait_until
+from evidence import wait_until_read
+from support.client import INVENTORY, ORDERS, PLENTY, Problem, order_request
+from support.mesh import OWNERS, SERVICES, wait_until
 
 ORDER_COUNT = 2000
 IN_FLIGHT = 64
+WARM_UP = order_request("warm-up")
 USERS = [f"storm-{number}" for number in range(20)]
-CONFIRMED = "tradewind.order.v1.OrderConfirmed"
+# What happens once to every order, and where one reads of it.
+STEPS = {
+    "tradewind.order.v1.OrderCreated": "order.events.v1",
+    "tradewind.inventory.v1.StockReserved": "inventory.events.v1",
+    "tradewind.order.v1.OrderReserved": "order.events.v1",
+    "tradewind.payment.v1.OperationRequested": "payment.events.v1",
+    "tradewind.payment.v1.PaymentAuthorized": "payment.events.v1",
+    "tradewind.order.v1.OrderConfirmed": "order.events.v1",
+    "tradewind.shipping.v1.ShipmentCreated": "shipping.events.v1",
+}
+BLOWS = (
+    (0.15, "order"),
+    (0.25, "inventory"),
+    (0.35, "order"),
+    (0.45, "payment"),
+    (0.55, "kafka"),
+    (0.65, "shipping"),
+    (0.75, "order"),
+)
 
 
 class Storm:
     def __init__(self, client):
         self._client = client
         self._lock = threading.Lock()
-        self.requests = [order_request(USERS[number % len(USERS)], units=number + 1) for number in range(ORDER_COUNT)]
+        self.requests = [order_request(USERS[number % len(USERS)], quantity=number + 1) for number in range(ORDER_COUNT)]
         # request_id -> order
         self.answered = {}
         # request_id -> problems met on the way
@@ -49,19 +69,19 @@ class Storm:
 
 def wreck(mesh, storm):
     """Kills by progress, not by the clock: each blow falls in the middle of the storm on any machine."""
-    for share, blow in ((0.15, "order"), (0.35, "order"), (0.55, "kafka"), (0.75, "order")):
+    for share, blow in BLOWS:
         wait_until(lambda: storm.finished >= share * ORDER_COUNT, 300, f"{share:.0%} of the storm")
         if blow == "kafka":
             mesh.kafka("kill")
             mesh.kafka("start")
         else:
-            mesh.service("kill", "order")
-            mesh.service("start", "order")
+            mesh.service("kill", blow)
+            mesh.service("start", blow)
 
 
 def test_every_order_exists_and_is_notified_exactly_once(mesh, client):
     # So that the threads below meet a channel that is up and methods that are known.
-    client.create_order(order_request("warm-up"))
+    client.create_order(WARM_UP)
     storm = Storm(client)
     with ThreadPoolExecutor(1) as wrecker, ThreadPoolExecutor(IN_FLIGHT) as shoppers:
         wrecking = wrecker.submit(wreck, mesh, storm)
@@ -84,10 +104,25 @@ def test_every_order_exists_and_is_notified_exactly_once(mesh, client):
         return not storm.unanswered()
 
     wait_until(repeat_failed, 120, "every failed order to be answered when repeated")
+    wait_until(lambda: not unconfirmed(client), 180, "every order to be confirmed")
+    wait_until_read(mesh.address("kafka"), OWNERS, 120)
 
     assert_orders_exist_once(client, storm)
     assert_repeats_are_answered_alike(client, storm)
-    assert_confirmed_once(mesh, client, storm)
+    assert_every_step_was_taken_once(mesh, storm)
+    assert_every_user_was_told_once(mesh, client)
+    assert_stock_adds_up(client, storm)
+    for name in OWNERS:
+        assert mesh.metric(name, "tradewind_dead_records") == 0
+
+
+def unconfirmed(client):
+    """Orders of one user that are under way."""
+    for user_id in USERS:
+        waiting = [one for one in client.orders_of(user_id) if one["state"] != "ORDER_STATE_CONFIRMED"]
+        if waiting:
+            return waiting
+    return []
 
 
 def assert_orders_exist_once(client, storm):
@@ -97,10 +132,14 @@ def assert_orders_exist_once(client, storm):
     by_id = {order["id"]: order for order in stored}
     assert len(by_id) == ORDER_COUNT
     for request in storm.requests:
-        order = storm.answered[request["request_id"]]
-        assert by_id[order["id"]] == order
-        assert order["state"] == "ORDER_STATE_CONFIRMED"
-        assert order["lines"][0]["unit_price"]["units"] == request["lines"][0]["unit_price"]["units"]
+        answered = storm.answered[request["request_id"]]
+        order = by_id[answered["id"]]
+        assert answered["state"] == "ORDER_STATE_PENDING"
+        # Created, reserved, confirmed.
+        assert (answered["revision"], order["revision"]) == ("1", "3")
+        for name in ("user_id", "lines", "total", "create_time"):
+            assert order[name] == answered[name]
+        assert order["lines"][0]["quantity"] == request["lines"][0]["quantity"]
 
 
 def assert_repeats_are_answered_alike(client, storm):
@@ -110,38 +149,35 @@ def assert_repeats_are_answered_alike(client, storm):
     assert len(stored) == ORDER_COUNT // len(USERS)
 
 
-def assert_confirmed_once(mesh, client, storm):
-    """The log, the store and the notifications agree. A record may lie on the log twice, sent again after a crash: it
-    then carries the same ce_id, and everyone takes it once."""
-    order_of_event = {}
-    for event in mesh.tail("order.events.v1", "--type", CONFIRMED):
+def keys_by_event(mesh, type_name):
+    """The key of each event of the type. A record may lie on the log twice, sent again after a crash: it then carries the
+    same ce_id, and everyone takes it once."""
+    keys = {}
+    for event in mesh.tail(STEPS[type_name], "--type", type_name):
         event_id = event["headers"]["ce_id"]
-        assert order_of_event.setdefault(event_id, event["key"]) == event["key"]
+        assert keys.setdefault(event_id, event["key"]) == event["key"]
+    return keys
+
+
+def assert_every_step_was_taken_once(mesh, storm):
     storm_orders = {order["id"] for order in storm.answered.values()}
-    confirmed = collections.Counter(order for order in order_of_event.values() if order in storm_orders)
-    assert set(confirmed) == storm_orders, "an order has no confirmation on the log"
-    assert set(confirmed.values()) == {1}, "an order was confirmed by two events"
-
-    def notified():
-        return [
-            order_of_event[notification["event_id"]]
-            for user_id in USERS
-            for notification in client.notifications_of(user_id)
-            if notification["kind"] == "NOTIFICATION_KIND_ORDER_CONFIRMED"
-        ]
-
-    wait_until(lambda: len(notified()) >= ORDER_COUNT, 60, "every confirmation to be notified")
-    drain_notifications(client)
-    counts = collections.Counter(notified())
-    assert set(counts) == storm_orders
-    assert set(counts.values()) == {1}, "an order was notified twice"
-    assert mesh.metric("notification", "tradewind_dead_records") == 0
-    assert mesh.metric("order", "tradewind_dead_records") == 0
+    for type_name in STEPS:
+        taken = collections.Counter(key for key in keys_by_event(mesh, type_name).values() if key in storm_orders)
+        assert set(taken) == storm_orders, f"an order has no {type_name} on the log"
+        assert set(taken.values()) == {1}, f"an order has two {type_name}"
 
 
-def drain_notifications(client):
-    """Partitions are read in order: once later orders on all of them are notified, nothing older is still to come."""
-    later = 100
-    for _ in range(later):
-        client.create_order(order_request("storm-end"))
-    wait_until(lambda: len(client.notifications_of("storm-end")) == later, 60, "the last confirmations")
+def assert_every_user_was_told_once(mesh, client):
+    order_of_event = keys_by_event(mesh, "tradewind.order.v1.OrderConfirmed")
+    told = collections.Counter(
+        order_of_event[notification["event_id"]] for user_id in USERS for notification in client.notifications_of(user_id)
+    )
+    assert len(told) == ORDER_COUNT, "an order was not notified"
+    assert set(told.values()) == {1}, "an order was notified twice"
+
+
+def assert_stock_adds_up(client, storm):
+    ordered = sum(request["lines"][0]["quantity"] for request in [*storm.requests, WARM_UP])
+    product = client.call(INVENTORY, "GetProduct", {"id": "tea"})
+    assert (int(product["reserved"]), int(product["sold"])) == (ordered, 0)
+    assert int(product["free"]) == PLENTY - ordered

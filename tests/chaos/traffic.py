@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 
 from history import Call
-from support.client import ORDERS, USERS, Client, Problem, order_request
+from support.client import INVENTORY, ORDERS, PLENTY, SHIPPING, USERS, Client, Problem, order_request
 
 THREADS = 16
 # All threads begin a call at once, so often a second at most.
@@ -20,10 +20,34 @@ SHOPPERS = 2000
 # Calls that were answered and are repeated at the end all the same.
 REPEATED_ANSWERS = 300
 
-# The share of each product among orders. The auditor cannot take the confirmation of "dead" ever, of "late" at first.
-PRODUCTS = {"tea": 0.90, "late": 0.08, "dead": 0.02}
+# The share of each product among orders. The auditor cannot take the confirmation of "dead" ever, of "late" at first; of
+# "rare" there is never enough.
+PRODUCTS = {"tea": 0.78, "late": 0.08, "dead": 0.02, "rare": 0.12}
+STOCK = {"rare": 1000}
+# Of every product, in EUR: orders differ in how many they ask for.
+UNIT_PRICE = 1
+# What orders say of the price: the right one, none, or one that gets them rejected.
+UNITS = {UNIT_PRICE: 0.89, None: 0.1, UNIT_PRICE + 1: 0.01}
+# See the payment service's sandbox.
+TOKENS = {"tok_approve": 0.74, "tok_decline": 0.08, "tok_duplicate": 0.08, "tok_error": 0.08, "tok_delay": 0.02}
+# The share of each kind of call; the rest are orders.
 REGISTRATIONS = 0.04
-CANCELLATIONS = 0.2
+CANCELLATIONS = 0.14
+DISPATCHES = 0.14
+ARRIVALS = 0.06
+ADJUSTMENTS = 0.02
+# An order is called off, and its parcel dispatched, while there are no more than so many newer ones: so some meet the
+# stock and the payment that are still being asked for.
+RECENT = 200
+
+SERVICES = {
+    "RegisterUser": USERS,
+    "CreateProduct": INVENTORY,
+    "AdjustStock": INVENTORY,
+    "CreateOrder": ORDERS,
+    "CancelOrder": ORDERS,
+    "UpdateShipment": SHIPPING,
+}
 
 # What a service may answer for good; anything else leaves the outcome open.
 REFUSALS = (
@@ -41,7 +65,9 @@ class Traffic:
         self._seed = seed
         self._lock = threading.Lock()
         self._in_flight = 0
-        self._cancellable = []
+        self._orders = []
+        self._called_off = []
+        self._in_transit = []
         self._emails = itertools.count()
         self._stop = threading.Event()
         self._threads = []
@@ -49,6 +75,16 @@ class Traffic:
     @property
     def in_flight(self):
         return self._in_flight
+
+    def stock_shop(self):
+        """Before everything else."""
+        choose = random.Random(self._seed)
+        for product in PRODUCTS:
+            stock = STOCK.get(product, PLENTY)
+            price = {"currency_code": "EUR", "units": str(UNIT_PRICE)}
+            request = {"id": product, "name": product.capitalize(), "unit_price": price, "stock": str(stock)}
+            self._call(self._clients[0], "CreateProduct", {**request, "request_id": _uuid(choose)}, timeout=30)
+        assert not self._unanswered(), self.calls
 
     def start(self):
         self._threads = [threading.Thread(target=self._run, args=(number,)) for number in range(THREADS)]
@@ -78,37 +114,83 @@ class Traffic:
             self._call(choose.choice(self._clients), method, request)
 
     def _next(self, choose):
+        kinds = (
+            (REGISTRATIONS, self._registration),
+            (CANCELLATIONS, self._cancellation),
+            (DISPATCHES, self._dispatch),
+            (ARRIVALS, self._arrival),
+            (ADJUSTMENTS, self._adjustment),
+        )
         what = choose.random()
-        if what < REGISTRATIONS:
-            # Each address is asked for twice, by two who know nothing of each other.
-            with self._lock:
-                number = next(self._emails) // 2
-            return "RegisterUser", {
-                "email": f"shopper-{number}@shop.example",
-                "display_name": "Shopper",
-                "password": "correct horse battery",
-                "request_id": _uuid(choose),
-            }
-        if what < REGISTRATIONS + CANCELLATIONS:
-            with self._lock:
-                if self._cancellable:
-                    # Some are chosen again, by someone else.
-                    order = choose.choice(self._cancellable[-200:])
-                    return "CancelOrder", {"id": order, "reason": "second thoughts", "request_id": _uuid(choose)}
-        product = choose.choices(list(PRODUCTS), list(PRODUCTS.values()))[0]
-        user = f"shopper-{choose.randrange(SHOPPERS)}"
-        units = choose.randrange(1, 100)
-        return "CreateOrder", order_request(user, _uuid(choose), product=product, units=units)
+        for share, kind in kinds:
+            if what < share:
+                # None where there is nothing yet to do that to.
+                return kind(choose) or self._order(choose)
+            what -= share
+        return self._order(choose)
+
+    def _order(self, choose):
+        request = order_request(
+            f"shopper-{choose.randrange(SHOPPERS)}",
+            _uuid(choose),
+            product=_drawn(choose, PRODUCTS),
+            quantity=choose.randrange(1, 100),
+            units=_drawn(choose, UNITS),
+            payment_token=_drawn(choose, TOKENS),
+        )
+        line = request["lines"][0]
+        if line["unit_price"]["units"] == str(None):
+            del line["unit_price"]
+        return "CreateOrder", request
+
+    def _registration(self, choose):
+        # Each address is asked for twice, by two who know nothing of each other.
+        with self._lock:
+            number = next(self._emails) // 2
+        return "RegisterUser", {
+            "email": f"shopper-{number}@shop.example",
+            "display_name": "Shopper",
+            "password": "correct horse battery",
+            "request_id": _uuid(choose),
+        }
+
+    def _cancellation(self, choose):
+        # Some are chosen again, by someone else. So it is with what follows.
+        order = self._one_of(self._orders, choose)
+        if order:
+            self._called_off.append(order)
+        return order and ("CancelOrder", {"id": order, "reason": "second thoughts", "request_id": _uuid(choose)})
+
+    def _dispatch(self, choose):
+        # Half of them are of an order that is called off at this moment.
+        return self._shipment(choose.choice((self._orders, self._called_off[-1:])), "IN_TRANSIT", choose)
+
+    def _arrival(self, choose):
+        return self._shipment(self._in_transit, choose.choice(("DELIVERED", "DELIVERED", "RETURNED")), choose)
+
+    def _shipment(self, orders, state, choose):
+        order = self._one_of(orders, choose)
+        request = {"id": order, "state": f"SHIPMENT_STATE_{state}", "carrier": "Barque", "request_id": _uuid(choose)}
+        return order and ("UpdateShipment", request)
+
+    def _adjustment(self, choose):
+        delta = choose.choice((-1, 1, 1)) * choose.randrange(1, 250)
+        request_id = _uuid(choose)
+        # By its reason the event is known to be this call's.
+        return "AdjustStock", {"id": "rare", "delta": str(delta), "reason": request_id, "request_id": request_id}
+
+    def _one_of(self, orders, choose):
+        with self._lock:
+            return choose.choice(orders[-RECENT:]) if orders else None
 
     def _call(self, client, method, request, timeout=CALL_TIMEOUT):
-        service = USERS if method == "RegisterUser" else ORDERS
         answer = None
         problem = ""
         begin = time.monotonic()
         with self._lock:
             self._in_flight += 1
         try:
-            answer = client.call(service, method, request, timeout)
+            answer = client.call(SERVICES[method], method, request, timeout)
         except grpc.RpcError as error:
             if error.code() in REFUSALS:
                 answer = {"error": error.code().name}
@@ -117,8 +199,15 @@ class Traffic:
             with self._lock:
                 self._in_flight -= 1
                 self.calls.append(Call(method, request, begin, time.monotonic(), answer, problem))
-                if method == "CreateOrder" and answer is not None and "error" not in answer:
-                    self._cancellable.append(answer["id"])
+                if answer is not None and "error" not in answer:
+                    self._remember(method, request, answer)
+
+    def _remember(self, method, request, answer):
+        """The lock is held."""
+        if method == "CreateOrder":
+            self._orders.append(answer["id"])
+        elif method == "UpdateShipment" and request["state"] == "SHIPMENT_STATE_IN_TRANSIT":
+            self._in_transit.append(answer["id"])
 
     # ---- afterwards ----
 
@@ -143,6 +232,10 @@ class Traffic:
 
         with ThreadPoolExecutor(THREADS) as workers:
             list(workers.map(again, itertools.cycle(self._clients), calls))
+
+
+def _drawn(choose, shares):
+    return choose.choices(list(shares), list(shares.values()))[0]
 
 
 def _uuid(choose):

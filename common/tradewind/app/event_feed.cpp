@@ -84,6 +84,8 @@ absl::StatusOr<std::unique_ptr<EventFeed>> StartEventFeed(const bus::KafkaConfig
     positions.push_back({.topic = topic, .partition = partition, .offset = bus::kFromEnd});
   }
   auto reader = bus::PartitionReader::Create(config, client_id, positions);
+  // The topic is there, since its partitions were counted: a broker that does not know it has yet to hear of it.
+  if (absl::IsNotFound(reader.status())) return absl::UnavailableError(reader.status().message());
   if (!reader.ok()) return reader.status();
   return std::make_unique<KafkaEventFeed>(config, std::move(client_id), std::move(positions), std::move(*reader));
 }

@@ -81,6 +81,10 @@ absl::Status ReplyReader::Open() {
       .topic = bus::FullTopic(config_, bus::kRepliesTopic), .partition = partition_, .offset = bus::kFromEnd}};
   absl::StatusOr<std::unique_ptr<bus::PartitionReader>> reader =
       bus::PartitionReader::Create(config_, client_id_, position);
+  // The topic was made before: a broker that does not know it has yet to hear of it.
+  if (absl::IsNotFound(reader.status())) {
+    return absl::UnavailableError(reader.status().message());
+  }
   if (!reader.ok()) {
     return reader.status();
   }

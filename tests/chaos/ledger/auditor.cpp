@@ -40,13 +40,17 @@ tradewind::Outcome OnConfirmed(const order::OrderConfirmed& event, tradewind::Co
   return WriteDown(context);
 }
 
+template <typename... Events>
+void WriteDownEach(tradewind::App& app) {
+  (app.On<Events>([](const Events& /*event*/, tradewind::Context& context) { return WriteDown(context); }), ...);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   auto app = tradewind::App("auditor", argc, argv);
-  app.On<order::OrderCreated>([](const auto&, tradewind::Context& context) { return WriteDown(context); });
   app.On<order::OrderConfirmed>(OnConfirmed);
-  app.On<order::OrderCancelled>([](const auto&, tradewind::Context& context) { return WriteDown(context); });
-  app.On<chaos::Booked>([](const auto&, tradewind::Context& context) { return WriteDown(context); });
+  WriteDownEach<order::OrderCreated, order::OrderReserved, order::OrderRejected, order::OrderCancelRequested,
+                order::OrderCancelled, order::OrderShipped, order::OrderDelivered, chaos::Booked>(app);
   return app.Run();
 }

@@ -1,6 +1,6 @@
 // A subscriber of the chaos run: for every order that is confirmed, money goes from the user's account to a merchant's,
-// and back when it is cancelled. Users are many and have their bookings in order; merchants are few, so that tasks meet
-// on them and their writes conflict.
+// and back when it is cancelled; one that is cancelled before it was confirmed moves none. Users are many and have
+// their bookings in order; merchants are few, so that tasks meet on them and their writes conflict.
 #include <fmt/format.h>
 
 #include <chrono>
@@ -41,17 +41,25 @@ tradewind::Outcome Transfer(const std::string& user, const std::string& order_id
   return tradewind::Ack();
 }
 
+tradewind::Outcome OnConfirmed(const order::OrderConfirmed& event, tradewind::Context& context) {
+  context.Load<chaos::Charge>(event.order_id())->set_amount(event.total().units());
+  return Transfer(event.user_id(), event.order_id(), event.total().units(), context);
+}
+
+// A user's events are taken in their order: an order that was confirmed has its charge by now.
+tradewind::Outcome OnCancelled(const order::OrderCancelled& event, tradewind::Context& context) {
+  const auto charge = context.Load<chaos::Charge>(event.order_id());
+  if (!charge.exists()) return tradewind::Ack();
+  const int64_t amount = charge->amount();
+  charge.Remove();
+  return Transfer(event.user_id(), event.order_id(), -amount, context);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   auto app = tradewind::App("ledger", argc, argv);
-  app.On<order::OrderConfirmed, chaos::Booked>([](const order::OrderConfirmed& event, tradewind::Context& context) {
-       return Transfer(event.user_id(), event.order_id(), event.total().units(), context);
-     })
-      .KeyedBy(&order::OrderConfirmed::user_id);
-  app.On<order::OrderCancelled, chaos::Booked>([](const order::OrderCancelled& event, tradewind::Context& context) {
-       return Transfer(event.user_id(), event.order_id(), -event.total().units(), context);
-     })
-      .KeyedBy(&order::OrderCancelled::user_id);
+  app.On<order::OrderConfirmed, chaos::Booked>(OnConfirmed).KeyedBy(&order::OrderConfirmed::user_id);
+  app.On<order::OrderCancelled, chaos::Booked>(OnCancelled).KeyedBy(&order::OrderCancelled::user_id);
   return app.Run();
 }

@@ -1,0 +1,135 @@
+#include "services/cli/log_reading.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "absl/time/clock.h"
+
+#include "services/cli/mesh_topics.h"
+#include "tradewind/bus/kafka_admin.h"
+#include "tradewind/bus/partition_reader.h"
+
+namespace tradewind::cli {
+namespace {
+
+constexpr absl::Duration kPollTimeout = absl::Milliseconds(200);
+
+// Which offsets are still to come before every partition stands where it ended at the start.
+class Ends {
+ public:
+  void Expect(const std::string& topic, int32_t partition, int64_t end) { open_[{topic, partition}] = end; }
+  bool reached() const { return open_.empty(); }
+
+  // Whether the record belongs to what was there at the start; notes that it was seen.
+  bool Pass(const bus::Record& record) {
+    const auto found = open_.find({std::string(record.topic()), record.partition()});
+    if (found == open_.end()) {
+      return false;
+    }
+    const bool belongs = record.offset() < found->second;
+    if (record.offset() + 1 >= found->second) {
+      open_.erase(found);
+    }
+    return belongs;
+  }
+
+  // A partition that has not come to its end, for a message.
+  std::string AnyMissing() const {
+    const auto& [place, end] = *open_.begin();
+    return fmt::format("{}-{} before offset {}", place.first, place.second, end);
+  }
+
+ private:
+  std::map<std::pair<std::string, int32_t>, int64_t> open_;
+};
+
+struct Plan {
+  std::vector<bus::Position> positions;
+  // Only where reading ends at the end.
+  std::optional<Ends> ends;
+};
+
+absl::StatusOr<Plan> PlanReading(const Reading& reading, absl::Span<const bus::TopicInfo> topics,
+                                 bus::KafkaAdmin& admin) {
+  Plan plan;
+  if (reading.until_end) {
+    plan.ends.emplace();
+  }
+  for (const bus::TopicInfo& topic : topics) {
+    for (int32_t partition = 0; partition < topic.partitions; ++partition) {
+      if (!plan.ends.has_value()) {
+        plan.positions.push_back({topic.name, partition, reading.from_beginning ? bus::kFromBeginning : bus::kFromEnd});
+        continue;
+      }
+      const auto range = admin.Range(topic.name, partition);
+      if (!range.ok()) {
+        return range.status();
+      }
+      if (range->low < range->high) {
+        plan.positions.push_back({topic.name, partition, range->low});
+        plan.ends->Expect(topic.name, partition, range->high);
+      }
+    }
+  }
+  return plan;
+}
+
+absl::Status Follow(const Session& session, Plan plan, absl::FunctionRef<bool(const bus::Record&)> take) {
+  auto reader = bus::PartitionReader::Create(session.config.kafka, "tradewind-tail", plan.positions);
+  if (!reader.ok()) {
+    return reader.status();
+  }
+  // A log whose last offsets hold no record (a transaction's marker) never shows its end: silence is given this long.
+  const absl::Duration patience = session.config.kafka.request_timeout;
+  absl::Time last_record = absl::Now();
+  while (!session.interrupted && session.out.good() && !(plan.ends.has_value() && plan.ends->reached())) {
+    const auto record = (*reader)->Poll(kPollTimeout);
+    if (!record.ok()) {
+      return record.status();
+    }
+    if (!record->has_value()) {
+      if (plan.ends.has_value() && absl::Now() - last_record > patience) {
+        return absl::DeadlineExceededError(fmt::format("no record came for {} from {}: is the broker still there?",
+                                                       absl::FormatDuration(patience), plan.ends->AnyMissing()));
+      }
+      continue;
+    }
+    last_record = absl::Now();
+    if (plan.ends.has_value() && !plan.ends->Pass(**record)) {
+      continue;
+    }
+    if (!take(**record)) {
+      break;
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status ReadLog(const Session& session, const EventSchema& schema, const Reading& reading,
+                     absl::FunctionRef<bool(const bus::Record&)> take) {
+  const auto admin = bus::KafkaAdmin::Create(session.config.kafka, "tradewind-tail");
+  if (!admin.ok()) {
+    return admin.status();
+  }
+  const auto existing = (*admin)->ListTopics();
+  if (!existing.ok()) {
+    return existing.status();
+  }
+  const auto topics = ChooseTopics(session.config.kafka, schema, *existing, reading.topics);
+  if (!topics.ok()) {
+    return topics.status();
+  }
+  auto plan = PlanReading(reading, *topics, **admin);
+  if (!plan.ok()) {
+    return plan.status();
+  }
+  return plan->positions.empty() ? absl::OkStatus() : Follow(session, *std::move(plan), take);
+}
+
+}  // namespace tradewind::cli

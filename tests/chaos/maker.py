@@ -1,0 +1,196 @@
+"""Builds what a mesh that keeps its promise would leave behind: for the tests of the checker."""
+
+from history import Call, Event, History, Kept
+from saga import AFTER, PAYMENTS, RESERVATIONS, SHIPMENTS
+
+QUANTITY = 4
+STOCK = 100
+MONEY = {"currency_code": "EUR", "units": "4", "nanos": 0}
+NOTHING = {"currency_code": "EUR", "units": "0", "nanos": 0}
+TOLD = ("OrderConfirmed", "OrderRejected", "OrderShipped", "OrderDelivered", "OrderCancelled", "PaymentRefunded")
+
+_CONFIRMED = ["OrderCreated", "OrderReserved", "OrderConfirmed"]
+# The events of an order, and the states of its reservation, payment and shipment at the end.
+WAYS = {
+    "sold out": (["OrderCreated", "OrderRejected"], "REFUSED", "", ""),
+    "called off at once": (["OrderCreated", "OrderCancelled"], "RELEASED", "", ""),
+    "called off though sold out": (["OrderCreated", "OrderCancelled"], "REFUSED", "", ""),
+    "declined": (["OrderCreated", "OrderReserved", "OrderRejected"], "RELEASED", "DECLINED", ""),
+    "called off while paying": (["OrderCreated", "OrderReserved", "OrderCancelled"], "RELEASED", "VOIDED", ""),
+    "confirmed": (_CONFIRMED, "HELD", "AUTHORIZED", "PREPARING"),
+    "called off": ([*_CONFIRMED, "OrderCancelRequested", "OrderCancelled"], "RELEASED", "VOIDED", "CANCELLED"),
+    "shipped": ([*_CONFIRMED, "OrderShipped"], "SOLD", "CAPTURED", "IN_TRANSIT"),
+    "called off too late": ([*_CONFIRMED, "OrderCancelRequested", "OrderShipped"], "SOLD", "CAPTURED", "IN_TRANSIT"),
+    "delivered": ([*_CONFIRMED, "OrderShipped", "OrderDelivered"], "SOLD", "CAPTURED", "DELIVERED"),
+    "returned": ([*_CONFIRMED, "OrderShipped", "OrderCancelled"], "RETURNED", "REFUNDED", "RETURNED"),
+}
+
+
+class Maker:
+    def __init__(self):
+        self.history = History()
+        self.last = {}
+
+    def emit(self, topic, group, key, type_, **fields):
+        """Everything on one partition, from one task of the group."""
+        source = f"/{group}/0"
+        number = len(self.history.events.get(topic, [])) + 1
+        sequence = f"{7:016}-{number:016}"
+        event = Event(
+            topic=topic,
+            partition=0,
+            offset=number,
+            key=key,
+            id=f"{group}-{number}",
+            type=type_,
+            source=source,
+            sequence=sequence,
+            previous=self.last.get((topic, source), ""),
+            fields=fields,
+        )
+        self.last[topic, source] = sequence
+        self.history.events.setdefault(topic, []).append(event)
+        if type_ in TOLD:
+            self.notify(event)
+        return event
+
+    def call(self, method, answer, **request):
+        self.history.calls.append(Call(method, request, begin=0, end=1, answer=answer))
+
+    def see(self, event):
+        self.history.journals.setdefault(event.key, []).append(event.id)
+
+    def notify(self, cause):
+        self.history.notifications.append({"event_id": cause.id})
+        notification = {"event_id": cause.id}
+        self.emit("notification.events.v1", "notification", "u", "NotificationCreated", notification=notification)
+
+    def user(self, name):
+        email = f"{name}@shop.example"
+        self.call("RegisterUser", {"id": name}, request_id=f"register-{name}", email=email)
+        self.call("RegisterUser", {"error": "ALREADY_EXISTS"}, request_id=f"other-{name}", email=email)
+        self.notify(self.emit("user.events.v1", "user", name, "UserRegistered"))
+        self.history.users.append({"id": name})
+
+    def product(self, name):
+        self.call("CreateProduct", {"id": name}, request_id=f"create-{name}", id=name, stock=str(STOCK))
+        self.emit("inventory.events.v1", "inventory", name, "ProductCreated", stock=str(STOCK))
+        counters = {"free": str(STOCK), "reserved": "0", "sold": "0"}
+        self.history.products[name] = {"id": name, **counters, "revision": "1"}
+
+    def adjust(self, product, delta):
+        free = self.move(product, free=delta)["free"]
+        about = {"delta": str(delta), "reason": f"adjust-{product}"}
+        self.call("AdjustStock", {"id": product, "free": free}, request_id=f"adjust-{product}", id=product, **about)
+        self.emit("inventory.events.v1", "inventory", product, "StockAdjusted", free=free, **about)
+
+    def move(self, product, **changes):
+        counters = self.history.products[product]
+        for name, change in {"revision": 1, **changes}.items():
+            counters[name] = str(int(counters[name]) + change)
+        return counters
+
+    def order(self, name, user, way="confirmed", product="tea"):
+        types, stock, money, parcel = WAYS[way]
+        request = {"user_id": user, "payment_token": "tok_decline" if money == "DECLINED" else "tok_approve"}
+        lines = [{"product_id": product, "quantity": QUANTITY}]
+        order = {"id": name, "user_id": user, "lines": lines, "total": MONEY}
+        events = []
+        for revision, type_ in enumerate(types, start=1):
+            about = {"user_id": user, "lines": lines, "total": MONEY, "revision": str(revision)}
+            if type_ == "OrderRejected":
+                declined = ("REJECT_REASON_PAYMENT_DECLINED", "no money")
+                reason, detail = declined if money else ("REJECT_REASON_OUT_OF_STOCK", "3 free")
+                about |= {"reason": reason, "detail": detail}
+            events.append(self.emit("order.events.v1", "order", name, type_, **about))
+            state, stock_reserved, cancel_requested = AFTER[type_]
+            order |= {"state": state, "stock_reserved": stock_reserved, "cancel_requested": cancel_requested}
+            order["revision"] = str(revision)
+            if type_ == "OrderCreated":
+                self.call("CreateOrder", dict(order), request_id=f"create-{name}", **request)
+            asked = type_ == "OrderCancelled" and types[-2] in ("OrderCreated", "OrderReserved")
+            if asked or type_ == "OrderCancelRequested":
+                self.call("CancelOrder", dict(order), request_id=f"cancel-{name}", id=name)
+        self.history.orders.append(order)
+        self.reserve(name, stock, lines)
+        self.pay(name, money)
+        self.ship(name, parcel, lines)
+        self.audit(name, events, product)
+        self.charge(name, user, events)
+
+    def reserve(self, name, state, lines):
+        moves = {
+            "StockReserved": {"free": -QUANTITY, "reserved": QUANTITY},
+            "StockSold": {"reserved": -QUANTITY, "sold": QUANTITY},
+            "StockReleased": {"free": QUANTITY, "reserved": -QUANTITY},
+            "returned": {"free": QUANTITY, "sold": -QUANTITY},
+        }
+        returned = state == "RETURNED"
+        for type_ in RESERVATIONS[state]:
+            about = {
+                "StockReserved": {"lines": lines},
+                "StockReleased": {"returned": returned},
+                "StockRefused": {"reason": "REFUSAL_REASON_OUT_OF_STOCK", "detail": "3 free"},
+            }
+            self.emit("inventory.events.v1", "inventory", name, type_, **about.get(type_, {}))
+            if type_ in moves:
+                self.move(lines[0]["product_id"], **moves["returned" if returned and type_ == "StockReleased" else type_])
+        self.history.reservations[name] = {"state": f"STATE_{state}", "lines": [] if state == "REFUSED" else lines}
+
+    def pay(self, name, state):
+        for step in PAYMENTS[state]:
+            if step.isupper():
+                asked = {"operation": f"PAYMENT_OPERATION_{step}", "amount": MONEY}
+                self.emit("payment.events.v1", "payment", name, "OperationRequested", **asked)
+            else:
+                self.emit("payment.events.v1", "payment", name, step, amount=MONEY, reason="no money")
+        payment = {
+            "id": name,
+            "state": f"PAYMENT_STATE_{state}",
+            "amount": MONEY,
+            "captured": MONEY if state in ("CAPTURED", "REFUNDED") else NOTHING,
+            "refunded": MONEY if state == "REFUNDED" else NOTHING,
+        }
+        if state:
+            self.history.payments[name] = {"payment": payment, "pending": []}
+
+    def ship(self, name, state, lines):
+        states = {"ShipmentDispatched": "IN_TRANSIT", "ShipmentDelivered": "DELIVERED", "ShipmentReturned": "RETURNED"}
+        for revision, type_ in enumerate(SHIPMENTS[state], start=1):
+            self.emit("shipping.events.v1", "shipping", name, type_)
+            if type_ in states:
+                told = {"id": name, "state": f"SHIPMENT_STATE_{states[type_]}"}
+                self.call("UpdateShipment", {**told, "revision": str(revision)}, request_id=f"{type_}-{name}", **told)
+        if state:
+            shipment = {"id": name, "state": f"SHIPMENT_STATE_{state}", "lines": lines}
+            self.history.shipments[name] = {**shipment, "revision": str(len(SHIPMENTS[state]))}
+
+    def audit(self, name, events, product):
+        dead = False
+        for event in events:
+            dies = product == "dead" and event.type == "OrderConfirmed"
+            dead = dead or dies
+            if dead:
+                self.history.kept.append(Kept("auditor", name, event.id, dead=dies))
+            else:
+                self.see(event)
+            if dies:
+                self.emit("mesh.dead.v1", "auditor", name, "EventDied", event_id=event.id)
+
+    def charge(self, name, user, events):
+        causes = {event.type: event for event in events}
+        if "OrderConfirmed" not in causes:
+            return
+        self.history.charges[name] = QUANTITY
+        self.transfer(causes["OrderConfirmed"], user, QUANTITY)
+        if "OrderCancelled" in causes:
+            del self.history.charges[name]
+            self.transfer(causes["OrderCancelled"], user, -QUANTITY)
+
+    def transfer(self, cause, user, amount):
+        for account, change in ((user, -amount), (f"merchant-{ord(cause.key[-1]) % 5}", amount)):
+            balance, bookings = self.history.accounts.get(account, (0, 0))
+            balance, bookings = balance + change, bookings + 1
+            self.history.accounts[account] = (balance, bookings)
+            booked = {"number": str(bookings), "balance": str(balance), "amount": str(change), "cause": cause.id}
+            self.see(self.emit("ledger.events.v1", "ledger", account, "Booked", **booked))
