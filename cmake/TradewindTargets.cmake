@@ -1,16 +1,30 @@
-# One function per kind of target. Everything a target needs is said here or on the target, nothing globally.
+# One function per kind of target. Everything a target needs is said here or on the target, nothing globally. Used in the
+# tree and, installed, by services outside of it: what a service's author calls is in TradewindService.cmake.
 
 find_program(TRADEWIND_CCACHE ccache)
 find_program(TRADEWIND_MOLD mold)
 
 set(TRADEWIND_BIN_DIR "${CMAKE_BINARY_DIR}/bin")
 set(TRADEWIND_PROTO_DIR "${CMAKE_BINARY_DIR}/proto")
+set(TRADEWIND_SHARE_DIR "${CMAKE_BINARY_DIR}/share/tradewind")
+
+# Outside the tree TradewindConfig.cmake has said where the protos lie. In it, a service may be a project of its own
+# below this one, so the tree is where this file is, not PROJECT_SOURCE_DIR.
+if(NOT DEFINED TRADEWIND_PROTO_IMPORTS)
+  get_filename_component(TRADEWIND_TREE "${CMAKE_CURRENT_LIST_DIR}" DIRECTORY)
+  set(TRADEWIND_PROTO_IMPORTS "${TRADEWIND_TREE}/proto" "${TRADEWIND_TREE}/third_party/googleapis"
+      "${TRADEWIND_TREE}/third_party/grpc" "${TRADEWIND_TREE}")
+  set(TRADEWIND_PROTOS "${TRADEWIND_TREE}/proto")
+endif()
 
 # Language, warnings, sanitizers and build accelerators, the same for every target of ours.
 function(_tradewind_defaults target)
   target_compile_features(${target} PUBLIC cxx_std_20)
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
-  target_include_directories(${target} PUBLIC "${PROJECT_SOURCE_DIR}/common" "${PROJECT_SOURCE_DIR}")
+  if(TRADEWIND_TREE)
+    target_include_directories(${target} PUBLIC "$<BUILD_INTERFACE:${TRADEWIND_TREE}/common>"
+                                                "$<BUILD_INTERFACE:${TRADEWIND_TREE}>" "$<INSTALL_INTERFACE:include>")
+  endif()
   if(TRADEWIND_CCACHE)
     set_target_properties(${target} PROPERTIES CXX_COMPILER_LAUNCHER "${TRADEWIND_CCACHE}")
   endif()
@@ -35,18 +49,33 @@ function(_tradewind_warnings target)
   endif()
 endfunction()
 
-# tradewind_library(<name> SOURCES ... [DEPENDS ...] [PRIVATE_DEPENDS ...]): a module, linked as tradewind::<name>.
+# Puts a library into the package that `cmake --install` makes, where the folder's CMakeLists.txt, or one above it, sets
+# TRADEWIND_INSTALL_LIBRARIES. `exported`: what follows tradewind:: in its name.
+function(_tradewind_install_library target exported)
+  if(TRADEWIND_INSTALL_LIBRARIES)
+    set_target_properties(${target} PROPERTIES EXPORT_NAME ${exported})
+    install(TARGETS ${target} EXPORT TradewindExports ARCHIVE DESTINATION lib)
+    set_property(GLOBAL APPEND PROPERTY TRADEWIND_INSTALLED ${target})
+  endif()
+endfunction()
+
+# tradewind_library(<name> SOURCES ... [DEPENDS ...] [PRIVATE_DEPENDS ...] [TESTS_ONLY]): a module, linked as
+# tradewind::<name>. TESTS_ONLY: for the tests of this tree, never installed.
 function(tradewind_library name)
-  cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS;PRIVATE_DEPENDS" ${ARGN})
+  cmake_parse_arguments(arg "TESTS_ONLY" "" "SOURCES;DEPENDS;PRIVATE_DEPENDS" ${ARGN})
   set(target tradewind_${name})
   add_library(${target} STATIC ${arg_SOURCES})
   add_library(tradewind::${name} ALIAS ${target})
   target_link_libraries(${target} PUBLIC ${arg_DEPENDS} PRIVATE ${arg_PRIVATE_DEPENDS})
   _tradewind_defaults(${target})
   _tradewind_warnings(${target})
+  if(NOT arg_TESTS_ONLY)
+    _tradewind_install_library(${target} ${name})
+  endif()
 endfunction()
 
-# tradewind_executable(<name> SOURCES ... [DEPENDS ...]): build/bin/<name>.
+# tradewind_executable(<name> SOURCES ... [DEPENDS ...]): build/bin/<name>. Installed where TRADEWIND_INSTALL_EXECUTABLES
+# is set.
 function(tradewind_executable name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
@@ -54,6 +83,10 @@ function(tradewind_executable name)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${TRADEWIND_BIN_DIR}")
   _tradewind_defaults(${name})
   _tradewind_warnings(${name})
+  if(TRADEWIND_INSTALL_EXECUTABLES)
+    install(TARGETS ${name} RUNTIME DESTINATION bin)
+    set_property(GLOBAL APPEND PROPERTY TRADEWIND_INSTALLED ${name})
+  endif()
 endfunction()
 
 # tradewind_test(<name> KIND unit|component|integration SOURCES ... [DEPENDS ...] [TIMEOUT seconds] [POSTGRES]): a
@@ -85,7 +118,7 @@ function(tradewind_test name)
     set_tests_properties(${name} PROPERTIES FIXTURES_REQUIRED postgres RESOURCE_LOCK postgres)
     set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT
       "TRADEWIND_TEST_POSTGRES=${CMAKE_BINARY_DIR}/test-postgres"
-      "TRADEWIND_TEST_POSTGRES_SERVER=${PROJECT_SOURCE_DIR}/deploy/postgres/server")
+      "TRADEWIND_TEST_POSTGRES_SERVER=${TRADEWIND_TREE}/deploy/postgres/server")
   endif()
 endfunction()
 
@@ -102,14 +135,23 @@ function(tradewind_benchmark name)
   _tradewind_warnings(${name})
 endfunction()
 
-# tradewind_proto_library(<name> ROOT <dir> PROTOS ... [DEPENDS ...] [GRPC]): messages, linked as
-# tradewind::proto_<name>, and with GRPC also the stubs, linked as tradewind::grpc_<name>. Paths are relative to ROOT.
+# tradewind_proto_library(<name> ROOT <dir> PROTOS ... [DEPENDS ...] [GRPC | GRPC_PROTOS ...]): messages, linked as
+# tradewind::proto_<name>, and with GRPC also the stubs, linked as tradewind::grpc_<name>; GRPC_PROTOS are those of the
+# protos to make stubs of. Paths are relative to ROOT.
 function(tradewind_proto_library name)
-  cmake_parse_arguments(arg "GRPC" "ROOT" "PROTOS;DEPENDS" ${ARGN})
-  set(imports "-I${PROJECT_SOURCE_DIR}/proto" "-I${PROJECT_SOURCE_DIR}/third_party/googleapis"
-              "-I${PROJECT_SOURCE_DIR}/third_party/grpc" "-I${PROJECT_SOURCE_DIR}")
+  cmake_parse_arguments(arg "GRPC" "ROOT" "PROTOS;GRPC_PROTOS;DEPENDS" ${ARGN})
+  if(arg_GRPC)
+    set(arg_GRPC_PROTOS ${arg_PROTOS})
+  endif()
+  set(roots ${TRADEWIND_PROTO_IMPORTS})
+  if(NOT arg_ROOT IN_LIST roots)
+    # First, since protoc names a file by the first of the roots that it lies below.
+    list(PREPEND roots "${arg_ROOT}")
+  endif()
+  list(TRANSFORM roots PREPEND "-I" OUTPUT_VARIABLE imports)
   foreach(proto IN LISTS arg_PROTOS)
     string(REGEX REPLACE "\\.proto$" "" stem "${proto}")
+    get_filename_component(folder "${proto}" DIRECTORY)
     set(outputs "${TRADEWIND_PROTO_DIR}/${stem}.pb.cc" "${TRADEWIND_PROTO_DIR}/${stem}.pb.h")
     list(APPEND sources "${TRADEWIND_PROTO_DIR}/${stem}.pb.cc")
     add_custom_command(
@@ -118,7 +160,8 @@ function(tradewind_proto_library name)
       COMMAND protobuf::protoc ${imports} "--cpp_out=${TRADEWIND_PROTO_DIR}" "${arg_ROOT}/${proto}"
       DEPENDS "${arg_ROOT}/${proto}"
       COMMENT "protoc ${proto}" VERBATIM)
-    if(arg_GRPC AND TRADEWIND_GRPC)
+    _tradewind_install_header("${stem}.pb.h" "${folder}")
+    if(proto IN_LIST arg_GRPC_PROTOS AND TRADEWIND_GRPC)
       list(APPEND grpc_sources "${TRADEWIND_PROTO_DIR}/${stem}.grpc.pb.cc")
       add_custom_command(
         OUTPUT "${TRADEWIND_PROTO_DIR}/${stem}.grpc.pb.cc" "${TRADEWIND_PROTO_DIR}/${stem}.grpc.pb.h"
@@ -127,20 +170,31 @@ function(tradewind_proto_library name)
                 "--plugin=protoc-gen-grpc=$<TARGET_FILE:gRPC::grpc_cpp_plugin>" "${arg_ROOT}/${proto}"
         DEPENDS "${arg_ROOT}/${proto}"
         COMMENT "protoc --grpc_out ${proto}" VERBATIM)
+      _tradewind_install_header("${stem}.grpc.pb.h" "${folder}")
     endif()
   endforeach()
 
   set(target tradewind_proto_${name})
   add_library(${target} STATIC ${sources})
   add_library(tradewind::proto_${name} ALIAS ${target})
-  target_include_directories(${target} SYSTEM PUBLIC "${TRADEWIND_PROTO_DIR}")
+  target_include_directories(${target} SYSTEM PUBLIC "$<BUILD_INTERFACE:${TRADEWIND_PROTO_DIR}>"
+                                                     "$<INSTALL_INTERFACE:include/tradewind-protos>")
   target_link_libraries(${target} PUBLIC ${arg_DEPENDS} protobuf::libprotobuf)
   _tradewind_defaults(${target})
+  _tradewind_install_library(${target} proto_${name})
   if(grpc_sources)
     set(grpc_target tradewind_grpc_${name})
     add_library(${grpc_target} STATIC ${grpc_sources})
     add_library(tradewind::grpc_${name} ALIAS ${grpc_target})
     target_link_libraries(${grpc_target} PUBLIC ${target} gRPC::grpc++)
     _tradewind_defaults(${grpc_target})
+    _tradewind_install_library(${grpc_target} grpc_${name})
+  endif()
+endfunction()
+
+# A generated header goes with its library, in a folder of its own: it may belong to somebody else's protos.
+function(_tradewind_install_header header folder)
+  if(TRADEWIND_INSTALL_LIBRARIES)
+    install(FILES "${TRADEWIND_PROTO_DIR}/${header}" DESTINATION "include/tradewind-protos/${folder}")
   endif()
 endfunction()

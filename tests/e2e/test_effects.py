@@ -27,7 +27,7 @@ class Mailer:
         with self.output.open("ab") as output:
             self.process = subprocess.Popen(
                 [
-                    TREE / "build/tests/e2e/mailer/mailer",
+                    TREE / "build/examples/bin/tradewind-mailer",
                     f"--kafka.brokers={self.mesh.address('kafka')}",
                     f"--store.directory={self.folder / 'store'}",
                 ],

@@ -170,11 +170,11 @@ def test_an_event_without_a_handler_is_counted_and_skipped(mesh, client):
 
 
 def test_a_fifteen_line_subscriber_receives_confirmations(mesh, client, tmp_path):
-    """tests/e2e/subscriber/loyalty.cpp, started beside the running system, which knows nothing of it."""
+    """examples/loyalty, started beside the running system, which knows nothing of it."""
     log = (tmp_path / "loyalty.log").open("wb")
     process = subprocess.Popen(
         [
-            TREE / "build/tests/e2e/subscriber/loyalty",
+            TREE / "build/examples/bin/tradewind-loyalty",
             f"--kafka.brokers={mesh.address('kafka')}",
             f"--store.directory={tmp_path / 'loyalty'}",
         ],

@@ -2,6 +2,7 @@
 # deploy/lib/common.sh, with TREE set.
 # shellcheck shell=bash
 
+# shellcheck disable=SC2034
 PYTHON=$TREE/build/venv/bin/python
 
 # need_python: makes the environment where it is not what tests/requirements.txt asks for.
