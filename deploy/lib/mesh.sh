@@ -10,25 +10,30 @@ SERVICE_TABLE=(
   'payment      50056 9469 effects'
   'shipping     50057 9470'
   'order        50053 9466'
-  'notification 50054 9467'
+  'notification 50054 9467 effects'
   'gateway      50051 9464'
 )
 
 # Seconds a process has to drain after SIGTERM before it is killed: longer than its own deadline.
 STOP_SECONDS=40
 
+# What runs beside the services and is neither asked by gRPC nor measured: the mail server that keeps every mail in a
+# folder.
+HELPERS=(mailbox)
+
 # The port on 127.0.0.1 of each listener. TRADEWIND_PORT_<NAME> replaces a default; --port-offset is added to all.
 declare -A PORT
 # Processes that this very shell started, by service.
 declare -A CHILD_PID
 # POSTGRES is not 5432, where Debian's package starts a server of its own.
-declare -A DEFAULT_PORTS=([KAFKA]=9092 [KAFKA_CONTROLLER]=9093 [POSTGRES]=5433)
+declare -A DEFAULT_PORTS=([KAFKA]=9092 [KAFKA_CONTROLLER]=9093 [POSTGRES]=5433 [MAILBOX]=1025)
 
 # SERVICES: the names of the table. BACKENDS: those behind the gateway, each with a store. EFFECTS: those with effects.
-# PORT_NAMES: as a person would list them.
+# PROCESSES: services and helpers. PORT_NAMES: as a person would list them.
 SERVICES=()
 BACKENDS=()
 EFFECTS=()
+PROCESSES=()
 PORT_NAMES=()
 read_service_table() {
   local row name port metrics_port effects
@@ -40,7 +45,8 @@ read_service_table() {
     DEFAULT_PORTS[${name^^}]=$port
     DEFAULT_PORTS[METRICS_${name^^}]=$metrics_port
   done
-  PORT_NAMES=("${SERVICES[@]}" KAFKA KAFKA_CONTROLLER POSTGRES "${SERVICES[@]/#/METRICS_}")
+  PROCESSES=("${HELPERS[@]}" "${SERVICES[@]}")
+  PORT_NAMES=("${SERVICES[@]}" KAFKA KAFKA_CONTROLLER POSTGRES "${HELPERS[@]}" "${SERVICES[@]/#/METRICS_}")
   PORT_NAMES=("${PORT_NAMES[@]^^}")
 }
 read_service_table
@@ -117,15 +123,17 @@ mesh_ports_free() {
 # ---- one process ----------------------------------------------------------------------------------------------------
 
 # When process $1 started, in clock ticks since boot. With the pid it names a process for good; a pid alone may have
-# been given to another. Empty for a process that has ended, reaped or not.
+# been given to another. Empty for a process that has ended, reaped or not: a dead one some of whose threads still live
+# has not, and may hold its ports.
 process_start() {
   local line
-  local -a fields
+  local -a fields threads
   # The subshell keeps the shell's own complaint quiet when the process has just gone.
   line=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
   # After the name, which may hold spaces and brackets: field 0 is the state, field 19 the start.
   read -ra fields <<<"${line##*) }"
-  [[ "${fields[0]}" == [ZX] ]] || printf '%s' "${fields[19]}"
+  threads=("/proc/$1/task"/*)
+  [[ "${fields[0]}" == [ZX] && ${#threads[@]} -le 1 ]] || printf '%s' "${fields[19]}"
 }
 
 # record_process NAME PID: pid in the first line, start in the second.
@@ -145,9 +153,13 @@ postgres_is_running() { postgres status >/dev/null 2>&1; }
 
 # ---- one service ----------------------------------------------------------------------------------------------------
 
-# COMMAND becomes the command line of service $1.
+# COMMAND becomes the command line of service or helper $1.
 service_command() {
   local upper=${1^^} backend services=''
+  if [[ "$1" == mailbox ]]; then
+    COMMAND=("$BIN/tradewind-mailbox" "--mailbox.address=$(address_of MAILBOX)" "--mailbox.directory=$VAR/mail")
+    return
+  fi
   COMMAND=("$BIN/tradewind-$1"
     "--kafka.brokers=$(address_of KAFKA)"
     "--grpc.address=$(address_of "$upper")"
@@ -161,6 +173,10 @@ service_command() {
     COMMAND+=("--store.kind=postgres")
   else
     COMMAND+=("--store.directory=$VAR/$1")
+  fi
+  # Mails stay on this machine, unless a mail server was given.
+  if [[ "$1" == notification && -z "${TRADEWIND_NOTIFICATION_SMTP_URL:-}" ]]; then
+    COMMAND+=("--notification.smtp_url=smtp://$(address_of MAILBOX)")
   fi
 }
 
@@ -180,7 +196,8 @@ write_cli_settings() {
 # Starts service $1 in a session of its own, so that a Ctrl-C at the terminal reaches only who stops things in order.
 service_start() {
   local log
-  export_store
+  # The mailbox keeps nothing there.
+  [[ "$1" == mailbox ]] || export_store
   log=$(log_file "$1")
   service_command "$1"
   mkdir -p "$VAR/run" "$VAR/log" || fail "cannot make folders in $VAR; choose another with --var DIR"
@@ -233,9 +250,9 @@ service_stop() {
 # Ends the whole mesh, front door first, Kafka and PostgreSQL last. Tells whether all ended by themselves.
 mesh_stop() {
   local i status=0
-  for ((i = ${#SERVICES[@]} - 1; i >= 0; i--)); do
-    progress "stopping tradewind-${SERVICES[i]} ($(elapsed))"
-    service_stop "${SERVICES[i]}" || status=1
+  for ((i = ${#PROCESSES[@]} - 1; i >= 0; i--)); do
+    progress "stopping tradewind-${PROCESSES[i]} ($(elapsed))"
+    service_stop "${PROCESSES[i]}" || status=1
   done
   progress "stopping Kafka ($(elapsed))"
   kafka stop >/dev/null || status=1

@@ -1,34 +1,81 @@
 #include "services/notification/notification_app.h"
 
-#include <memory>
+#include <fmt/format.h>
 
+#include <stdexcept>
+
+#include "services/notification/mail_effect.h"
+#include "services/notification/mail_message.h"
+#include "services/notification/notification_decider.h"
 #include "services/notification/notification_queries.h"
 #include "services/notification/notification_subscriber.h"
+#include "services/notification/recipient_decider.h"
+#include "services/notification/webhook_effect.h"
+#include "services/notification/webhook_endpoint_decider.h"
 
 namespace tradewind::notification {
 namespace {
 
-std::unique_ptr<grpc::Service> MakeQueries(const App::Ports& ports) {
+// What the settings' own checks cannot see. Throws, which the start reports.
+void CheckReachable(const NotificationSettings& settings) {
+  if (!IsMailAddress(settings.mail_from)) {
+    throw std::invalid_argument(fmt::format("notification.mail_from: '{}' is no address", settings.mail_from));
+  }
+  const std::string& url = settings.smtp_url;
+  if (settings.sends_mail() && url.rfind("smtp://", 0) != 0 && url.rfind("smtps://", 0) != 0) {
+    throw std::invalid_argument("notification.smtp_url must be smtp://host:port or smtps://host:port");
+  }
+}
+
+std::unique_ptr<grpc::Service> MakeQueries(const App::Ports& ports, const NotificationSettings& settings,
+                                           StoreView& view) {
+  CheckReachable(settings);
+  view.Open(ports.reader);
   auto queries = std::make_unique<NotificationQueries>(ports.reader, ports.feed("notification.events.v1"));
   ports.on_drain([streams = queries.get()] { streams->EndStreams(); });
   return queries;
 }
 
+template <typename Event>
+Subscription Tell(App& app, const NotificationSubscriber& subscriber) {
+  return app.On<Event, v1::NotificationCreated, v1::MailRequested, v1::WebhookRequested>(subscriber);
+}
+
 }  // namespace
 
 void Declare(App& app) {
-  using v1::NotificationCreated;
+  const auto settings = std::make_shared<NotificationSettings>();
+  DeclareWith(app, {.settings = settings,
+                    .store = std::make_shared<StoreView>(),
+                    .mail = std::make_shared<SmtpSender>(settings),
+                    .webhooks = std::make_shared<CurlPoster>(settings)});
+}
+
+void DeclareWith(App& app, const Outside& outside) {
   app.ListenOn("127.0.0.1:50054", "127.0.0.1:9467");
+  app.Configure([settings = outside.settings](config::Schema& schema) { Describe(schema, *settings); });
+
+  const NotificationSubscriber subscriber(outside.settings);
   // First, so that user.events.v1 stays the lead topic.
-  app.On<user::v1::UserRegistered, NotificationCreated>(OnUserRegistered);
-  app.On<order::v1::OrderConfirmed, NotificationCreated>(OnOrderConfirmed);
-  app.On<order::v1::OrderRejected, NotificationCreated>(OnOrderRejected);
-  app.On<order::v1::OrderShipped, NotificationCreated>(OnOrderShipped);
-  app.On<order::v1::OrderDelivered, NotificationCreated>(OnOrderDelivered);
-  app.On<order::v1::OrderCancelled, NotificationCreated>(OnOrderCancelled);
-  app.On<payment::v1::PaymentRefunded, NotificationCreated>(OnPaymentRefunded);
+  Tell<user::v1::UserRegistered>(app, subscriber).Loads<internal::v1::Recipient>();
+  Tell<user::v1::UserUpdated>(app, subscriber).Loads<internal::v1::Recipient>();
+  Tell<order::v1::OrderConfirmed>(app, subscriber);
+  Tell<order::v1::OrderRejected>(app, subscriber);
+  Tell<order::v1::OrderShipped>(app, subscriber);
+  Tell<order::v1::OrderDelivered>(app, subscriber);
+  Tell<order::v1::OrderCancelled>(app, subscriber);
+  Tell<payment::v1::PaymentRefunded>(app, subscriber);
+  app.Decide<NotificationDecider>();
+  app.Decide<RecipientDecider>();
+  app.Decide(WebhookEndpointDecider(outside.settings));
+
+  app.OnEffect<v1::MailRequested, v1::ReportDeliveryRequest>(MailEffect(outside.settings, outside.store, outside.mail));
+  app.OnEffect<v1::WebhookRequested, v1::ReportDeliveryRequest>(WebhookEffect(outside.store, outside.webhooks));
+
   app.Index<v1::Notification>(IndexNotification);
-  app.Serve<v1::NotificationService>(MakeQueries);
+  app.Serve<v1::NotificationService>([settings = outside.settings, view = outside.store](const App::Ports& ports) {
+    return MakeQueries(ports, *settings, *view);
+  });
 }
 
 }  // namespace tradewind::notification

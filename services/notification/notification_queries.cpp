@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "services/notification/notification_subscriber.h"
+#include "services/notification/recipient_decider.h"
 #include "tradewind/app/paging.h"
 #include "tradewind/notification/v1/events.pb.h"
 #include "tradewind/rpc/errors.h"
@@ -21,8 +22,11 @@ const std::string& Kind() { return v1::Notification::descriptor()->full_name(); 
 
 grpc::Status NotificationViewer::Open(WatchOutput<v1::Notification>& output) {
   if (skip_existing_) return grpc::Status::OK;
-  const auto newest = reader_.List(
-      {.kind = Kind(), .index = kNotificationsByUser, .value = user_id_, .descending = true, .limit = kExistingShown});
+  const auto newest = reader_.List({.kind = Kind(),
+                                    .index = UserIndex(v1::NOTIFICATION_CHANNEL_IN_APP),
+                                    .value = user_id_,
+                                    .descending = true,
+                                    .limit = kExistingShown});
   if (!newest.ok()) return rpc::FromStoreError(newest.status());
   for (auto item = newest->rbegin(); item != newest->rend(); ++item) {
     v1::Notification notification;
@@ -60,14 +64,59 @@ grpc::ServerWriteReactor<v1::Notification>* NotificationQueries::WatchNotificati
 
 grpc::Status NotificationQueries::List(const v1::ListNotificationsRequest& request,
                                        v1::ListNotificationsResponse* response) {
-  const store::ListQuery query{.kind = Kind(),
-                               .index = request.user_id().empty() ? kAllNotifications : kNotificationsByUser,
-                               .value = request.user_id(),
-                               .descending = true};
+  const store::ListQuery query{
+      .kind = Kind(),
+      .index = request.user_id().empty() ? AllIndex(request.channel()) : UserIndex(request.channel()),
+      .value = request.user_id(),
+      .descending = true};
   return ListPage(
       reader_, query, request.page_size(), request.page_token(),
       [&](const std::string& stored) { return response->add_notifications()->ParseFromString(stored); },
       response->mutable_next_page_token());
+}
+
+grpc::ServerUnaryReactor* NotificationQueries::GetPreferences(grpc::CallbackServerContext* context,
+                                                              const v1::GetPreferencesRequest* request,
+                                                              v1::Preferences* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  internal::v1::Recipient recipient;
+  const grpc::Status found = GetRecipient(request->user_id(), &recipient);
+  if (found.ok()) *response = PreferencesOf(request->user_id(), recipient);
+  reactor->Finish(found);
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* NotificationQueries::ListWebhookEndpoints(grpc::CallbackServerContext* context,
+                                                                    const v1::ListWebhookEndpointsRequest* request,
+                                                                    v1::ListWebhookEndpointsResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(ListEndpoints(*request, response));
+  return reactor;
+}
+
+grpc::Status NotificationQueries::ListEndpoints(const v1::ListWebhookEndpointsRequest& request,
+                                                v1::ListWebhookEndpointsResponse* response) {
+  internal::v1::Recipient recipient;
+  if (grpc::Status found = GetRecipient(request.user_id(), &recipient); !found.ok()) return found;
+  const std::string& kind = internal::v1::WebhookEndpointRecord::descriptor()->full_name();
+  for (const std::string& id : recipient.endpoint_ids()) {
+    const auto stored = reader_.Get(kind, id);
+    if (!stored.ok()) return rpc::FromStoreError(stored.status());
+    // Deleted since the list was read.
+    if (!stored->has_value()) continue;
+    internal::v1::WebhookEndpointRecord record;
+    if (!record.ParseFromString((*stored)->value)) return UnreadableAggregate(kind, id);
+    *response->add_webhook_endpoints() = std::move(*record.mutable_endpoint());
+  }
+  return grpc::Status::OK;
+}
+
+grpc::Status NotificationQueries::GetRecipient(const std::string& user_id, internal::v1::Recipient* recipient) {
+  const std::string& kind = internal::v1::Recipient::descriptor()->full_name();
+  const auto stored = reader_.Get(kind, user_id);
+  if (!stored.ok()) return rpc::FromStoreError(stored.status());
+  if (stored->has_value() && !recipient->ParseFromString((*stored)->value)) return UnreadableAggregate(kind, user_id);
+  return grpc::Status::OK;
 }
 
 }  // namespace tradewind::notification

@@ -1,4 +1,5 @@
-// What the notification service answers over gRPC: notifications, read from its store, and streams of new ones.
+// What the notification service answers over gRPC: notifications, preferences and webhook endpoints, read from its
+// store, and streams of new notifications. Commands come through Kafka and are not implemented here.
 #pragma once
 
 #include <memory>
@@ -6,6 +7,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "services/notification/notification_record.pb.h"
 #include "tradewind/app/event_feed.h"
 #include "tradewind/app/watch_stream.h"
 #include "tradewind/notification/v1/notification.grpc.pb.h"
@@ -43,11 +45,22 @@ class NotificationQueries final : public v1::NotificationService::CallbackServic
   grpc::ServerWriteReactor<v1::Notification>* WatchNotifications(grpc::CallbackServerContext* context,
                                                                  const v1::WatchNotificationsRequest* request) override;
 
+  grpc::ServerUnaryReactor* GetPreferences(grpc::CallbackServerContext* context,
+                                           const v1::GetPreferencesRequest* request,
+                                           v1::Preferences* response) override;
+  grpc::ServerUnaryReactor* ListWebhookEndpoints(grpc::CallbackServerContext* context,
+                                                 const v1::ListWebhookEndpointsRequest* request,
+                                                 v1::ListWebhookEndpointsResponse* response) override;
+
   // To be called when the server is about to stop: open streams would hold it up.
   void EndStreams() { streams_.EndAll(); }
 
  private:
   grpc::Status List(const v1::ListNotificationsRequest& request, v1::ListNotificationsResponse* response);
+  grpc::Status ListEndpoints(const v1::ListWebhookEndpointsRequest& request,
+                             v1::ListWebhookEndpointsResponse* response);
+  // An empty one where there is none.
+  grpc::Status GetRecipient(const std::string& user_id, internal::v1::Recipient* recipient);
 
   store::Reader& reader_;
   EventFeed& feed_;

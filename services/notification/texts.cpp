@@ -1,85 +1,144 @@
 #include "services/notification/texts.h"
 
-#include <fmt/format.h>
-
+#include <algorithm>
 #include <cstdint>
-#include <string_view>
+#include <utility>
 
+#include "services/notification/templates.h"
 #include "tradewind/money/money.h"
 
 namespace tradewind::notification {
 namespace {
 
+using internal::v1::Happening;
+using Places = google::protobuf::Map<std::string, std::string>;
+
 // What a person would recognize an order by; ids are long.
 std::string ShortId(const std::string& id) { return id.size() <= 8 ? id : id.substr(id.size() - 8); }
 
-// How the body of a rejection goes on behind the order's id. A reason of a later version is told without saying why.
-std::string_view Why(order::v1::RejectReason reason) {
-  switch (reason) {
-    case order::v1::REJECT_REASON_UNKNOWN_PRODUCT:
-      return ": it names a product that we do not have";
-    case order::v1::REJECT_REASON_OUT_OF_STOCK:
-      return ": there is not enough in stock";
-    case order::v1::REJECT_REASON_PRICE_CHANGED:
-      return ": a price has changed";
-    case order::v1::REJECT_REASON_NO_TOTAL:
-      return ": its prices do not add up to one amount";
-    case order::v1::REJECT_REASON_PAYMENT_DECLINED:
-      return ": the payment was declined";
-    case order::v1::REJECT_REASON_TIMEOUT:
-      return ": it could not be arranged in time";
-    default:
-      return "";
+void Say(Happening& happening, const std::string& place, std::string value) {
+  if (!value.empty()) (*happening.mutable_places())[place] = std::move(value);
+}
+
+template <typename Event>
+Happening OfOrder(v1::NotificationKind kind, const Event& event) {
+  Happening happening;
+  happening.set_kind(kind);
+  Say(happening, "order", ShortId(event.order_id()));
+  return happening;
+}
+
+// Appends the value; false where there is nothing to say.
+bool AppendPlace(std::string_view place, const Places& places, std::string_view why, std::string& out) {
+  if (place == "why") {
+    out += why;
+    return !why.empty();
   }
+  const auto found = places.find(std::string(place));
+  if (found == places.end()) return false;
+  out += found->second;
+  return true;
+}
+
+// A template with its places filled in. Places outside brackets that have nothing to say leave a gap.
+std::string Fill(std::string_view words, const Places& places, std::string_view why) {
+  std::string out;
+  size_t bracket_began = 0;
+  bool bracket_is_full = true;
+  while (!words.empty()) {
+    const char c = words.front();
+    words.remove_prefix(1);
+    if (c == '{') {
+      const size_t end = std::min(words.find('}'), words.size());
+      bracket_is_full = AppendPlace(words.substr(0, end), places, why, out) && bracket_is_full;
+      words.remove_prefix(std::min(end + 1, words.size()));
+    } else if (c == '[') {
+      bracket_began = out.size();
+      bracket_is_full = true;
+    } else if (c == ']') {
+      if (!bracket_is_full) out.resize(bracket_began);
+    } else {
+      out.push_back(c);
+    }
+  }
+  return out;
+}
+
+std::string_view Why(const Language& language, const std::string& reason) {
+  for (const ReasonWords& words : language.reasons) {
+    if (order::v1::RejectReason_Name(words.reason) == reason) return words.words;
+  }
+  return "";
 }
 
 }  // namespace
 
-Text WelcomeText(const user::v1::UserRegistered& event) {
-  return {.subject = fmt::format("Welcome, {}", event.display_name()),
-          .body = fmt::format("Your account for {} is ready.", event.email())};
+Happening Describe(const user::v1::UserRegistered& event) {
+  Happening happening;
+  happening.set_kind(v1::NOTIFICATION_KIND_WELCOME);
+  if (event.has_register_time()) *happening.mutable_happen_time() = event.register_time();
+  Say(happening, "name", event.display_name());
+  Say(happening, "email", event.email());
+  return happening;
 }
 
-Text ConfirmedText(const order::v1::OrderConfirmed& event) {
+Happening Describe(const order::v1::OrderConfirmed& event) {
+  Happening happening = OfOrder(v1::NOTIFICATION_KIND_ORDER_CONFIRMED, event);
+  if (event.has_confirm_time()) *happening.mutable_happen_time() = event.confirm_time();
   int64_t pieces = 0;
   for (const auto& line : event.lines()) pieces += line.quantity();
-  return {.subject = "Your order is confirmed",
-          .body = fmt::format("Order {}: {} {}, {} in total.", ShortId(event.order_id()), pieces,
-                              pieces == 1 ? "item" : "items", money::Format(event.total()))};
+  Say(happening, pieces == 1 ? "item" : "items", std::to_string(pieces));
+  Say(happening, "total", money::Format(event.total()));
+  return happening;
 }
 
-Text CancelledText(const order::v1::OrderCancelled& event) {
-  const std::string reason = event.reason().empty() ? "" : fmt::format(" Reason: {}", event.reason());
+Happening Describe(const order::v1::OrderCancelled& event) {
+  Happening happening = OfOrder(v1::NOTIFICATION_KIND_ORDER_CANCELLED, event);
+  if (event.has_cancel_time()) *happening.mutable_happen_time() = event.cancel_time();
+  Say(happening, "reason", event.reason());
   // An order called off before its prices were known has no total.
-  const std::string total = event.has_total() ? fmt::format(" over {}", money::Format(event.total())) : "";
-  return {.subject = "Your order is cancelled",
-          .body = fmt::format("Order {}{} was cancelled.{}", ShortId(event.order_id()), total, reason)};
+  if (event.has_total()) Say(happening, "total", money::Format(event.total()));
+  return happening;
 }
 
-Text RejectedText(const order::v1::OrderRejected& event) {
-  const std::string detail = event.detail().empty() ? "" : fmt::format(" Details: {}", event.detail());
-  return {
-      .subject = "Your order could not be accepted",
-      .body = fmt::format("Order {} was not accepted{}.{}", ShortId(event.order_id()), Why(event.reason()), detail)};
+Happening Describe(const order::v1::OrderRejected& event) {
+  Happening happening = OfOrder(v1::NOTIFICATION_KIND_ORDER_REJECTED, event);
+  if (event.has_reject_time()) *happening.mutable_happen_time() = event.reject_time();
+  // A reason of a later version is told without saying why.
+  happening.set_reject_reason(order::v1::RejectReason_Name(event.reason()));
+  Say(happening, "detail", event.detail());
+  return happening;
 }
 
-Text ShippedText(const order::v1::OrderShipped& event) {
-  const std::string carrier = event.carrier().empty() ? "" : fmt::format(" with {}", event.carrier());
-  const std::string tracking =
-      event.tracking_number().empty() ? "" : fmt::format(" Tracking number: {}", event.tracking_number());
-  return {.subject = "Your order is on its way",
-          .body = fmt::format("Order {} was shipped{}.{}", ShortId(event.order_id()), carrier, tracking)};
+Happening Describe(const order::v1::OrderShipped& event) {
+  Happening happening = OfOrder(v1::NOTIFICATION_KIND_ORDER_SHIPPED, event);
+  if (event.has_ship_time()) *happening.mutable_happen_time() = event.ship_time();
+  Say(happening, "carrier", event.carrier());
+  Say(happening, "tracking", event.tracking_number());
+  return happening;
 }
 
-Text DeliveredText(const order::v1::OrderDelivered& event) {
-  return {.subject = "Your order has arrived",
-          .body = fmt::format("Order {} was delivered.", ShortId(event.order_id()))};
+Happening Describe(const order::v1::OrderDelivered& event) {
+  Happening happening = OfOrder(v1::NOTIFICATION_KIND_ORDER_DELIVERED, event);
+  if (event.has_deliver_time()) *happening.mutable_happen_time() = event.deliver_time();
+  return happening;
 }
 
-Text RefundedText(const payment::v1::PaymentRefunded& event) {
-  return {
-      .subject = "Your payment was refunded",
-      .body = fmt::format("Order {}: {} was given back.", ShortId(event.order_id()), money::Format(event.amount()))};
+Happening Describe(const payment::v1::PaymentRefunded& event) {
+  Happening happening = OfOrder(v1::NOTIFICATION_KIND_PAYMENT_REFUNDED, event);
+  if (event.has_refund_time()) *happening.mutable_happen_time() = event.refund_time();
+  Say(happening, "amount", money::Format(event.amount()));
+  return happening;
+}
+
+Text Render(const Happening& happening, std::string_view locale) {
+  const Language& language = LanguageFor(locale);
+  const std::string_view why = Why(language, happening.reject_reason());
+  for (const Template& words : language.templates) {
+    if (words.kind != happening.kind()) continue;
+    return {.subject = Fill(words.subject, happening.places(), why), .body = Fill(words.body, happening.places(), why)};
+  }
+  return {};
 }
 
 }  // namespace tradewind::notification

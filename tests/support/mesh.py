@@ -28,6 +28,7 @@ _PORTS = {
     "kafka": 9092,
     "kafka_controller": 9093,
     "postgres": 5433,
+    "mailbox": 1025,
     **{owner: port for owner, (port, _) in _OWNER_PORTS.items()},
 }
 _METRICS_PORTS = {"gateway": 9464, **{owner: port for owner, (_, port) in _OWNER_PORTS.items()}}

@@ -30,7 +30,8 @@ struct HashCost {
 absl::StatusOr<std::string> HashPassword(const HashCost& cost, std::string_view password, std::string_view method,
                                          std::string_view field, std::string_view request_id);
 
-// True where `hash` was made of `password`. False also for a hash that is none. Blocks for as long as the hash's cost says.
+// True where `hash` was made of `password`. False also for a hash that is none. Blocks for as long as the hash's cost
+// says.
 bool VerifyPassword(const std::string& hash, std::string_view password);
 
 // Runs jobs on its own threads. Thread-safe.

@@ -25,7 +25,6 @@ std::string Hash(std::string_view password, std::string_view field = "password",
   return hash.value_or("");
 }
 
-
 TEST(PasswordHasher, MakesWhatLibsodiumVerifies) {
   const std::string hash = Hash(kPassword);
   EXPECT_TRUE(VerifyPassword(hash, kPassword)) << hash;

@@ -75,13 +75,13 @@ absl::StatusOr<std::string> SignToken(const SigningKey& key, const Claims& claim
   jwt_t* raw = nullptr;
   if (jwt_new(&raw) != 0) return absl::InternalError("no memory for a token");
   const Jwt jwt(raw, jwt_free);
-  const bool filled =
-      jwt_add_header(raw, "kid", key.id.c_str()) == 0 && jwt_add_grant(raw, "iss", kIssuer) == 0 &&
-      jwt_add_grant(raw, "aud", kIssuer) == 0 && jwt_add_grant(raw, "sub", claims.subject.c_str()) == 0 &&
-      jwt_add_grant_int(raw, "iat", absl::ToUnixSeconds(claims.issued)) == 0 &&
-      jwt_add_grant_int(raw, "exp", absl::ToUnixSeconds(claims.expires)) == 0 &&
-      jwt_set_alg(raw, JWT_ALG_ES256, reinterpret_cast<const unsigned char*>(key.private_pem.data()),
-                  static_cast<int>(key.private_pem.size())) == 0;
+  const bool filled = jwt_add_header(raw, "kid", key.id.c_str()) == 0 && jwt_add_grant(raw, "iss", kIssuer) == 0 &&
+                      jwt_add_grant(raw, "aud", kIssuer) == 0 &&
+                      jwt_add_grant(raw, "sub", claims.subject.c_str()) == 0 &&
+                      jwt_add_grant_int(raw, "iat", absl::ToUnixSeconds(claims.issued)) == 0 &&
+                      jwt_add_grant_int(raw, "exp", absl::ToUnixSeconds(claims.expires)) == 0 &&
+                      jwt_set_alg(raw, JWT_ALG_ES256, reinterpret_cast<const unsigned char*>(key.private_pem.data()),
+                                  static_cast<int>(key.private_pem.size())) == 0;
   const std::unique_ptr<char, decltype(&std::free)> text(filled ? jwt_encode_str(raw) : nullptr, std::free);
   if (text == nullptr) return absl::InternalError("the token could not be signed: the key is no P-256 key");
   return std::string(text.get());

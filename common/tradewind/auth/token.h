@@ -1,5 +1,5 @@
-// Access tokens: JSON Web Tokens (RFC 7519) signed with ES256 (RFC 7518). The user service signs them, the gateway, which
-// knows the public keys alone, verifies them. Thread-safe.
+// Access tokens: JSON Web Tokens (RFC 7519) signed with ES256 (RFC 7518). The user service signs them, the gateway,
+// which knows the public keys alone, verifies them. Thread-safe.
 #pragma once
 
 #include <functional>

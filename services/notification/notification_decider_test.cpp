@@ -1,0 +1,195 @@
+// What becomes of notifications, of what users choose, and of webhook endpoints.
+#include "services/notification/notification_decider.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+
+#include "google/protobuf/util/time_util.h"
+
+#include "services/notification/recipient_decider.h"
+#include "services/notification/webhook_endpoint_decider.h"
+#include "tradewind/testing/fake_context.h"
+
+namespace tradewind::notification {
+namespace {
+
+using internal::v1::Recipient;
+using internal::v1::WebhookEndpointRecord;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using Kind = Outcome::Kind;
+using Report = v1::ReportDeliveryRequest;
+
+v1::Notification Pending() {
+  v1::Notification notification;
+  notification.set_id("n-1");
+  notification.set_user_id("u-1");
+  notification.set_delivery_state(v1::DELIVERY_STATE_PENDING);
+  return notification;
+}
+
+Report Reported(Report::Result result) {
+  Report report;
+  report.set_notification_id("n-1");
+  report.set_endpoint_id("w-1");
+  report.set_result(result);
+  report.set_detail("so it is");
+  return report;
+}
+
+TEST(NotificationDeciderTest, IsReadOnce) {
+  testing::FakeContext context;
+  context.Put("n-1", Pending());
+  v1::MarkNotificationReadRequest command;
+  command.set_id("n-1");
+  ASSERT_EQ(context.Decide<NotificationDecider>(command).kind(), Kind::kAck);
+  EXPECT_TRUE(context.Answer<v1::Notification>()->read());
+  EXPECT_TRUE(context.Find<v1::Notification>("n-1")->read());
+  ASSERT_EQ(context.Events<v1::NotificationRead>().size(), 1);
+  EXPECT_EQ(context.Events<v1::NotificationRead>()[0].user_id(), "u-1");
+
+  ASSERT_EQ(context.Decide<NotificationDecider>(command).kind(), Kind::kAck);
+  EXPECT_TRUE(context.Answer<v1::Notification>()->read());
+  EXPECT_THAT(context.events(), IsEmpty());
+
+  command.set_id("n-2");
+  EXPECT_EQ(context.Decide<NotificationDecider>(command).problem().reason, "NOTIFICATION_NOT_FOUND");
+}
+
+TEST(NotificationDeciderTest, TheFirstReportCounts) {
+  testing::FakeContext context;
+  context.Put("n-1", Pending());
+  ASSERT_EQ(context.Decide<NotificationDecider>(Reported(Report::RESULT_DELIVERED)).kind(), Kind::kAck);
+  const auto* notification = context.Find<v1::Notification>("n-1");
+  EXPECT_EQ(notification->delivery_state(), v1::DELIVERY_STATE_DELIVERED);
+  EXPECT_EQ(notification->delivery_detail(), "so it is");
+  EXPECT_TRUE(notification->has_delivery_time());
+  ASSERT_EQ(context.Decide<NotificationDecider>(Reported(Report::RESULT_REFUSED)).kind(), Kind::kAck);
+  EXPECT_EQ(context.Find<v1::Notification>("n-1")->delivery_state(), v1::DELIVERY_STATE_DELIVERED);
+}
+
+TEST(NotificationDeciderTest, AReceiverThatIsGoneIsDisabled) {
+  testing::FakeContext context;
+  context.Put("n-1", Pending());
+  WebhookEndpointRecord record;
+  record.mutable_endpoint()->set_state(v1::WEBHOOK_ENDPOINT_STATE_ACTIVE);
+  context.Put("w-1", record);
+  ASSERT_EQ(context.Decide<NotificationDecider>(Reported(Report::RESULT_GONE)).kind(), Kind::kAck);
+  EXPECT_EQ(context.Find<v1::Notification>("n-1")->delivery_state(), v1::DELIVERY_STATE_FAILED);
+  EXPECT_EQ(context.Find<WebhookEndpointRecord>("w-1")->endpoint().state(), v1::WEBHOOK_ENDPOINT_STATE_DISABLED);
+}
+
+TEST(NotificationDeciderTest, AReportOfWhatIsNotThereMakesNothing) {
+  testing::FakeContext context;
+  ASSERT_EQ(context.Decide<NotificationDecider>(Reported(Report::RESULT_GONE)).kind(), Kind::kAck);
+  EXPECT_EQ(context.Count<v1::Notification>(), 0);
+  EXPECT_EQ(context.Count<WebhookEndpointRecord>(), 0);
+}
+
+TEST(RecipientDeciderTest, ChangesWhatIsGivenAndNothingElse) {
+  testing::FakeContext context;
+  v1::UpdatePreferencesRequest command;
+  command.set_user_id("u-1");
+  ASSERT_EQ(context.Decide<RecipientDecider>(command).kind(), Kind::kAck);
+  const v1::Preferences defaults = *context.Answer<v1::Preferences>();
+  EXPECT_TRUE(defaults.email() && defaults.webhook());
+  EXPECT_EQ(defaults.user_id(), "u-1");
+
+  command.set_email(false);
+  ASSERT_EQ(context.Decide<RecipientDecider>(command).kind(), Kind::kAck);
+  EXPECT_FALSE(context.Answer<v1::Preferences>()->email());
+  EXPECT_TRUE(context.Answer<v1::Preferences>()->webhook());
+
+  command.clear_email();
+  command.set_webhook(false);
+  ASSERT_EQ(context.Decide<RecipientDecider>(command).kind(), Kind::kAck);
+  EXPECT_FALSE(context.Answer<v1::Preferences>()->email());
+  EXPECT_FALSE(context.Answer<v1::Preferences>()->webhook());
+  EXPECT_TRUE(context.Answer<v1::Preferences>()->has_update_time());
+}
+
+class WebhookEndpointDeciderTest : public ::testing::Test {
+ protected:
+  Outcome Create(const std::string& id, const std::string& url = "https://example.org/hook") {
+    v1::CreateWebhookEndpointRequest command;
+    command.set_id(id);
+    command.set_user_id("u-1");
+    command.set_url(url);
+    return context_.Decide(command, decider_);
+  }
+  Outcome Rotate(const std::string& id) {
+    v1::RotateWebhookSecretRequest command;
+    command.set_id(id);
+    return context_.Decide(command, decider_);
+  }
+  Outcome Delete(const std::string& id) {
+    v1::DeleteWebhookEndpointRequest command;
+    command.set_id(id);
+    return context_.Decide(command, decider_);
+  }
+
+  int made_ = 0;
+  WebhookEndpointDecider decider_{std::make_shared<NotificationSettings>(),
+                                  [this] { return "secret-" + std::to_string(++made_); }};
+  testing::FakeContext context_;
+};
+
+TEST_F(WebhookEndpointDeciderTest, CreatesOneAndShowsItsSecretOnce) {
+  ASSERT_EQ(Create("w-1").kind(), Kind::kAck);
+  const auto& answer = *context_.Answer<v1::WebhookEndpoint>();
+  EXPECT_EQ(answer.secret(), "secret-1");
+  EXPECT_EQ(answer.state(), v1::WEBHOOK_ENDPOINT_STATE_ACTIVE);
+  EXPECT_THAT(context_.events(), IsEmpty());
+  const auto* record = context_.Find<WebhookEndpointRecord>("w-1");
+  EXPECT_EQ(record->secret(), "secret-1");
+  EXPECT_EQ(record->endpoint().secret(), "");
+  EXPECT_THAT(context_.Find<Recipient>("u-1")->endpoint_ids(), ElementsAre("w-1"));
+  EXPECT_EQ(Create("w-1").problem().reason, "WEBHOOK_ENDPOINT_EXISTS");
+}
+
+TEST_F(WebhookEndpointDeciderTest, RefusesAUrlThatWouldNotBeCalled) {
+  const Outcome refused = Create("w-1", "http://example.org/");
+  ASSERT_EQ(refused.kind(), Kind::kReject);
+  EXPECT_EQ(refused.problem().reason, "INVALID_FIELD");
+  EXPECT_EQ(context_.Count<Recipient>(), 0);
+}
+
+TEST_F(WebhookEndpointDeciderTest, KeepsTenForAUser) {
+  for (int i = 0; i < kMostEndpoints; ++i) ASSERT_EQ(Create("w-" + std::to_string(i)).kind(), Kind::kAck);
+  EXPECT_EQ(Create("w-10").problem().reason, "TOO_MANY_ENDPOINTS");
+  ASSERT_EQ(Delete("w-3").kind(), Kind::kAck);
+  EXPECT_EQ(Create("w-10").kind(), Kind::kAck);
+}
+
+TEST_F(WebhookEndpointDeciderTest, KeepsTheSecretBeforeTheNewestForAWhile) {
+  Create("w-1");
+  ASSERT_EQ(Rotate("w-1").kind(), Kind::kAck);
+  const v1::WebhookEndpoint answer = *context_.Answer<v1::WebhookEndpoint>();
+  EXPECT_EQ(answer.secret(), "secret-2");
+  EXPECT_EQ(google::protobuf::util::TimeUtil::TimestampToMicroseconds(answer.previous_secret_expire_time()),
+            absl::ToUnixMicros(context_.now() + absl::Hours(24)));
+  EXPECT_EQ(context_.Find<WebhookEndpointRecord>("w-1")->previous_secret(), "secret-1");
+  // Two are valid, never three.
+  Rotate("w-1");
+  EXPECT_EQ(context_.Find<WebhookEndpointRecord>("w-1")->secret(), "secret-3");
+  EXPECT_EQ(context_.Find<WebhookEndpointRecord>("w-1")->previous_secret(), "secret-2");
+  EXPECT_EQ(Rotate("w-2").problem().reason, "WEBHOOK_ENDPOINT_NOT_FOUND");
+}
+
+TEST_F(WebhookEndpointDeciderTest, DeletesAndShowsNoSecret) {
+  Create("w-1");
+  Rotate("w-1");
+  ASSERT_EQ(Delete("w-1").kind(), Kind::kAck);
+  EXPECT_THAT(context_.Answer<v1::WebhookEndpoint>()->DebugString(), Not(HasSubstr("secret-")));
+  EXPECT_EQ(context_.Find<WebhookEndpointRecord>("w-1"), nullptr);
+  EXPECT_THAT(context_.Find<Recipient>("u-1")->endpoint_ids(), IsEmpty());
+  EXPECT_EQ(Delete("w-1").problem().reason, "WEBHOOK_ENDPOINT_NOT_FOUND");
+}
+
+}  // namespace
+}  // namespace tradewind::notification

@@ -1,0 +1,62 @@
+#include "services/notification/webhook_body.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "google/protobuf/util/json_util.h"
+#include "google/protobuf/util/time_util.h"
+
+namespace tradewind::notification {
+namespace {
+
+std::string Quote(const std::string& text) {
+  // What is not UTF-8 is replaced, where it would be thrown about.
+  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+// Empty where it has none.
+std::string EventJson(const google::protobuf::Message& event) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.preserve_proto_field_names = true;
+  std::string json;
+  if (!google::protobuf::util::MessageToJsonString(event, &json, options).ok()) return "";
+  return json;
+}
+
+}  // namespace
+
+std::string_view WebhookType(v1::NotificationKind kind) {
+  switch (kind) {
+    case v1::NOTIFICATION_KIND_WELCOME:
+      return "user.registered";
+    case v1::NOTIFICATION_KIND_ORDER_CONFIRMED:
+      return "order.confirmed";
+    case v1::NOTIFICATION_KIND_ORDER_CANCELLED:
+      return "order.cancelled";
+    case v1::NOTIFICATION_KIND_ORDER_REJECTED:
+      return "order.rejected";
+    case v1::NOTIFICATION_KIND_ORDER_SHIPPED:
+      return "order.shipped";
+    case v1::NOTIFICATION_KIND_ORDER_DELIVERED:
+      return "order.delivered";
+    case v1::NOTIFICATION_KIND_PAYMENT_REFUNDED:
+      return "payment.refunded";
+    default:
+      return "unknown";
+  }
+}
+
+std::string WebhookBody(const v1::Notification& notification, const google::protobuf::Message& event) {
+  const std::string head = fmt::format(
+      R"({{"type":{},"timestamp":{},"data":{{"notification_id":{},"user_id":{},"event_id":{},"subject":{},"body":{})",
+      Quote(std::string(WebhookType(notification.kind()))),
+      Quote(google::protobuf::util::TimeUtil::ToString(notification.create_time())), Quote(notification.id()),
+      Quote(notification.user_id()), Quote(notification.event_id()), Quote(notification.subject()),
+      Quote(notification.body()));
+  const std::string json = EventJson(event);
+  const bool fits = !json.empty() && head.size() + json.size() + 16 <= kMostWebhookBytes;
+  return fits ? fmt::format(R"({},"event":{}}}}})", head, json) : fmt::format("{}}}}}", head);
+}
+
+}  // namespace tradewind::notification

@@ -1,0 +1,86 @@
+#include "services/notification/webhook_endpoint_decider.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "google/protobuf/util/time_util.h"
+
+#include "services/notification/webhook_url.h"
+
+namespace tradewind::notification {
+namespace {
+
+using internal::v1::Recipient;
+
+google::protobuf::Timestamp At(absl::Time time) {
+  return google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(time));
+}
+
+Outcome NoSuchEndpoint(const std::string& id) { return Reject(errors::NotFound("webhook_endpoint", id)); }
+
+void ReplyWithSecret(const internal::v1::WebhookEndpointRecord& record, Context& context) {
+  v1::WebhookEndpoint answer = record.endpoint();
+  answer.set_secret(record.secret());
+  context.Reply(answer);
+}
+
+}  // namespace
+
+Outcome WebhookEndpointDecider::Decide(const v1::CreateWebhookEndpointRequest& command, Loaded<State> record,
+                                       Context& context) const {
+  if (record.exists()) {
+    return Reject(
+        {.code = absl::StatusCode::kAlreadyExists,
+         .reason = "WEBHOOK_ENDPOINT_EXISTS",
+         .message = fmt::format("there is a webhook endpoint '{}' already; leave id empty for a new one", command.id()),
+         .metadata = {{"id", command.id()}}});
+  }
+  if (std::string problem = ProblemWithWebhookUrl(command.url(), *settings_); !problem.empty()) {
+    return Reject(errors::InvalidFields({{"url", std::move(problem)}}));
+  }
+  const auto recipient = context.Load<Recipient>(command.user_id());
+  if (recipient->endpoint_ids_size() >= kMostEndpoints) {
+    return Reject({.code = absl::StatusCode::kResourceExhausted,
+                   .reason = "TOO_MANY_ENDPOINTS",
+                   .message = fmt::format("user '{}' has {} webhook endpoints, more are not kept; delete one first",
+                                          command.user_id(), kMostEndpoints),
+                   .metadata = {{"user_id", command.user_id()}}});
+  }
+  recipient->add_endpoint_ids(command.id());
+  v1::WebhookEndpoint& endpoint = *record->mutable_endpoint();
+  endpoint.set_id(command.id());
+  endpoint.set_user_id(command.user_id());
+  endpoint.set_url(command.url());
+  endpoint.set_state(v1::WEBHOOK_ENDPOINT_STATE_ACTIVE);
+  *endpoint.mutable_create_time() = At(context.now());
+  *endpoint.mutable_update_time() = endpoint.create_time();
+  record->set_secret(make_secret_());
+  ReplyWithSecret(*record, context);
+  return Ack();
+}
+
+Outcome WebhookEndpointDecider::Decide(const v1::DeleteWebhookEndpointRequest& command, Loaded<State> record,
+                                       Context& context) const {
+  if (!record.exists()) return NoSuchEndpoint(command.id());
+  const auto recipient = context.Load<Recipient>(record->endpoint().user_id());
+  auto& ids = *recipient->mutable_endpoint_ids();
+  ids.erase(std::remove(ids.begin(), ids.end(), command.id()), ids.end());
+  context.Reply(record->endpoint());
+  record.Remove();
+  return Ack();
+}
+
+Outcome WebhookEndpointDecider::Decide(const v1::RotateWebhookSecretRequest& command, Loaded<State> record,
+                                       Context& context) const {
+  if (!record.exists()) return NoSuchEndpoint(command.id());
+  record->set_previous_secret(record->secret());
+  record->set_secret(make_secret_());
+  v1::WebhookEndpoint& endpoint = *record->mutable_endpoint();
+  *endpoint.mutable_previous_secret_expire_time() = At(context.now() + settings_->webhook_secret_overlap);
+  *endpoint.mutable_update_time() = At(context.now());
+  ReplyWithSecret(*record, context);
+  return Ack();
+}
+
+}  // namespace tradewind::notification

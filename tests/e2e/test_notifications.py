@@ -1,0 +1,433 @@
+"""Mail and webhooks, with foreign counterparts: aiosmtpd takes the mails, standardwebhooks verifies what is posted.
+
+The mesh of this file has a mail server that asks for STARTTLS and a login, and may call addresses on this machine. What
+the usual mesh does, which has the mailbox and may not, is tested with that.
+"""
+
+import email
+import email.policy
+import http.server
+import json
+import os
+import ssl
+import subprocess
+import threading
+import unittest.mock
+import uuid
+
+import grpc
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from support.client import NOTIFICATIONS, ORDERS, Client, Problem, new_user_id, order_request, stock_shop
+from support.mesh import SECOND_OFFSET, Mesh, processes_naming, wait_until
+
+LOGIN = (b"shop", b"correct horse battery")
+IN_APP, EMAIL, WEBHOOK = (f"NOTIFICATION_CHANNEL_{name}" for name in ("IN_APP", "EMAIL", "WEBHOOK"))
+
+
+class MailServer:
+    """Asks for TLS and for a login, then takes mails, unless `answers` has something else to say to an address."""
+
+    def __init__(self, port, context):
+        self.mails = []
+        # Address -> what to answer to RCPT, one after the other; then it is taken.
+        self.answers = {}
+        self._controller = Controller(
+            self,
+            hostname="127.0.0.1",
+            port=port,
+            tls_context=context,
+            require_starttls=True,
+            auth_required=True,
+            authenticator=lambda server, session, envelope, mechanism, data: AuthResult(
+                success=(data.login, data.password) == LOGIN
+            ),
+        )
+        self._controller.start()
+
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        if self.answers.get(address):
+            return self.answers[address].pop(0)
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server, session, envelope):
+        message = email.message_from_bytes(envelope.content, policy=email.policy.default)
+        self.mails.append((envelope.rcpt_tos, message, session.ssl is not None))
+        return "250 OK"
+
+    def to(self, address):
+        return [message for recipients, message, _ in self.mails if recipients == [address]]
+
+    def stop(self):
+        self._controller.stop()
+
+
+class Receiver:
+    """Of webhooks, over HTTPS. Keeps all that is posted, and answers what `answer(path, count)` says; `count` is how
+    many were posted to that path before."""
+
+    def __init__(self, context):
+        self.posts = []
+        self.answer = lambda path, count: 204
+        receiver = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["content-length"]))
+                count = len(receiver.at(self.path))
+                receiver.posts.append((self.path, dict(self.headers.items()), body))
+                try:
+                    self.send_response(receiver.answer(self.path, count))
+                    self.send_header("content-length", "0")
+                    self.end_headers()
+                except OSError:
+                    pass  # Whoever posted it has gone.
+
+            def log_message(self, *arguments):
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def at(self, path):
+        return [(headers, body) for posted, headers, body in self.posts if posted == path]
+
+    def url(self, path):
+        return f"https://localhost:{self._server.server_port}{path}"
+
+    def stop(self):
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def identifier(headers):
+    return {name.lower(): value for name, value in headers.items()}["webhook-id"]
+
+
+def verify(secret, headers, body):
+    return Webhook(secret).verify(body, headers)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("certificate")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+        + ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+        + ["-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
+        check=True,
+        capture_output=True,
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tls(certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    return context
+
+
+@pytest.fixture(scope="module")
+def receiver(tls):
+    receiver = Receiver(tls)
+    yield receiver
+    receiver.stop()
+
+
+@pytest.fixture(scope="module")
+def mail_server(tls):
+    server = MailServer(2525 + SECOND_OFFSET, tls)
+    yield server
+    server.stop()
+
+
+class ToldMesh(Mesh):
+    """Its services find these settings in their environment, and those of no other mesh do."""
+
+    def __init__(self, var, settings):
+        super().__init__(var, SECOND_OFFSET)
+        self._settings = {f"TRADEWIND_NOTIFICATION_{name}": value for name, value in settings.items()}
+
+    def up(self):
+        with unittest.mock.patch.dict(os.environ, self._settings):
+            return super().up()
+
+    def service(self, verb, name):
+        with unittest.mock.patch.dict(os.environ, self._settings):
+            return super().service(verb, name)
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory, certificate, mail_server):
+    """A mesh that reaches the two."""
+    settings = {
+        "SMTP_URL": f"smtp://127.0.0.1:{2525 + SECOND_OFFSET}",
+        "SMTP_TLS": "required",
+        "SMTP_USER": LOGIN[0].decode(),
+        "SMTP_PASSWORD": LOGIN[1].decode(),
+        "SMTP_CA_FILE": str(certificate / "cert.pem"),
+        "MAIL_FROM": "shop@example.org",
+        "WEBHOOK_CA_FILE": str(certificate / "cert.pem"),
+        "WEBHOOK_ALLOW_PRIVATE": "true",
+        "WEBHOOK_TIMEOUT": "5s",
+    }
+    mesh = ToldMesh(tmp_path_factory.mktemp("told"), settings)
+    try:
+        mesh.up()
+        stock_shop(mesh.address("gateway"))
+        yield mesh
+    finally:
+        mesh.down()
+    assert processes_naming(str(mesh.var)) == []
+
+
+@pytest.fixture
+def shop(told):
+    client = Client(told.address("gateway"))
+    yield client
+    client.close()
+
+
+def create_endpoint(client, user_id, url):
+    request = {"user_id": user_id, "url": url, "request_id": str(uuid.uuid4())}
+    return client.call(NOTIFICATIONS, "CreateWebhookEndpoint", request)
+
+
+def list_endpoints(client, user_id):
+    return client.call(NOTIFICATIONS, "ListWebhookEndpoints", {"user_id": user_id})["webhook_endpoints"]
+
+
+def notifications(client, user_id, channel):
+    """Oldest first."""
+    request = {"user_id": user_id, "channel": channel}
+    return client.all_pages(NOTIFICATIONS, "ListNotifications", "notifications", request)[::-1]
+
+
+def states(client, user_id, channel):
+    return [one["delivery_state"].removeprefix("DELIVERY_STATE_") for one in notifications(client, user_id, channel)]
+
+
+def register(client, **fields):
+    return client.register(f"{uuid.uuid4().hex}@example.org", **fields)
+
+
+# ---- webhooks -------------------------------------------------------------------------------------------------------
+
+
+def test_the_reference_library_verifies_what_is_posted(shop, receiver):
+    user, path = new_user_id(), f"/{uuid.uuid4()}"
+    endpoint = create_endpoint(shop, user, receiver.url(path))
+    order = shop.confirmed_order(order_request(user))
+    wait_until(lambda: receiver.at(path), 10, "a webhook")
+    headers, body = receiver.at(path)[0]
+    posted = verify(endpoint["secret"], headers, body)
+    assert posted["type"] == "order.confirmed"
+    assert posted["data"]["user_id"] == user and posted["data"]["event"]["order_id"] == order["id"]
+    with pytest.raises(WebhookVerificationError):
+        verify(endpoint["secret"], headers, body + b" ")
+
+    wait_until(lambda: states(shop, user, WEBHOOK) == ["DELIVERED"], 10, "the delivery to be recorded")
+    kept = notifications(shop, user, WEBHOOK)[0]
+    assert kept["id"] == identifier(headers) == posted["data"]["notification_id"]
+    assert kept["endpoint_id"] == endpoint["id"]
+    assert len(receiver.at(path)) == 1
+
+
+def test_both_secrets_are_valid_during_a_rotation(told, shop, receiver):
+    user, path = new_user_id(), f"/{uuid.uuid4()}"
+    endpoint = create_endpoint(shop, user, receiver.url(path))
+    rotation = {"id": endpoint["id"], "request_id": str(uuid.uuid4())}
+    rotated = shop.call(NOTIFICATIONS, "RotateWebhookSecret", rotation)
+    assert rotated["secret"] != endpoint["secret"]
+    # The same answer to the same request.
+    assert shop.call(NOTIFICATIONS, "RotateWebhookSecret", rotation) == rotated
+    shop.confirmed_order(order_request(user))
+    wait_until(lambda: receiver.at(path), 10, "a webhook")
+    headers, body = receiver.at(path)[0]
+    for secret in (endpoint["secret"], rotated["secret"]):
+        verify(secret, headers, body)
+
+    listed = list_endpoints(shop, user)
+    assert [one["id"] for one in listed] == [endpoint["id"]] and "whsec_" not in str(listed)
+    assert "whsec_" not in (told.var / "log" / "notification.log").read_text()
+    for topic in ("notification.commands.v1", "notification.events.v1", "notification.deliveries.v1"):
+        assert "whsec_" not in str(told.tail(topic))
+
+
+def test_a_receiver_that_errs_gets_each_once_it_recovers_in_order_with_the_same_id(shop, receiver):
+    user, path, other = new_user_id(), f"/{uuid.uuid4()}", f"/{uuid.uuid4()}"
+    create_endpoint(shop, user, receiver.url(path))
+    create_endpoint(shop, user, receiver.url(other))
+    ill = threading.Event()
+    ill.set()
+    receiver.answer = lambda posted, count: 500 if posted == path and ill.is_set() else 200
+    told_in_app = []
+    for _ in range(3):
+        order = shop.confirmed_order(order_request(user))
+        shop.call(ORDERS, "CancelOrder", {"id": order["id"]})
+        # One order after the other: between the events of two there is no order.
+        wanted = len(told_in_app) + 2
+        wait_until(lambda: len(notifications(shop, user, IN_APP)) == wanted, 10, "both to be told")
+        told_in_app = notifications(shop, user, IN_APP)
+    # The other endpoint does not wait for it.
+    wait_until(lambda: len(receiver.at(other)) == 6, 10, "the other endpoint")
+    wait_until(lambda: len(receiver.at(path)) >= 3, 10, "some attempts")
+    failed = receiver.at(path)
+    assert len({identifier(headers) for headers, _ in failed}) == 1 and len({body for _, body in failed}) == 1
+    ill.clear()
+    before = len(receiver.at(path))
+    wait_until(lambda: len(receiver.at(path)) >= before + 6, 60, "all that waits")
+    receiver.answer = lambda posted, count: 204
+    arrived = [json.loads(body) for _, body in receiver.at(path)[before:]]
+    assert [one["data"]["event_id"] for one in arrived] == [one["event_id"] for one in told_in_app]
+    assert identifier(receiver.at(path)[before][0]) == identifier(failed[0][0])
+    wait_until(lambda: states(shop, user, WEBHOOK) == ["DELIVERED"] * 12, 10, "the deliveries to be recorded")
+    assert len(receiver.at(path)) == before + 6
+
+
+def test_a_receiver_that_is_gone_is_asked_no_more(shop, receiver):
+    user, path = new_user_id(), f"/{uuid.uuid4()}"
+    endpoint = create_endpoint(shop, user, receiver.url(path))
+    receiver.answer = lambda posted, count: 410 if posted == path else 204
+    shop.confirmed_order(order_request(user))
+    wait_until(lambda: states(shop, user, WEBHOOK) == ["FAILED"], 10, "the failure to be recorded")
+    assert list_endpoints(shop, user)[0]["state"] == "WEBHOOK_ENDPOINT_STATE_DISABLED"
+    shop.confirmed_order(order_request(user))
+    wait_until(lambda: len(notifications(shop, user, IN_APP)) == 2, 10, "the second to be told")
+    assert len(receiver.at(path)) == 1 == len(notifications(shop, user, WEBHOOK))
+    shop.call(NOTIFICATIONS, "DeleteWebhookEndpoint", {"id": endpoint["id"]})
+    assert list_endpoints(shop, user) == []
+    receiver.answer = lambda posted, count: 204
+
+
+def test_redirects_are_not_followed_and_a_long_answer_does_no_harm(shop, receiver):
+    user, path = new_user_id(), f"/{uuid.uuid4()}"
+    create_endpoint(shop, user, receiver.url(path))
+    receiver.answer = lambda posted, count: 302 if posted == path and count == 0 else 204
+    shop.confirmed_order(order_request(user))
+    wait_until(lambda: states(shop, user, WEBHOOK) == ["DELIVERED"], 10, "the delivery")
+    assert len(receiver.at(path)) == 2
+    receiver.answer = lambda posted, count: 204
+
+
+def test_a_delivery_cut_short_by_a_crash_is_repeated_with_the_same_id(told, shop, receiver):
+    user, path = new_user_id(), f"/{uuid.uuid4()}"
+    create_endpoint(shop, user, receiver.url(path))
+    go_on = threading.Event()
+
+    def slow(posted, count):
+        if posted == path and count == 0:
+            go_on.wait(30)
+        return 204
+
+    receiver.answer = slow
+    shop.confirmed_order(order_request(user))
+    wait_until(lambda: receiver.at(path), 10, "the first attempt")
+    told.service("kill", "notification")
+    told.service("start", "notification")
+    wait_until(lambda: len(receiver.at(path)) == 2, 30, "the second attempt")
+    go_on.set()
+    assert len({(identifier(headers), body) for headers, body in receiver.at(path)}) == 1
+    wait_until(lambda: states(shop, user, WEBHOOK) == ["DELIVERED"], 10, "the delivery to be recorded")
+    receiver.answer = lambda posted, count: 204
+
+
+def test_ten_endpoints_are_kept_for_a_user(shop, receiver):
+    user = new_user_id()
+    for number in range(10):
+        create_endpoint(shop, user, receiver.url(f"/{number}"))
+    with pytest.raises(grpc.RpcError) as refused:
+        create_endpoint(shop, user, receiver.url("/10"))
+    assert Problem(refused.value).reason == "TOO_MANY_ENDPOINTS"
+    assert [one["url"] for one in list_endpoints(shop, user)] == [receiver.url(f"/{number}") for number in range(10)]
+
+
+def test_private_addresses_are_refused(client, receiver):
+    user = new_user_id()
+    for url in ("https://127.0.0.1/", "https://[::1]/", "https://10.1.2.3/", "http://example.org/", "https://u:p@x.org/"):
+        with pytest.raises(grpc.RpcError) as refused:
+            create_endpoint(client, user, url)
+        assert Problem(refused.value).fields == ["url"], url
+    # A name says what it stands for only when it is called.
+    path = f"/{uuid.uuid4()}"
+    create_endpoint(client, user, receiver.url(path))
+    client.confirmed_order(order_request(user))
+    wait_until(lambda: states(client, user, WEBHOOK) == ["FAILED"], 15, "the refusal to be recorded")
+    assert "private" in notifications(client, user, WEBHOOK)[0]["delivery_detail"]
+    assert receiver.at(path) == []
+
+
+# ---- mail -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_mail_goes_over_tls_in_the_language_of_the_user(shop, mail_server):
+    user = register(shop, display_name="小明\r\nBcc: eve@example.org", locale="zh-CN")
+    order = shop.confirmed_order(order_request(user["id"]))
+    wait_until(lambda: len(mail_server.to(user["email"])) == 2, 15, "two mails")
+    by_id = {mail["message-id"]: mail for mail in mail_server.to(user["email"])}
+    wait_until(lambda: states(shop, user["id"], EMAIL) == ["DELIVERED"] * 2, 10, "the deliveries to be recorded")
+    welcome, confirmed = notifications(shop, user["id"], EMAIL)
+    mail = by_id[f"<{confirmed['id']}@example.org>"]
+    assert mail["subject"] == confirmed["subject"] == "您的订单已确认"
+    assert mail.get_content().strip() == confirmed["body"] and order["id"][-8:] in confirmed["body"]
+    assert "bcc" not in by_id[f"<{welcome['id']}@example.org>"]
+    assert all(over_tls for _, _, over_tls in mail_server.mails)
+
+
+def test_a_mail_that_may_yet_be_taken_is_repeated_and_one_that_may_not_holds_back_none(shop, mail_server):
+    user = {"email": f"{uuid.uuid4().hex}@example.org"}
+    # The first mail is deferred twice, then refused for good.
+    mail_server.answers[user["email"]] = ["451 later", "450 later", "550 5.1.1 no such user"]
+    user = shop.register(user["email"])
+    shop.confirmed_order(order_request(user["id"]))
+    wait_until(lambda: len(mail_server.to(user["email"])) == 1, 20, "the mail behind it")
+    wait_until(lambda: sorted(states(shop, user["id"], EMAIL)) == ["DELIVERED", "FAILED"], 10, "both to be recorded")
+    failed = [one for one in notifications(shop, user["id"], EMAIL) if one["delivery_state"] == "DELIVERY_STATE_FAILED"]
+    assert "550 5.1.1 no such user" in failed[0]["delivery_detail"]
+
+
+def test_preferences_and_reading(shop, mail_server):
+    user = register(shop)
+    wait_until(lambda: states(shop, user["id"], EMAIL) == ["DELIVERED"], 15, "the welcome")
+    preferences = shop.call(NOTIFICATIONS, "GetPreferences", {"user_id": user["id"]})
+    assert preferences["email"] and preferences["webhook"]
+    changed = shop.call(NOTIFICATIONS, "UpdatePreferences", {"user_id": user["id"], "email": False})
+    assert not changed["email"] and changed["webhook"]
+    assert shop.call(NOTIFICATIONS, "GetPreferences", {"user_id": user["id"]}) == changed
+    shop.confirmed_order(order_request(user["id"]))
+    wait_until(lambda: len(notifications(shop, user["id"], IN_APP)) == 2, 10, "it to be told in the app")
+    assert len(notifications(shop, user["id"], EMAIL)) == 1
+
+    newest = notifications(shop, user["id"], IN_APP)[-1]
+    assert not newest["read"]
+    for _ in range(2):
+        assert shop.call(NOTIFICATIONS, "MarkNotificationRead", {"id": newest["id"]})["read"]
+    assert notifications(shop, user["id"], IN_APP)[-1]["read"]
+    with pytest.raises(grpc.RpcError) as refused:
+        shop.call(NOTIFICATIONS, "MarkNotificationRead", {"id": str(uuid.uuid4())})
+    assert Problem(refused.value).reason == "NOTIFICATION_NOT_FOUND"
+
+
+def test_mails_of_the_usual_mesh_can_be_seen_in_a_folder(mesh, client):
+    user = register(client, display_name="Ada")
+    folder = mesh.var / "mail"
+
+    def mails():
+        found = []
+        for path in sorted(folder.glob("*.eml")):
+            mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+            if user["email"] in mail["to"]:
+                found.append(mail)
+        return found
+
+    wait_until(mails, 15, "the mail")
+    assert [mail["subject"] for mail in mails()] == ["Welcome, Ada"]
+    assert mails()[0]["x-envelope-to"] == f"<{user['email']}>"
+    wait_until(lambda: states(client, user["id"], EMAIL) == ["DELIVERED"], 10, "the delivery to be recorded")
