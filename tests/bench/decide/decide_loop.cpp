@@ -73,7 +73,7 @@ runtime::Group MakeGroup() {
     return Add(static_cast<const AddRequest&>(message), context);
   };
   handler.prototype = &AddRequest::default_instance();
-  handler.own_state = &Entry::default_instance();
+  handler.own_states = {&Entry::default_instance()};
   group.AddCommand(std::move(handler));
   group.AddOutput(EntryChanged::descriptor());
   return group;

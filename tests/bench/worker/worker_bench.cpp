@@ -77,7 +77,7 @@ runtime::Handler CommandHandler(std::function<runtime::Outcome(const AddRequest&
     return run(static_cast<const AddRequest&>(message), context);
   };
   handler.prototype = &AddRequest::default_instance();
-  handler.own_state = &Entry::default_instance();
+  handler.own_states = {&Entry::default_instance()};
   return handler;
 }
 
