@@ -78,7 +78,8 @@ def take(message, seen, confirmed):
         event = cloudevents_kafka.from_binary_event(record)
         if event.get_type() != CONFIRMED:
             return
-        order = confirmed.FromString(event.get_data() or b"")
+        # As Kafka has it: the SDK takes bytes that happen to be UTF-8 for text.
+        order = confirmed.FromString(message.value() or b"")
     except (CloudEventError, DecodeError, ValueError) as error:
         # Somebody's mistake, and no reason to stop: Tradewind's own services keep such a record for a person.
         print(f"{place} is no event: {error}", file=sys.stderr, flush=True)
