@@ -54,20 +54,24 @@ HasherPool::HasherPool(int threads, size_t queue_limit) : queue_limit_(queue_lim
 
 HasherPool::~HasherPool() {
   {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
+  changed_.notify_all();
   for (std::thread& thread : threads_) {
     thread.join();
   }
 }
 
 bool HasherPool::Submit(Job& job) {
-  absl::MutexLock lock(&mutex_);
-  if (stopping_ || queue_.size() >= queue_limit_) {
-    return false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_ || queue_.size() >= queue_limit_) {
+      return false;
+    }
+    queue_.push_back(std::move(job));
   }
-  queue_.push_back(std::move(job));
+  changed_.notify_one();
   return true;
 }
 
@@ -75,11 +79,8 @@ void HasherPool::Run() {
   while (true) {
     Job job;
     {
-      absl::MutexLock lock(&mutex_);
-      mutex_.Await(absl::Condition(
-          +[](HasherPool* pool)
-               ABSL_EXCLUSIVE_LOCKS_REQUIRED(pool->mutex_) { return pool->stopping_ || !pool->queue_.empty(); },
-          this));
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
       if (queue_.empty()) {
         return;
       }

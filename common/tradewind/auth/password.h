@@ -3,18 +3,18 @@
 // without end. The gateway hashes what must not reach the log in the clear; the user service verifies.
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 
 namespace tradewind::auth {
 
@@ -51,9 +51,11 @@ class HasherPool {
   void Run();
 
   const size_t queue_limit_;
-  absl::Mutex mutex_;
-  std::deque<Job> queue_ ABSL_GUARDED_BY(mutex_);
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  // Both guarded by mutex_.
+  std::deque<Job> queue_;
+  bool stopping_ = false;
   std::vector<std::thread> threads_;
 };
 

@@ -3,8 +3,8 @@
 #include <sodium.h>
 
 #include <atomic>
+#include <future>
 
-#include "absl/synchronization/notification.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -56,23 +56,23 @@ TEST(PasswordHasher, SaltsAtRandomWithoutARequestId) {
 }
 
 TEST(HasherPool, TurnsJobsAwayWhenItsQueueIsFull) {
-  absl::Notification started;
-  absl::Notification release;
+  std::promise<void> started;
+  std::promise<void> release;
   std::atomic<int> ran = 0;
   {
     HasherPool pool(1, 1);
     HasherPool::Job blocking = [&] {
-      started.Notify();
-      release.WaitForNotification();
+      started.set_value();
+      release.get_future().wait();
       ++ran;
     };
     ASSERT_TRUE(pool.Submit(blocking));
-    started.WaitForNotification();
+    started.get_future().wait();
     HasherPool::Job queued = [&] { ++ran; };
     EXPECT_TRUE(pool.Submit(queued));
     HasherPool::Job refused = [&] { ran += 100; };
     EXPECT_FALSE(pool.Submit(refused));
-    release.Notify();
+    release.set_value();
   }
   // What was queued ran before the pool ended.
   EXPECT_EQ(ran, 2);
