@@ -15,6 +15,7 @@
 #include "services/cli/text.h"
 #include "services/cli/topic_follower.h"
 #include "tradewind/bus/kafka_admin.h"
+#include "tradewind/ids/ids.h"
 #include "tradewind/inventory/v1/events.pb.h"
 #include "tradewind/notification/v1/events.pb.h"
 #include "tradewind/order/v1/events.pb.h"
@@ -39,16 +40,7 @@ double MsSince(Clock::time_point start) {
 }
 
 // RFC 9562, version 4, out of the bits of a fresh trace id.
-std::string RandomUuid() {
-  auto bytes = telemetry::TraceContext::NewRoot().trace_id;
-  bytes[6] = static_cast<uint8_t>((bytes[6] & 0x0F) | 0x40);
-  bytes[8] = static_cast<uint8_t>((bytes[8] & 0x3F) | 0x80);
-  std::string uuid;
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    uuid += fmt::format("{}{:02x}", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", bytes[i]);
-  }
-  return uuid;
-}
+std::string RandomUuid() { return std::string(ids::ToUuid(telemetry::TraceContext::NewRoot().trace_id, 4).view()); }
 
 // What is for sale, and how much of it is in one order.
 struct Ware {

@@ -7,16 +7,13 @@
 
 #include "google/protobuf/util/time_util.h"
 
+#include "tradewind/app/timestamp.h"
 #include "tradewind/money/money.h"
 
 namespace tradewind::inventory {
 namespace {
 
 using google::protobuf::util::TimeUtil;
-
-google::protobuf::Timestamp Now(const Context& context) {
-  return TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(context.now()));
-}
 
 std::vector<errors::FieldViolation> Violations(const v1::CreateProductRequest& command) {
   std::vector<errors::FieldViolation> violations;

@@ -9,15 +9,13 @@
 #include <string_view>
 #include <utility>
 
-#include "google/protobuf/util/time_util.h"
-
+#include "tradewind/app/timestamp.h"
 #include "tradewind/money/money.h"
 
 namespace tradewind::inventory {
 namespace {
 
 using google::protobuf::RepeatedPtrField;
-using google::protobuf::util::TimeUtil;
 using internal::v1::Reservation;
 
 // How many pieces of each product, over all lines that name it.
@@ -38,10 +36,6 @@ struct Problem {
   v1::RefusalReason reason;
   std::string detail;
 };
-
-google::protobuf::Timestamp Now(const Context& context) {
-  return TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(context.now()));
-}
 
 // Views into the lines.
 template <typename Line>

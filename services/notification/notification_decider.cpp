@@ -1,17 +1,10 @@
 #include "services/notification/notification_decider.h"
 
-#include "google/protobuf/util/time_util.h"
-
 #include "services/notification/notification_record.pb.h"
+#include "tradewind/app/timestamp.h"
 
 namespace tradewind::notification {
-namespace {
-
-google::protobuf::Timestamp Now(const Context& context) {
-  return google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(context.now()));
-}
-
-}  // namespace
+namespace {}  // namespace
 
 Outcome NotificationDecider::Decide(const v1::MarkNotificationReadRequest& command, Loaded<State> notification,
                                     Context& context) {

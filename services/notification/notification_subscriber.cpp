@@ -4,13 +4,14 @@
 #include <sodium.h>
 
 #include <array>
-#include <cstdint>
 #include <utility>
 
 #include "google/protobuf/util/time_util.h"
 
 #include "services/notification/texts.h"
 #include "services/notification/webhook_body.h"
+#include "tradewind/app/timestamp.h"
+#include "tradewind/ids/ids.h"
 
 namespace tradewind::notification {
 namespace {
@@ -98,7 +99,7 @@ Outcome NotificationSubscriber::Tell(const Event& event, Context& context) const
   Happening happening = Describe(event);
   happening.set_event_id(std::string(context.event_id()));
   if (!happening.has_happen_time()) {
-    *happening.mutable_happen_time() = TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(context.now()));
+    *happening.mutable_happen_time() = Now(context);
   }
   const auto recipient = context.Load<Recipient>(user_id);
   // All channels are told in one transaction: where one was, the others were.
@@ -171,17 +172,10 @@ std::string NotificationId(std::string_view event_id, std::string_view user_id, 
   std::string bytes = fmt::format("notification:{}:{}{}:{}{}", event_id.size(), event_id, user_id.size(), user_id,
                                   static_cast<int>(channel));
   if (!endpoint_id.empty()) bytes += fmt::format(":{}:{}", endpoint_id.size(), endpoint_id);
-  std::array<uint8_t, 16> id;
-  crypto_generichash(id.data(), id.size(), reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), nullptr,
-                     0);
-  id[6] = (id[6] & 0x0f) | 0x80;
-  id[8] = (id[8] & 0x3f) | 0x80;
-  std::string text;
-  for (size_t i = 0; i < id.size(); ++i) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) text.push_back('-');
-    fmt::format_to(std::back_inserter(text), "{:02x}", id[i]);
-  }
-  return text;
+  std::array<unsigned char, 16> hash;
+  crypto_generichash(hash.data(), hash.size(), reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
+                     nullptr, 0);
+  return std::string(ids::ToUuid(hash, 8).view());
 }
 
 std::string_view AllIndex(v1::NotificationChannel channel) {

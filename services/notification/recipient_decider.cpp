@@ -1,6 +1,6 @@
 #include "services/notification/recipient_decider.h"
 
-#include "google/protobuf/util/time_util.h"
+#include "tradewind/app/timestamp.h"
 
 namespace tradewind::notification {
 
@@ -9,8 +9,7 @@ Outcome RecipientDecider::Decide(const v1::UpdatePreferencesRequest& command, Lo
   if (command.has_email()) recipient->set_email_off(!command.email());
   if (command.has_webhook()) recipient->set_webhook_off(!command.webhook());
   if (recipient->email_off()) recipient->clear_waiting();
-  *recipient->mutable_preferences_update_time() =
-      google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(context.now()));
+  *recipient->mutable_preferences_update_time() = Now(context);
   context.Reply(PreferencesOf(command.user_id(), *recipient));
   return Ack();
 }

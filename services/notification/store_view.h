@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
+#include "tradewind/app/read_aggregate.h"
 #include "tradewind/store/store.h"
 
 namespace tradewind::notification {
@@ -25,12 +26,7 @@ class StoreView {
   absl::StatusOr<std::optional<State>> Get(std::string_view key) const {
     store::Reader* reader = reader_;
     if (reader == nullptr) return absl::UnavailableError("the store is not open yet");
-    auto stored = reader->Get(State::descriptor()->full_name(), key);
-    if (!stored.ok()) return stored.status();
-    if (!stored->has_value()) return std::optional<State>();
-    std::optional<State> state(std::in_place);
-    if (!state->ParseFromString((*stored)->value)) return absl::DataLossError("an aggregate that cannot be read");
-    return state;
+    return ReadAggregate<State>(*reader, key);
   }
 
  private:

@@ -4,18 +4,13 @@
 
 #include <algorithm>
 
-#include "google/protobuf/util/time_util.h"
-
 #include "services/notification/webhook_url.h"
+#include "tradewind/app/timestamp.h"
 
 namespace tradewind::notification {
 namespace {
 
 using internal::v1::Recipient;
-
-google::protobuf::Timestamp At(absl::Time time) {
-  return google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(time));
-}
 
 Outcome NoSuchEndpoint(const std::string& id) { return Reject(errors::NotFound("webhook_endpoint", id)); }
 
@@ -53,7 +48,7 @@ Outcome WebhookEndpointDecider::Decide(const v1::CreateWebhookEndpointRequest& c
   endpoint.set_user_id(command.user_id());
   endpoint.set_url(command.url());
   endpoint.set_state(v1::WEBHOOK_ENDPOINT_STATE_ACTIVE);
-  *endpoint.mutable_create_time() = At(context.now());
+  *endpoint.mutable_create_time() = Now(context);
   *endpoint.mutable_update_time() = endpoint.create_time();
   record->set_secret(make_secret_());
   ReplyWithSecret(*record, context);
@@ -77,8 +72,8 @@ Outcome WebhookEndpointDecider::Decide(const v1::RotateWebhookSecretRequest& com
   record->set_previous_secret(record->secret());
   record->set_secret(make_secret_());
   v1::WebhookEndpoint& endpoint = *record->mutable_endpoint();
-  *endpoint.mutable_previous_secret_expire_time() = At(context.now() + settings_->webhook_secret_overlap);
-  *endpoint.mutable_update_time() = At(context.now());
+  *endpoint.mutable_previous_secret_expire_time() = ToTimestamp(context.now() + settings_->webhook_secret_overlap);
+  *endpoint.mutable_update_time() = Now(context);
   ReplyWithSecret(*record, context);
   return Ack();
 }

@@ -11,6 +11,7 @@
 
 #include "services/order/order_fold.h"
 #include "services/order/order_stage.h"
+#include "tradewind/app/timestamp.h"
 #include "tradewind/money/money.h"
 
 namespace tradewind::order {
@@ -18,10 +19,6 @@ namespace {
 
 using google::protobuf::util::TimeUtil;
 using google::type::Money;
-
-google::protobuf::Timestamp Now(const Context& context) {
-  return TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(context.now()));
-}
 
 // An event about the order, with what all of them carry.
 template <typename Event>

@@ -6,20 +6,14 @@
 #include <string>
 #include <utility>
 
-#include "google/protobuf/util/time_util.h"
-
+#include "tradewind/app/timestamp.h"
 #include "tradewind/money/money.h"
 
 namespace tradewind::payment {
 namespace {
 
-using google::protobuf::util::TimeUtil;
 using google::type::Money;
 using internal::v1::PaymentRecord;
-
-google::protobuf::Timestamp Now(const Context& context) {
-  return TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(context.now()));
-}
 
 // An event about the payment, with what all of them carry.
 template <typename Event>

@@ -8,6 +8,8 @@
 
 #include "google/protobuf/util/time_util.h"
 
+#include "tradewind/app/timestamp.h"
+
 namespace tradewind::shipping {
 namespace {
 
@@ -120,7 +122,7 @@ void EmitCancelled(const v1::Shipment& shipment, Context& context) {
 void ChangeTo(v1::ShipmentState state, v1::Shipment& shipment, Context& context) {
   shipment.set_state(state);
   shipment.set_revision(shipment.revision() + 1);
-  *shipment.mutable_update_time() = TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(context.now()));
+  *shipment.mutable_update_time() = Now(context);
   if (!shipment.has_create_time()) *shipment.mutable_create_time() = shipment.update_time();
   switch (state) {
     case v1::SHIPMENT_STATE_PREPARING:

@@ -11,6 +11,8 @@
 
 #include "services/user/email.h"
 #include "services/user/session_decider.h"
+#include "tradewind/app/read_aggregate.h"
+#include "tradewind/app/timestamp.h"
 #include "tradewind/errors/problem.h"
 #include "tradewind/ids/ids.h"
 #include "tradewind/rpc/errors.h"
@@ -55,10 +57,6 @@ std::string HashOf(std::string_view secret) {
   return hash;
 }
 
-google::protobuf::Timestamp ToTimestamp(absl::Time time) {
-  return TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(time));
-}
-
 }  // namespace
 
 Sessions::Sessions(store::Reader& reader, CommandClient& commands, const UserSettings& settings)
@@ -74,23 +72,11 @@ void Sessions::Submit(auth::HasherPool::Job job, Done& done) {
                                                     .message = "too many passwords wait to be verified; try again"}));
 }
 
-template <typename State>
-absl::StatusOr<std::optional<State>> Sessions::Read(std::string_view key) const {
-  const auto found = reader_.Get(State::descriptor()->full_name(), key);
-  if (!found.ok()) return found.status();
-  if (!found->has_value()) return std::optional<State>();
-  State state;
-  if (!state.ParseFromString((*found)->value)) {
-    return absl::InternalError(fmt::format("the stored {} cannot be read", State::descriptor()->full_name()));
-  }
-  return state;
-}
-
 absl::StatusOr<std::optional<internal::v1::UserRecord>> Sessions::FindUserByEmail(const std::string& email) const {
-  const auto claim = Read<internal::v1::EmailClaim>(NormalizeEmail(email));
+  const auto claim = ReadAggregate<internal::v1::EmailClaim>(reader_, NormalizeEmail(email));
   if (!claim.ok()) return claim.status();
   if (!claim->has_value()) return std::optional<internal::v1::UserRecord>();
-  return Read<internal::v1::UserRecord>((*claim)->user_id());
+  return ReadAggregate<internal::v1::UserRecord>(reader_, (*claim)->user_id());
 }
 
 grpc::Status Sessions::Verify(const absl::StatusOr<std::optional<internal::v1::UserRecord>>& user,
@@ -146,7 +132,7 @@ std::optional<Sessions::RefreshToken> Sessions::ParseToken(const std::string& te
 }
 
 absl::StatusOr<std::optional<internal::v1::SessionRecord>> Sessions::FindSession(const RefreshToken& token) const {
-  auto session = Read<internal::v1::SessionRecord>(token.session_id);
+  auto session = ReadAggregate<internal::v1::SessionRecord>(reader_, token.session_id);
   if (!session.ok() || !session->has_value()) return session;
   const std::string hash = HashOf(token.secret);
   const std::string& stored = (*session)->secret_hash();
@@ -162,7 +148,7 @@ void Sessions::RefreshSession(const v1::RefreshSessionRequest& request, v1::Sess
   }
   const auto found = FindSession(*token);
   const std::optional<internal::v1::SessionRecord> session = found.ok() ? *found : std::nullopt;
-  const auto user = session.has_value() ? Read<internal::v1::UserRecord>(session->user_id())
+  const auto user = session.has_value() ? ReadAggregate<internal::v1::UserRecord>(reader_, session->user_id())
                                         : absl::StatusOr<std::optional<internal::v1::UserRecord>>(std::nullopt);
   if (!found.ok() || !user.ok()) {
     std::move(done)(rpc::FromStoreError(found.ok() ? user.status() : found.status()));
@@ -200,7 +186,7 @@ void Sessions::ChangePassword(const v1::ChangePasswordRequest& request, v1::User
   auto shared = std::make_shared<Done>(std::move(done));
   Submit(
       [this, &request, response, shared] {
-        const auto user = Read<internal::v1::UserRecord>(request.id());
+        const auto user = ReadAggregate<internal::v1::UserRecord>(reader_, request.id());
         if (grpc::Status verified = Verify(user, request.old_password()); !verified.ok()) {
           std::move (*shared)(verified);
           return;
@@ -243,7 +229,7 @@ void Sessions::WithKey(absl::AnyInvocable<void(const auth::SigningKey*)> use) {
   {
     absl::MutexLock lock(&mutex_);
     if (key_ == nullptr) {
-      const auto stored = Read<internal::v1::SigningKeyRecord>(kSigningKey);
+      const auto stored = ReadAggregate<internal::v1::SigningKeyRecord>(reader_, kSigningKey);
       if (stored.ok() && stored->has_value()) {
         key_ = std::make_unique<auth::SigningKey>(auth::SigningKey{
             .id = (*stored)->id(), .private_pem = (*stored)->private_pem(), .public_pem = (*stored)->public_pem()});

@@ -50,8 +50,6 @@ class Sessions {
 
   void Submit(auth::HasherPool::Job job, Done& done);
   // Nothing where there is none; an error where the store cannot be read.
-  template <typename State>
-  absl::StatusOr<std::optional<State>> Read(std::string_view key) const;
   absl::StatusOr<std::optional<internal::v1::UserRecord>> FindUserByEmail(const std::string& email) const;
   // The session of a refresh token that is good.
   absl::StatusOr<std::optional<internal::v1::SessionRecord>> FindSession(const RefreshToken& token) const;

@@ -8,6 +8,7 @@
 #include "google/protobuf/util/time_util.h"
 
 #include "services/user/email.h"
+#include "tradewind/app/timestamp.h"
 
 namespace tradewind::user {
 namespace {
@@ -16,10 +17,6 @@ using google::protobuf::util::TimeUtil;
 
 // How every Argon2 hash in PHC string format begins.
 constexpr char kHashPrefix[] = "$argon2";
-
-google::protobuf::Timestamp Now(const Context& context) {
-  return TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(context.now()));
-}
 
 // A command that did not come as it should may carry the password itself: that must not be kept.
 bool IsHash(const std::string& text) { return absl::StartsWith(text, kHashPrefix); }

@@ -27,7 +27,9 @@ class RandomBytes {
   size_t used_ = sizeof(buffer_);
 };
 
-Uuid Format(UuidBytes bytes, unsigned version) {
+}  // namespace
+
+Uuid ToUuid(UuidBytes bytes, unsigned version) {
   bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0F) | (version << 4));
   bytes[8] = static_cast<unsigned char>((bytes[8] & 0x3F) | 0x80);
   constexpr char kDigits[] = "0123456789abcdef";
@@ -43,8 +45,6 @@ Uuid Format(UuidBytes bytes, unsigned version) {
   return uuid;
 }
 
-}  // namespace
-
 Uuid NewUuid(absl::Time now) {
   thread_local RandomBytes random;
   UuidBytes bytes;
@@ -53,13 +53,13 @@ Uuid NewUuid(absl::Time now) {
     bytes[i] = static_cast<unsigned char>(milliseconds >> (8 * (5 - i)));
   }
   random.Fill(bytes.data() + 6, bytes.size() - 6);
-  return Format(bytes, 7);
+  return ToUuid(bytes, 7);
 }
 
 Uuid DeriveUuid(std::string_view caller, std::string_view method, std::string_view request_id) {
   UuidBytes bytes;
   HashParts({"tradewind.id", caller, method, request_id}, bytes.data(), bytes.size());
-  return Format(bytes, 8);
+  return ToUuid(bytes, 8);
 }
 
 void HashParts(std::initializer_list<std::string_view> parts, unsigned char* digest, size_t digest_size) {

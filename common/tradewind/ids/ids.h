@@ -16,6 +16,9 @@ struct Uuid {
   std::string_view view() const { return {text.data(), text.size()}; }
 };
 
+// Of bytes that are random or a hash; the bits that RFC 9562 claims for version and variant are set.
+Uuid ToUuid(std::array<unsigned char, 16> bytes, unsigned version);
+
 // Version 7 of RFC 9562: Unix milliseconds, then 74 random bits. Thread-safe; does not block.
 Uuid NewUuid(absl::Time now);
 
