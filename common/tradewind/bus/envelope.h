@@ -43,6 +43,7 @@ inline constexpr std::string_view kSpecVersion = "1.0";
 inline constexpr std::string_view kProtobufContentType = "application/protobuf";
 inline constexpr std::string_view kRepliesTopic = "mesh.replies.v1";
 inline constexpr std::string_view kDeadTopic = "mesh.dead.v1";
+inline constexpr std::string_view kKeysTopic = "mesh.keys.v1";
 
 // An event's place among those of its source. Ordered by epoch, then number.
 struct Sequence {

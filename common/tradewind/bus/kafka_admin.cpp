@@ -68,7 +68,7 @@ class KafkaAdmin::Impl {
 
   absl::Status Start(const std::string& client_id);
   absl::StatusOr<std::string> ClusterId();
-  absl::StatusOr<std::map<std::string, int32_t>> EnsureTopics(absl::Span<const std::string> topics);
+  absl::StatusOr<std::map<std::string, int32_t>> EnsureTopics(absl::Span<const std::string> topics, TopicKind kind);
   absl::StatusOr<std::vector<TopicInfo>> ListTopics();
   absl::StatusOr<OffsetRange> Range(const std::string& topic, int32_t partition);
   absl::StatusOr<std::vector<GroupLag>> Lag(const std::string& group, absl::Span<const std::string> topics);
@@ -78,8 +78,8 @@ class KafkaAdmin::Impl {
   AdminOptionsHandle Options(rd_kafka_admin_op_t operation) const;
   absl::StatusOr<EventHandle> Answer(rd_kafka_queue_t* queue, std::string_view what) const;
   absl::StatusOr<MetadataHandle> Metadata(const Deadline& deadline) const;
-  absl::Status CreateTopics(absl::Span<const std::string> topics);
-  absl::Status CheckTopics(absl::Span<const std::string> topics);
+  absl::Status CreateTopics(absl::Span<const std::string> topics, TopicKind kind);
+  absl::Status CheckTopics(absl::Span<const std::string> topics, TopicKind kind);
   absl::StatusOr<std::map<std::string, int32_t>> WaitUntilReady(absl::Span<const std::string> topics);
   absl::Status ReadCommitted(const std::string& group, std::vector<GroupLag>& lags);
 
@@ -166,7 +166,8 @@ absl::StatusOr<OffsetRange> KafkaAdmin::Impl::Range(const std::string& topic, in
 
 // ---- topics --------------------------------------------------------------------------------------------------------
 
-absl::StatusOr<std::map<std::string, int32_t>> KafkaAdmin::Impl::EnsureTopics(absl::Span<const std::string> topics) {
+absl::StatusOr<std::map<std::string, int32_t>> KafkaAdmin::Impl::EnsureTopics(absl::Span<const std::string> topics,
+                                                                              TopicKind kind) {
   const absl::StatusOr<std::vector<TopicInfo>> known = ListTopics();
   if (!known.ok()) {
     return known.status();
@@ -179,20 +180,20 @@ absl::StatusOr<std::map<std::string, int32_t>> KafkaAdmin::Impl::EnsureTopics(ab
       missing.push_back(topic);
     }
   }
-  if (absl::Status status = CreateTopics(missing); !status.ok()) {
+  if (absl::Status status = CreateTopics(missing, kind); !status.ok()) {
     return status;
   }
   absl::StatusOr<std::map<std::string, int32_t>> counts = WaitUntilReady(topics);
   if (!counts.ok()) {
     return counts;
   }
-  if (absl::Status status = CheckTopics(topics); !status.ok()) {
+  if (absl::Status status = CheckTopics(topics, kind); !status.ok()) {
     return status;
   }
   return counts;
 }
 
-absl::Status KafkaAdmin::Impl::CreateTopics(absl::Span<const std::string> topics) {
+absl::Status KafkaAdmin::Impl::CreateTopics(absl::Span<const std::string> topics, TopicKind kind) {
   if (topics.empty()) {
     return absl::OkStatus();
   }
@@ -204,7 +205,7 @@ absl::Status KafkaAdmin::Impl::CreateTopics(absl::Span<const std::string> topics
     if (created == nullptr) {
       return absl::InvalidArgumentError(fmt::format("topic {} cannot be created: {}", topic, reason));
     }
-    for (const auto& [name, value] : internal::TopicSettings(config_)) {
+    for (const auto& [name, value] : internal::TopicSettings(config_, kind)) {
       rd_kafka_NewTopic_set_config(created.get(), name.c_str(), value.c_str());
     }
     wanted.push_back(std::move(created));
@@ -259,7 +260,7 @@ absl::StatusOr<std::map<std::string, int32_t>> KafkaAdmin::Impl::WaitUntilReady(
   return absl::UnavailableError(fmt::format("topic {} has partitions without a leader", waiting_for));
 }
 
-absl::Status KafkaAdmin::Impl::CheckTopics(absl::Span<const std::string> topics) {
+absl::Status KafkaAdmin::Impl::CheckTopics(absl::Span<const std::string> topics, TopicKind kind) {
   if (topics.empty()) {
     return absl::OkStatus();
   }
@@ -295,7 +296,7 @@ absl::Status KafkaAdmin::Impl::CheckTopics(absl::Span<const std::string> topics)
       const char* value = rd_kafka_ConfigEntry_value(entry);
       settings.emplace(rd_kafka_ConfigEntry_name(entry), value != nullptr ? value : "");
     }
-    if (absl::Status status = internal::CheckTopicSettings(config_, topic, settings); !status.ok()) {
+    if (absl::Status status = internal::CheckTopicSettings(config_, kind, topic, settings); !status.ok()) {
       return status;
     }
   }
@@ -386,8 +387,9 @@ absl::StatusOr<std::unique_ptr<KafkaAdmin>> KafkaAdmin::Create(const KafkaConfig
 }
 
 absl::StatusOr<std::string> KafkaAdmin::ClusterId() { return impl_->ClusterId(); }
-absl::StatusOr<std::map<std::string, int32_t>> KafkaAdmin::EnsureTopics(absl::Span<const std::string> topics) {
-  return impl_->EnsureTopics(topics);
+absl::StatusOr<std::map<std::string, int32_t>> KafkaAdmin::EnsureTopics(absl::Span<const std::string> topics,
+                                                                        TopicKind kind) {
+  return impl_->EnsureTopics(topics, kind);
 }
 absl::StatusOr<std::vector<TopicInfo>> KafkaAdmin::ListTopics() { return impl_->ListTopics(); }
 absl::StatusOr<OffsetRange> KafkaAdmin::Range(const std::string& topic, int32_t partition) {

@@ -22,6 +22,14 @@ struct TopicInfo {
   int32_t replication_factor = 0;
 };
 
+// What becomes of a topic's old records.
+enum class TopicKind {
+  // They go when they are old enough for the broker's retention.
+  kEvents,
+  // Of each key the newest stays; one without a value removes its key.
+  kCompacted,
+};
+
 // A consumer group's committed offset beside the end of the partition.
 struct GroupLag {
   std::string topic;
@@ -40,10 +48,11 @@ class KafkaAdmin {
   absl::StatusOr<std::string> ClusterId();
 
   // Creates what is missing of `topics` (full names) with the configured partition count, replication and
-  // min.insync.replicas, cleanup.policy=delete and no unclean leader election. FailedPrecondition, naming topic and
-  // setting, when one exists with a cleanup policy other than delete, unclean election, or fewer in-sync replicas
-  // asked for than configured. Returns the partition count of each.
-  absl::StatusOr<std::map<std::string, int32_t>> EnsureTopics(absl::Span<const std::string> topics);
+  // min.insync.replicas, the cleanup.policy of `kind` and no unclean leader election. FailedPrecondition, naming topic
+  // and setting, when one exists with another cleanup policy, unclean election, or fewer in-sync replicas asked for
+  // than configured. Returns the partition count of each.
+  absl::StatusOr<std::map<std::string, int32_t>> EnsureTopics(absl::Span<const std::string> topics,
+                                                              TopicKind kind = TopicKind::kEvents);
 
   absl::StatusOr<std::vector<TopicInfo>> ListTopics();
   absl::StatusOr<OffsetRange> Range(const std::string& topic, int32_t partition);

@@ -18,6 +18,7 @@
 #include <compare>
 #include <concepts>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -93,6 +94,9 @@ class Schema {
   // `name` may be dotted, of lower-case words; it may be empty for settings outside any section. Asking again for a
   // section continues it.
   SchemaSection Section(std::string_view name, std::string_view help);
+  // What one field cannot tell by itself: called once all have their values, also for --check-config. An error is what
+  // Load then returns; it names the settings it is about.
+  void Check(std::function<absl::Status()> check);
 
  private:
   friend class SchemaSection;

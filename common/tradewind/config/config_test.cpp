@@ -261,6 +261,19 @@ TEST_F(ConfigTest, ADefaultThatFailsItsCheckMustBeGiven) {
   EXPECT_EQ(data, "var");
 }
 
+TEST_F(ConfigTest, RefusesSettingsThatDoNotGoTogether) {
+  schema_.Check([this] {
+    return settings_.compress && settings_.level == "debug"
+               ? absl::InvalidArgumentError("kafka.compress leaves nothing for log.level debug to show")
+               : absl::OkStatus();
+  });
+  EXPECT_EQ(Refusal({"--kafka.compress", "--check-config"}), "");
+  EXPECT_EQ(Refusal({"--log.level=debug", "--check-config"}),
+            "kafka.compress leaves nothing for log.level debug to show");
+  settings_.compress = false;
+  EXPECT_EQ(Refusal({"--help"}), "");
+}
+
 TEST_F(ConfigTest, HelpListsEverySettingWithItsPlaces) {
   absl::StatusOr<Command> command = LoadWith({"--help", "--kafka.partitions=3"});
   ASSERT_TRUE(command.ok()) << command.status();

@@ -77,7 +77,11 @@ class Loader {
       absl::Status status = field->SetText(text);
       if (!status.ok()) return Refuse(*field, "from " + field->flag(), status);
     }
-    return CheckDefaults();
+    if (absl::Status status = CheckDefaults(); !status.ok()) return status;
+    for (const auto& check : schema_.checks) {
+      if (absl::Status status = check(); !status.ok()) return status;
+    }
+    return absl::OkStatus();
   }
 
   absl::Status ApplyEnvironment() {

@@ -95,6 +95,8 @@ SchemaSection Schema::Section(std::string_view name, std::string_view help) {
   return SchemaSection(this, std::string(name));
 }
 
+void Schema::Check(std::function<absl::Status()> check) { fields_->checks.push_back(std::move(check)); }
+
 SchemaSection::SchemaSection(Schema* schema, std::string prefix) : schema_(schema), prefix_(std::move(prefix)) {}
 
 template <typename T>

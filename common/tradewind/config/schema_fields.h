@@ -1,6 +1,7 @@
 // What a Schema holds, for the sources that fill it. Private to this folder.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,6 +23,8 @@ struct SchemaFields {
   // In the order they were described, which --help and --print-config keep.
   std::vector<SectionInfo> sections;
   std::vector<std::unique_ptr<FieldBase>> fields;
+  // Of several fields together.
+  std::vector<std::function<absl::Status()>> checks;
 
   FieldBase* Find(std::string_view path) const;
   // Whether some field lies under `path`.

@@ -8,15 +8,16 @@
 
 #include "absl/status/status.h"
 
+#include "tradewind/bus/kafka_admin.h"
 #include "tradewind/bus/kafka_config.h"
 
 namespace tradewind::bus::internal {
 
 // Name and value of each setting a new topic gets.
-std::vector<std::pair<std::string, std::string>> TopicSettings(const KafkaConfig& config);
+std::vector<std::pair<std::string, std::string>> TopicSettings(const KafkaConfig& config, TopicKind kind);
 
 // FailedPrecondition, naming topic, setting and the way out, when an existing topic could lose what was acknowledged.
-absl::Status CheckTopicSettings(const KafkaConfig& config, const std::string& topic,
+absl::Status CheckTopicSettings(const KafkaConfig& config, TopicKind kind, const std::string& topic,
                                 const std::map<std::string, std::string, std::less<>>& settings);
 
 }  // namespace tradewind::bus::internal

@@ -11,7 +11,7 @@ using ::testing::HasSubstr;
 
 std::map<std::string, std::string, std::less<>> Good(const KafkaConfig& config) {
   std::map<std::string, std::string, std::less<>> settings;
-  for (const auto& [name, value] : TopicSettings(config)) {
+  for (const auto& [name, value] : TopicSettings(config, TopicKind::kEvents)) {
     settings.emplace(name, value);
   }
   return settings;
@@ -19,7 +19,7 @@ std::map<std::string, std::string, std::less<>> Good(const KafkaConfig& config) 
 
 TEST(TopicSettings, AcceptsWhatItGives) {
   const KafkaConfig config{.replication_factor = 3, .min_insync_replicas = 2};
-  EXPECT_TRUE(CheckTopicSettings(config, "t", Good(config)).ok());
+  EXPECT_TRUE(CheckTopicSettings(config, TopicKind::kEvents, "t", Good(config)).ok());
 }
 
 TEST(TopicSettings, NamesTopicAndSettingThatDoNotFit) {
@@ -31,7 +31,7 @@ TEST(TopicSettings, NamesTopicAndSettingThatDoNotFit) {
   for (const auto& [name, value] : faults) {
     auto settings = Good(config);
     settings[name] = value;
-    const absl::Status status = CheckTopicSettings(config, "order.events.v1", settings);
+    const absl::Status status = CheckTopicSettings(config, TopicKind::kEvents, "order.events.v1", settings);
     EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << name;
     EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr("order.events.v1"), HasSubstr(name), HasSubstr(value)));
   }
@@ -41,7 +41,7 @@ TEST(TopicSettings, AcceptsMoreReplicasInSyncThanAskedFor) {
   const KafkaConfig config{.replication_factor = 3, .min_insync_replicas = 2};
   auto settings = Good(config);
   settings["min.insync.replicas"] = "3";
-  EXPECT_TRUE(CheckTopicSettings(config, "t", settings).ok());
+  EXPECT_TRUE(CheckTopicSettings(config, TopicKind::kEvents, "t", settings).ok());
 }
 
 }  // namespace
