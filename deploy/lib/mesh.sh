@@ -2,16 +2,17 @@
 # deploy/up, deploy/down and deploy/service after lib/common.sh; call mesh_init first.
 # shellcheck shell=bash
 
-# A service a line, in the order of starting: name, port of its gRPC, port of its /metrics, and `effects` where it runs a
-# consumer group of effects too. Stopping goes the other way round: the front door, which is the last, closes first.
+# A service a line, in the order of starting: name, port of its gRPC, port of its /metrics, then `effects` where it runs a
+# consumer group of effects too and `keys` where it seals or opens. Stopping goes the other way round: the front door,
+# which is the last, closes first.
 SERVICE_TABLE=(
-  'user         50052 9465'
+  'user         50052 9465 effects keys'
   'inventory    50055 9468'
-  'payment      50056 9469 effects'
+  'payment      50056 9469 effects keys'
   'shipping     50057 9470'
   'order        50053 9466'
-  'notification 50054 9467 effects'
-  'gateway      50051 9464'
+  'notification 50054 9467 effects keys'
+  'gateway      50051 9464 keys'
 )
 
 # Seconds a process has to drain after SIGTERM before it is killed: longer than its own deadline.
@@ -29,19 +30,21 @@ declare -A CHILD_PID
 declare -A DEFAULT_PORTS=([KAFKA]=9092 [KAFKA_CONTROLLER]=9093 [POSTGRES]=5433 [MAILBOX]=1025)
 
 # SERVICES: the names of the table. BACKENDS: those behind the gateway, each with a store. EFFECTS: those with effects.
-# PROCESSES: services and helpers. PORT_NAMES: as a person would list them.
+# KEYS: those with keys. PROCESSES: services and helpers. PORT_NAMES: as a person would list them.
 SERVICES=()
 BACKENDS=()
 EFFECTS=()
+KEYS=()
 PROCESSES=()
 PORT_NAMES=()
 read_service_table() {
-  local row name port metrics_port effects
+  local row name port metrics_port traits
   for row in "${SERVICE_TABLE[@]}"; do
-    read -r name port metrics_port effects <<<"$row"
+    read -r name port metrics_port traits <<<"$row"
     SERVICES+=("$name")
     [[ "$name" == gateway ]] || BACKENDS+=("$name")
-    [[ -z "$effects" ]] || EFFECTS+=("$name")
+    [[ "$traits" != *effects* ]] || EFFECTS+=("$name")
+    [[ "$traits" != *keys* ]] || KEYS+=("$name")
     DEFAULT_PORTS[${name^^}]=$port
     DEFAULT_PORTS[METRICS_${name^^}]=$metrics_port
   done
@@ -174,6 +177,9 @@ service_command() {
   else
     COMMAND+=("--store.directory=$VAR/$1")
   fi
+  if [[ " ${KEYS[*]} " == *" $1 "* && -z "${TRADEWIND_SEAL_KEY_FILE:-}" ]]; then
+    COMMAND+=("--seal.key_file=$VAR/seal.key")
+  fi
   # Mails stay on this machine, unless a mail server was given.
   if [[ "$1" == notification && -z "${TRADEWIND_NOTIFICATION_SMTP_URL:-}" ]]; then
     COMMAND+=("--notification.smtp_url=smtp://$(address_of MAILBOX)")
@@ -193,6 +199,14 @@ write_cli_settings() {
   } >"$VAR/cli.yaml"
 }
 
+# The mesh's master key, made once: without it nobody reads what is sealed on the log. A name of its own first, since a
+# key that is written by halves would be one all the same.
+make_seal_key() {
+  [[ ! -s "$VAR/seal.key" && -z "${TRADEWIND_SEAL_KEY_FILE:-}" ]] || return 0
+  (umask 077 && head -c 32 /dev/urandom | base64 >"$VAR/seal.key.$$" && mv -n "$VAR/seal.key.$$" "$VAR/seal.key") ||
+    fail "cannot make $VAR/seal.key"
+}
+
 # Starts service $1 in a session of its own, so that a Ctrl-C at the terminal reaches only who stops things in order.
 service_start() {
   local log
@@ -201,6 +215,7 @@ service_start() {
   log=$(log_file "$1")
   service_command "$1"
   mkdir -p "$VAR/run" "$VAR/log" || fail "cannot make folders in $VAR; choose another with --var DIR"
+  make_seal_key
   # Standard input too is closed to it, and the lock of deploy/up, which is not its to hold.
   "${CHILD[@]}" setsid "${COMMAND[@]}" >>"$log" 2>&1 </dev/null 9>&- &
   # shellcheck disable=SC2034

@@ -74,6 +74,9 @@ def limits(entry):
     rule = entry.rule
     if rule.get("sensitive") == rules.HASH:
         return {"pattern": ARGON2}
+    # The rules are for what was sealed.
+    if rule.get("sensitive") == rules.SEAL:
+        return {}
     said = dict(FORMATS.get(rule.get("format"), {}))
     if entry.type == "string":
         lengths = (("minLength", "min_length"), ("maxLength", "max_length"))

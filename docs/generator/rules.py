@@ -4,6 +4,7 @@ from generator.schema import OPTIONS
 
 ENUMS = {"format": f"{OPTIONS}.Format", "sensitive": f"{OPTIONS}.Sensitive"}
 HASH = "SENSITIVE_HASH"
+SEAL = "SENSITIVE_SEAL"
 
 
 def span(least, most, unit):
@@ -32,6 +33,10 @@ def words(entry, schema):
         said.append("filled in by the gateway; callers leave it empty")
     if rule.pop("generated_unless_given", False):
         said.append("filled in by the gateway where the caller left it empty")
+    if "fingerprint_of" in rule:
+        said.append(f"filled in by the gateway: a keyed hash of `{rule.pop('fingerprint_of')}`; callers leave it empty")
+    if rule.pop("generated_secret", False):
+        said.append("filled in by the gateway: the base64 of 32 bytes; callers leave it empty")
     for name, enum in ENUMS.items():
         if name in rule:
             said.append(valued(name, rule.pop(name), enum, schema))

@@ -32,14 +32,9 @@ struct CliConfig {
   // By consumer group, host:port of /metrics of the service that runs it. A service's handlers are a group under its
   // name, its effects one more.
   std::map<std::string, std::string> groups = {
-      {"user", "127.0.0.1:9465"},
-      {"order", "127.0.0.1:9466"},
-      {"notification", "127.0.0.1:9467"},
-      {"notification.effects", "127.0.0.1:9467"},
-      {"inventory", "127.0.0.1:9468"},
-      {"payment", "127.0.0.1:9469"},
-      {"payment.effects", "127.0.0.1:9469"},
-      {"shipping", "127.0.0.1:9470"},
+      {"user", "127.0.0.1:9465"},         {"user.effects", "127.0.0.1:9465"},         {"order", "127.0.0.1:9466"},
+      {"notification", "127.0.0.1:9467"}, {"notification.effects", "127.0.0.1:9467"}, {"inventory", "127.0.0.1:9468"},
+      {"payment", "127.0.0.1:9469"},      {"payment.effects", "127.0.0.1:9469"},      {"shipping", "127.0.0.1:9470"},
   };
 };
 

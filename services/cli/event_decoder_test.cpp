@@ -113,7 +113,9 @@ TEST_F(EventDecoderTest, RedactsHashedAndHiddenFields) {
   user::v1::RegisterUserRequest request;
   request.set_email("a@b.example");
   request.set_password("$argon2id$secret");
-  EXPECT_EQ(decoder_->Decode(RecordOf(request)).body.dump(), R"({"email":"a@b.example","password":"[redacted]"})");
+  request.set_locale("en-GB");
+  EXPECT_EQ(decoder_->Decode(RecordOf(request)).body.dump(),
+            R"({"email":"[redacted]","password":"[redacted]","locale":"en-GB"})");
   order::v1::CreateOrderRequest order;
   order.set_payment_token("tok-4711");
   EXPECT_EQ(decoder_->Decode(RecordOf(order)).body.dump(), R"({"payment_token":"[redacted]"})");

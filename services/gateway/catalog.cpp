@@ -2,24 +2,19 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
 #include <set>
-#include <unordered_set>
 
 #include "google/protobuf/descriptor.pb.h"
 
 namespace tradewind::gateway {
 namespace {
 
-using google::protobuf::Descriptor;
 using google::protobuf::DescriptorPool;
-using google::protobuf::FieldDescriptor;
 using google::protobuf::FileDescriptorSet;
 using google::protobuf::MethodDescriptor;
 using google::protobuf::ServiceDescriptor;
-
-constexpr const char* kRequestIdField = "request_id";
-constexpr const char* kIdField = "id";
 
 // Keeps the first thing the pool has to say about a file.
 class FirstError final : public DescriptorPool::ErrorCollector {
@@ -35,93 +30,6 @@ class FirstError final : public DescriptorPool::ErrorCollector {
  private:
   std::string text_;
 };
-
-bool IsSingleString(const FieldDescriptor& field) {
-  return field.type() == FieldDescriptor::TYPE_STRING && !field.is_repeated();
-}
-
-bool IsGenerated(const FieldDescriptor& field) {
-  return RuleOf(field).generated() || RuleOf(field).generated_unless_given();
-}
-
-bool IsHashed(const FieldDescriptor& field) { return RuleOf(field).sensitive() == mesh::v1::SENSITIVE_HASH; }
-
-// Options that only have a meaning on the fields of a command itself are refused everywhere else: there they would be
-// silently without effect, and a password would reach the log.
-absl::Status RefuseDeepOptions(const Descriptor& type, bool is_command, bool is_top,
-                               std::unordered_set<const Descriptor*>& seen) {
-  if (!is_top && !seen.insert(&type).second) {
-    return absl::OkStatus();
-  }
-  for (int i = 0; i < type.field_count(); ++i) {
-    const FieldDescriptor& field = *type.field(i);
-    const bool allowed = is_top && is_command;
-    if (IsHashed(field) && (!allowed || !IsSingleString(field))) {
-      return absl::FailedPreconditionError(fmt::format(
-          "{}: SENSITIVE_HASH is for single string fields at the top of a command; move or change the field",
-          field.full_name()));
-    }
-    if (IsGenerated(field) && !allowed) {
-      return absl::FailedPreconditionError(
-          fmt::format("{}: generated is for the key field of a command; remove the option", field.full_name()));
-    }
-    if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
-      if (absl::Status status = RefuseDeepOptions(*field.message_type(), is_command, false, seen); !status.ok()) {
-        return status;
-      }
-    }
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<const FieldDescriptor*> KeyOf(const Descriptor& request, const mesh::v1::MessageRule& rule) {
-  const FieldDescriptor* key = request.FindFieldByName(rule.key());
-  if (key == nullptr || !IsSingleString(*key)) {
-    return absl::FailedPreconditionError(
-        fmt::format("{}: the key '{}' of its (tradewind.mesh.v1.message) option is not a single string field of it",
-                    request.full_name(), rule.key()));
-  }
-  if (!IsGenerated(*key) && !RuleOf(*key).required()) {
-    return absl::FailedPreconditionError(
-        fmt::format("{}: the key of a command must be marked required or generated", key->full_name()));
-  }
-  return key;
-}
-
-absl::StatusOr<CommandShape> ShapeOf(const MethodDescriptor& method) {
-  const Descriptor& request = *method.input_type();
-  const mesh::v1::MessageRule& rule = request.options().GetExtension(mesh::v1::message);
-  if (rule.topic().empty() || rule.key().empty()) {
-    return absl::FailedPreconditionError(
-        fmt::format("{} is a command, but {} has no (tradewind.mesh.v1.message) option with topic and key; add it",
-                    method.full_name(), request.full_name()));
-  }
-  const absl::StatusOr<const FieldDescriptor*> key = KeyOf(request, rule);
-  if (!key.ok()) {
-    return key.status();
-  }
-  CommandShape shape{.topic = rule.topic(), .key = *key, .key_is_generated = IsGenerated(**key)};
-  for (int i = 0; i < request.field_count(); ++i) {
-    const FieldDescriptor& field = *request.field(i);
-    if (IsHashed(field)) {
-      shape.hashed.push_back(&field);
-    }
-    if (IsGenerated(field) && &field != shape.key) {
-      return absl::FailedPreconditionError(
-          fmt::format("{}: generated is for the key field of a command; remove the option", field.full_name()));
-    }
-  }
-  shape.request_id = request.FindFieldByName(kRequestIdField);
-  if (shape.request_id != nullptr &&
-      (!IsSingleString(*shape.request_id) || RuleOf(*shape.request_id).format() != mesh::v1::FORMAT_UUID)) {
-    // Without authentication the id alone tells one caller's request from another's, so it has to be hard to guess.
-    return absl::FailedPreconditionError(
-        fmt::format("{}: a request_id must be a string with format: FORMAT_UUID", shape.request_id->full_name()));
-  }
-  const FieldDescriptor* id = method.output_type()->FindFieldByName(kIdField);
-  shape.response_id_number = id != nullptr && IsSingleString(*id) ? id->number() : 0;
-  return shape;
-}
 
 }  // namespace
 
@@ -199,8 +107,7 @@ absl::Status Catalog::AddMethod(const MethodDescriptor& descriptor, const std::s
     return absl::FailedPreconditionError(
         fmt::format("{}: requests cannot be streamed, nor the answers to a command", descriptor.full_name()));
   }
-  std::unordered_set<const Descriptor*> seen;
-  if (absl::Status status = RefuseDeepOptions(*descriptor.input_type(), is_command, true, seen); !status.ok()) {
+  if (absl::Status status = RefuseDeepOptions(*descriptor.input_type(), is_command); !status.ok()) {
     return status;
   }
   const absl::StatusOr<const MessageRules*> rules = rules_.Compile(*descriptor.input_type());
@@ -213,6 +120,9 @@ absl::Status Catalog::AddMethod(const MethodDescriptor& descriptor, const std::s
       return shape.status();
     }
     method->command = *std::move(shape);
+    if (MayHoldSealed(*descriptor.output_type())) {
+      method->sealed_response = factory_.GetPrototype(descriptor.output_type());
+    }
   }
   method->index = methods_.size();
   method->path = fmt::format("/{}/{}", descriptor.service()->full_name(), descriptor.name());
@@ -240,6 +150,12 @@ std::vector<std::string> Catalog::CommandTopics() const {
     }
   }
   return {topics.begin(), topics.end()};
+}
+
+bool Catalog::NeedsKeys() const {
+  return std::any_of(methods_.begin(), methods_.end(), [](const std::unique_ptr<Method>& method) {
+    return method->command.needs_keys() || method->sealed_response != nullptr;
+  });
 }
 
 }  // namespace tradewind::gateway

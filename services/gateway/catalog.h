@@ -15,6 +15,7 @@
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/dynamic_message.h"
 
+#include "services/gateway/command_shape.h"
 #include "services/gateway/message_rules.h"
 
 namespace google::protobuf {
@@ -22,22 +23,6 @@ class FileDescriptorSet;
 }
 
 namespace tradewind::gateway {
-
-// How a request becomes a command on the log.
-struct CommandShape {
-  // Without the configured prefix.
-  std::string topic;
-  // The field whose value is the message key.
-  const google::protobuf::FieldDescriptor* key = nullptr;
-  // Whether the gateway fills the key in where it is empty.
-  bool key_is_generated = false;
-  // Null for a request without one.
-  const google::protobuf::FieldDescriptor* request_id = nullptr;
-  // Replaced by their hash.
-  std::vector<const google::protobuf::FieldDescriptor*> hashed;
-  // Number of the response's string field `id`; 0 where it has none.
-  int response_id_number = 0;
-};
 
 struct Method {
   // Place in Catalog::methods().
@@ -55,6 +40,8 @@ struct Method {
   const MessageRules* rules = nullptr;
   // For ROUTE_COMMAND.
   CommandShape command;
+  // Where a command's answer may hold sealed fields; else null.
+  const google::protobuf::Message* sealed_response = nullptr;
 };
 
 // Immutable once made; thread-safe.
@@ -76,6 +63,8 @@ class Catalog {
   const std::vector<std::string>& services() const { return services_; }
   // Without prefix, each once.
   std::vector<std::string> CommandTopics() const;
+  // Whether any command has to be sealed or its answer opened.
+  bool NeedsKeys() const;
   const google::protobuf::DescriptorPool& pool() const { return pool_; }
 
  private:

@@ -180,6 +180,40 @@ TEST(Catalog, RefusesAHashWhereItWouldNotBeMade) {
               HasSubstr("GetRequest.id: SENSITIVE_HASH"));
 }
 
+TEST(Catalog, KnowsWhatIsSealedAndWhatMayHaveToBeOpened) {
+  const auto catalog = BuildGood();
+  EXPECT_TRUE(catalog->NeedsKeys());
+  const Method& seal = *catalog->Find("/tradewind.gateway.test.v1.GoodService/Seal");
+  EXPECT_EQ(seal.command.subject->name(), "id");
+  ASSERT_EQ(seal.command.sealed.size(), 2);
+  EXPECT_EQ(seal.command.sealed[0]->name(), "email");
+  ASSERT_EQ(seal.command.fingerprints.size(), 1);
+  EXPECT_EQ(seal.command.fingerprints[0].of->name(), "email");
+  ASSERT_EQ(seal.command.secrets.size(), 1);
+  EXPECT_NE(seal.sealed_response, nullptr);
+  EXPECT_EQ(catalog->Find("/tradewind.gateway.test.v1.GoodService/Make")->sealed_response, nullptr);
+}
+
+TEST(Catalog, RefusesSealedFieldsOfNobodyAndWhereTheyWouldStayClear) {
+  const auto of_rule = [](FileDescriptorSet& set) -> mesh::v1::MessageRule& {
+    return *MessageOf(set, "SealedRequest").mutable_options()->MutableExtension(mesh::v1::message);
+  };
+  EXPECT_THAT(RefusalOf([&](auto& set) { of_rule(set).clear_subject(); }),
+              HasSubstr("SealedRequest has SENSITIVE_SEAL"));
+  EXPECT_THAT(RefusalOf([&](auto& set) { of_rule(set).set_subject("nobody"); }), HasSubstr("'nobody'"));
+  EXPECT_THAT(RefusalOf([&](auto& set) { of_rule(set).set_subject("email"); }), HasSubstr("required or generated"));
+  EXPECT_THAT(RefusalOf([](auto& set) {
+                RuleOfField(MessageOf(set, "GetRequest"), "id").set_sensitive(mesh::v1::SENSITIVE_SEAL);
+              }),
+              HasSubstr("GetRequest.id: SENSITIVE_SEAL"));
+  EXPECT_THAT(RefusalOf([](auto& set) {
+                RuleOfField(MessageOf(set, "SealedRequest"), "email_fingerprint").set_fingerprint_of("mail");
+              }),
+              HasSubstr("'mail'"));
+  EXPECT_THAT(RefusalOf([](auto& set) { RuleOfField(MessageOf(set, "GetRequest"), "id").set_generated_secret(true); }),
+              HasSubstr("GetRequest.id: fingerprint_of or generated_secret"));
+}
+
 TEST(Catalog, RefusesGeneratedFieldsThatAreNotTheKey) {
   EXPECT_THAT(
       RefusalOf([](FileDescriptorSet& set) { RuleOfField(MessageOf(set, "MakeRequest"), "name").set_generated(true); }),

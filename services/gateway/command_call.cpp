@@ -1,4 +1,4 @@
-// One command: read, check, fill in, hash, produce, wait, answer.
+// One command: read, check, fill in, hash, seal, produce, wait, answer.
 #include <fmt/format.h>
 
 #include <atomic>
@@ -13,6 +13,7 @@
 #include "google/rpc/status.pb.h"
 
 #include "services/gateway/command_path.h"
+#include "services/gateway/field_sealing.h"
 #include "services/gateway/logger.h"
 #include "tradewind/commands/problems.h"
 #include "tradewind/ids/ids.h"
@@ -86,9 +87,9 @@ class CommandCall final : public ServerCall, public commands::PendingCall {
     }
     FillIn();
     if (HasSecrets()) {
-      HashThenPublish();
+      HashThenSeal();
     } else {
-      Publish();
+      SealThenPublish();
     }
   }
 
@@ -115,7 +116,18 @@ class CommandCall final : public ServerCall, public commands::PendingCall {
       End(problem);
       return;
     }
-    const grpc::Slice slice(reply.resource().value());
+    std::string* const resource = reply.mutable_resource()->mutable_value();
+    if (const absl::Status opened = Open(resource); absl::IsUnavailable(opened)) {
+      OnOutcomePending(opened);
+      return;
+    } else if (!opened.ok()) {
+      End(errors::Problem{
+          .code = absl::StatusCode::kInternal,
+          .reason = "ANSWER_NOT_OPENED",
+          .message = fmt::format("the answer to {}: {}", method().path, std::string(opened.message()))});
+      return;
+    }
+    const grpc::Slice slice(*resource);
     EndWith({&slice, 1});
   }
 
@@ -171,7 +183,7 @@ class CommandCall final : public ServerCall, public commands::PendingCall {
     return false;
   }
 
-  void HashThenPublish() {
+  void HashThenSeal() {
     auth::HasherPool::Job job = [this] {
       if (context().IsCancelled()) {
         End(grpc::Status(grpc::StatusCode::CANCELLED, "the caller went away"));
@@ -182,7 +194,7 @@ class CommandCall final : public ServerCall, public commands::PendingCall {
         End(Busy("no memory for a hash"));
         return;
       }
-      Publish();
+      SealThenPublish();
     };
     if (!path_.hashers.Submit(job)) {
       End(Busy("too many secrets wait to be hashed"));
@@ -204,6 +216,59 @@ class CommandCall final : public ServerCall, public commands::PendingCall {
       reflection.SetString(message_, field, *std::move(hash));
     }
     return absl::OkStatus();
+  }
+
+  void SealThenPublish() {
+    const CommandShape& command = method().command;
+    if (!command.needs_keys()) {
+      Publish();
+      return;
+    }
+    const SecretSeed seed{.caller = caller(), .method = method().path, .request_id = request_id_};
+    const absl::Status sealed = SealFields(command, seed, path_.keys, *message_);
+    if (sealed.ok()) {
+      Publish();
+    } else if (absl::IsNotFound(sealed)) {
+      PrepareKeyThenSeal();
+    } else {
+      EndUnsealed(sealed);
+    }
+  }
+
+  // The subject is new: its key goes on the log before anything that was sealed with it.
+  void PrepareKeyThenSeal() {
+    const std::string subject = message_->GetReflection()->GetString(*message_, method().command.subject);
+    path_.keys.Prepare(subject, absl::Now() + Remaining(), [this](absl::Status prepared) {
+      if (context().IsCancelled()) {
+        End(grpc::Status(grpc::StatusCode::CANCELLED, "the caller went away"));
+      } else if (prepared.ok()) {
+        SealThenPublish();
+      } else {
+        EndUnsealed(prepared);
+      }
+    });
+  }
+
+  void EndUnsealed(const absl::Status& why) {
+    if (absl::IsUnavailable(why)) {
+      End(commands::NotAccepted(why));
+      return;
+    }
+    End(errors::Problem{
+        .code = absl::StatusCode::kFailedPrecondition,
+        .reason = "SUBJECT_ERASED",
+        .message = fmt::format("{}: {}", method().command.subject->name(), std::string(why.message()))});
+  }
+
+  // Opens what is sealed in the answer, in place. Does not wait for a key: replies come one after the other.
+  absl::Status Open(std::string* resource) const {
+    if (method().sealed_response == nullptr) return absl::OkStatus();
+    google::protobuf::Arena arena;
+    Message& answer = *method().sealed_response->New(&arena);
+    if (!answer.ParseFromString(*resource)) return absl::InternalError("the answer cannot be read");
+    absl::Status opened = path_.keys.OpenFields(answer, absl::ZeroDuration());
+    if (opened.ok()) *resource = answer.SerializeAsString();
+    return opened;
   }
 
   // How long the call may take from now, the margin for the answer taken off.

@@ -7,6 +7,7 @@
 #include "services/gateway/server_call.h"
 #include "tradewind/auth/password.h"
 #include "tradewind/commands/command_link.h"
+#include "tradewind/seal/keys.h"
 
 namespace tradewind::gateway {
 
@@ -17,6 +18,7 @@ struct CommandPath {
   auth::HashCost hash_cost;
   commands::CommandLink& link;
   auth::HasherPool& hashers;
+  seal::Keys& keys;
 };
 
 // Takes the call; the reactor owns itself.

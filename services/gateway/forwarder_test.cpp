@@ -164,9 +164,13 @@ class ForwarderTest : public testing::Test {
   std::unique_ptr<Forwarder> forwarder_;
   commands::CommandLink link_{
       {.client_id = "test", .source = "/test"}, {}, telemetry::NewGauge("test_pending", "For tests.")};
+  seal::Keys keys_;
   auth::HasherPool hashers_{1, 1};
-  CommandPath commands_{
-      .timeout = absl::Seconds(10), .max_timeout = absl::Seconds(10), .link = link_, .hashers = hashers_};
+  CommandPath commands_{.timeout = absl::Seconds(10),
+                        .max_timeout = absl::Seconds(10),
+                        .link = link_,
+                        .hashers = hashers_,
+                        .keys = keys_};
   Authenticator authenticator_{""};
   std::unique_ptr<GatewayService> service_;
   std::unique_ptr<rpc::Server> front_;

@@ -17,7 +17,7 @@ std::string KeysAddress(const GatewayConfig& config) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const GatewayConfig& config, const bus::KafkaConfig& kafka,
-                                                        const rpc::ServerConfig& server) {
+                                                        const rpc::ServerConfig& server, const seal::KeysConfig& keys) {
   const absl::StatusOr<std::string> path = DescriptorPath(config);
   if (!path.ok()) {
     return path.status();
@@ -26,7 +26,7 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const GatewayConfig& con
   if (!catalog.ok()) {
     return catalog.status();
   }
-  auto gateway = std::unique_ptr<Gateway>(new Gateway(config, kafka, *std::move(catalog)));
+  auto gateway = std::unique_ptr<Gateway>(new Gateway(config, kafka, keys, *std::move(catalog)));
   absl::StatusOr<std::unique_ptr<rpc::Server>> started =
       rpc::Server::Start(server, {.generic = &gateway->service_,
                                   .pool = &gateway->catalog_->pool(),
@@ -42,8 +42,11 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const GatewayConfig& con
   return gateway;
 }
 
-Gateway::Gateway(const GatewayConfig& config, const bus::KafkaConfig& kafka, std::unique_ptr<Catalog> catalog)
+Gateway::Gateway(const GatewayConfig& config, const bus::KafkaConfig& kafka, const seal::KeysConfig& keys,
+                 std::unique_ptr<Catalog> catalog)
     : config_(config),
+      kafka_(kafka),
+      keys_config_(keys),
       catalog_(std::move(catalog)),
       hashers_(config.hash_threads, static_cast<size_t>(config.hash_queue)),
       link_({.client_id = "tradewind-gateway",
@@ -57,7 +60,8 @@ Gateway::Gateway(const GatewayConfig& config, const bus::KafkaConfig& kafka, std
                 .max_timeout = config.max_timeout,
                 .hash_cost = {.memory_bytes = config.hash_memory.bytes, .passes = config.hash_passes},
                 .link = link_,
-                .hashers = hashers_},
+                .hashers = hashers_,
+                .keys = keys_},
       forwarder_(*catalog_, config.timeout),
       authenticator_(KeysAddress(config)),
       service_(*catalog_, forwarder_, authenticator_) {}
@@ -66,7 +70,11 @@ Gateway::~Gateway() { Stop(); }
 
 absl::Status Gateway::Connect(ShutdownSignal& stop) {
   absl::Status connected = WaitForPart(
-      "Kafka", [this] { return link_.Open(catalog_->CommandTopics()); }, stop);
+      "Kafka", [this] { return ReadKeys(); }, stop);
+  if (connected.ok()) {
+    connected = WaitForPart(
+        "Kafka", [this] { return link_.Open(catalog_->CommandTopics()); }, stop);
+  }
   if (absl::IsCancelled(connected)) {
     return absl::OkStatus();
   }
@@ -76,6 +84,10 @@ absl::Status Gateway::Connect(ShutdownSignal& stop) {
     kLog.Info("serving", {{"instance", link_.instance_id()}, {"reply_partition", link_.reply_partition()}});
   }
   return connected;
+}
+
+absl::Status Gateway::ReadKeys() {
+  return catalog_->NeedsKeys() ? keys_.Start(keys_config_, kafka_, "tradewind-gateway-keys") : absl::OkStatus();
 }
 
 void Gateway::Stop() {

@@ -16,6 +16,7 @@
 #include "tradewind/app/shutdown.h"
 #include "tradewind/bus/kafka_config.h"
 #include "tradewind/rpc/server.h"
+#include "tradewind/seal/keys.h"
 
 namespace tradewind::gateway {
 
@@ -24,7 +25,7 @@ class Gateway {
  public:
   // Takes calls at grpc.address when it returns, and refuses them until Connect has succeeded.
   static absl::StatusOr<std::unique_ptr<Gateway>> Start(const GatewayConfig& config, const bus::KafkaConfig& kafka,
-                                                        const rpc::ServerConfig& server);
+                                                        const rpc::ServerConfig& server, const seal::KeysConfig& keys);
   ~Gateway();
 
   // Waits for Kafka, as long as it takes or until `stop` asks for the end: makes the topics, opens the way to the log,
@@ -37,10 +38,16 @@ class Gateway {
   int port() const { return server_->port(); }
 
  private:
-  Gateway(const GatewayConfig& config, const bus::KafkaConfig& kafka, std::unique_ptr<Catalog> catalog);
+  Gateway(const GatewayConfig& config, const bus::KafkaConfig& kafka, const seal::KeysConfig& keys,
+          std::unique_ptr<Catalog> catalog);
+  absl::Status ReadKeys();
+
   const GatewayConfig config_;
+  const bus::KafkaConfig kafka_;
+  const seal::KeysConfig keys_config_;
   std::unique_ptr<Catalog> catalog_;
   // From here on in the order in which they need one another: destroyed the other way round.
+  seal::Keys keys_;
   auth::HasherPool hashers_;
   commands::CommandLink link_;
   const CommandPath commands_;

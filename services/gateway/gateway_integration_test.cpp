@@ -206,7 +206,7 @@ class GatewayOnKafka : public testing::Test {
     config.services = {{"tradewind.gateway.test.v1.GoodService", "127.0.0.1:1"}};
     config.timeout = absl::Seconds(20);
     config.hash_memory = {8192};
-    auto gateway = Gateway::Start(config, kafka, {.address = "127.0.0.1:0"});
+    auto gateway = Gateway::Start(config, kafka, {.address = "127.0.0.1:0"}, {});
     EXPECT_TRUE(gateway.ok()) << gateway.status();
     return gateway.ok() ? *std::move(gateway) : nullptr;
   }

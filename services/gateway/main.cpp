@@ -12,6 +12,7 @@
 #include "tradewind/bus/kafka_config.h"
 #include "tradewind/config/config.h"
 #include "tradewind/rpc/server.h"
+#include "tradewind/seal/keys.h"
 #include "tradewind/telemetry/logger.h"
 #include "tradewind/telemetry/metrics.h"
 
@@ -27,6 +28,7 @@ struct Settings {
   bus::KafkaConfig kafka;
   rpc::ServerConfig grpc{.address = "127.0.0.1:50051"};
   GatewayConfig gateway;
+  seal::KeysConfig keys;
   telemetry::LogConfig log;
   telemetry::MetricsConfig metrics{.address = "127.0.0.1:9464"};
 };
@@ -41,7 +43,8 @@ int Run(const Settings& settings, ShutdownSignal& stop) {
   if (!metrics.ok()) {
     return Fail(metrics.status());
   }
-  absl::StatusOr<std::unique_ptr<Gateway>> gateway = Gateway::Start(settings.gateway, settings.kafka, settings.grpc);
+  absl::StatusOr<std::unique_ptr<Gateway>> gateway =
+      Gateway::Start(settings.gateway, settings.kafka, settings.grpc, settings.keys);
   if (!gateway.ok()) {
     return Fail(gateway.status());
   }
@@ -68,6 +71,7 @@ int Main(int argc, char** argv) {
   bus::Describe(schema, settings.kafka);
   rpc::Describe(schema, settings.grpc);
   Describe(schema, settings.gateway);
+  seal::Describe(schema, settings.keys);
   telemetry::Describe(schema, settings.log);
   telemetry::Describe(schema, settings.metrics);
   const absl::StatusOr<config::Command> command = config::Load(

@@ -64,7 +64,7 @@ absl::Status CheckMeaning(const FieldDescriptor& field, const FieldRule& rule) {
 FieldCheck ToCheck(const FieldDescriptor& field, const FieldRule& rule) {
   FieldCheck check{.field = &field,
                    .required = rule.required(),
-                   .generated = rule.generated(),
+                   .generated = rule.generated() || rule.generated_secret() || !rule.fingerprint_of().empty(),
                    .min_length = rule.min_length(),
                    .max_length = rule.max_length() != 0 ? rule.max_length() : kDefaultMaxLength,
                    .max_items = rule.max_items() != 0 ? rule.max_items() : kDefaultMaxItems,

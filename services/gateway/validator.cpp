@@ -7,6 +7,8 @@
 #include <string_view>
 #include <utility>
 
+#include "tradewind/seal/sealed_text.h"
+
 namespace tradewind::gateway {
 namespace {
 
@@ -206,6 +208,10 @@ class Walk {
       return;
     }
     CheckLength(check, text, path);
+    // Whoever can read the log could have it opened for them.
+    if (seal::HasSealed(text)) {
+      Report(path, "must not hold a sealed value (sealed:1:...)");
+    }
     if (check.format == mesh::v1::FORMAT_UUID && !IsUuid(text)) {
       Report(path, "must be a UUID: 8-4-4-4-12 hexadecimal digits");
     } else if (check.format == mesh::v1::FORMAT_EMAIL && !IsEmail(text)) {

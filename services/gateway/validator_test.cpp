@@ -6,6 +6,7 @@
 #include "gtest/gtest.h"
 
 #include "services/gateway/rules_test.pb.h"
+#include "tradewind/seal/sealed_text.h"
 
 namespace tradewind::gateway {
 namespace {
@@ -64,6 +65,13 @@ TEST(Validator, CountsTheLengthOfTextInCodePoints) {
   EXPECT_THAT(Broken([](AllRules& m) { m.set_bounded_text("äö"); }), ElementsAre("bounded_text"));
   EXPECT_THAT(Broken([](AllRules& m) { m.set_bounded_text("𝄞𝄞𝄞"); }), IsEmpty());
   EXPECT_THAT(Broken([](AllRules& m) { m.set_bounded_text(""); }), IsEmpty());
+}
+
+// It would be opened for whoever sees the answer.
+TEST(Validator, TakesNoSealedValueFromACaller) {
+  const std::string sealed = seal::SealText({}, seal::TagOf("ann"), "Ann");
+  EXPECT_THAT(Broken([&](AllRules& m) { m.set_plain_text("see " + sealed); }), ElementsAre("plain_text"));
+  EXPECT_THAT(Broken([&](AllRules& m) { m.set_plain_text("sealed:1: is how such a value begins"); }), IsEmpty());
 }
 
 TEST(Validator, BoundsTextWithoutARule) {

@@ -1,22 +1,16 @@
-// Posts to URLs that users chose: one interface, behind it libcurl. Used by webhook_effect alone.
+// Posts to URLs that users chose: one interface, behind it http::Send. Used by webhook_effect alone.
 #pragma once
 
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "absl/status/statusor.h"
 
 #include "services/notification/notification_settings.h"
+#include "tradewind/http/client.h"
 
 namespace tradewind::notification {
 
-struct HttpPost {
-  std::string url;
-  // "name: value" each.
-  std::vector<std::string> headers;
-  std::string body;
-};
+using HttpPost = http::Post;
 
 // Thread-safe.
 class HttpPoster {
@@ -28,7 +22,7 @@ class HttpPoster {
   virtual absl::StatusOr<int> Post(const HttpPost& post) = 0;
 };
 
-// Follows no redirect, goes through no proxy, reads 64 KiB of an answer at most and looks at none of it.
+// Reads 64 KiB of an answer at most and looks at none of it.
 class CurlPoster final : public HttpPoster {
  public:
   // The settings may still change until the first call.

@@ -9,6 +9,7 @@
 #include "services/notification/store_view.h"
 #include "tradewind/app/app.h"
 #include "tradewind/notification/v1/events.pb.h"
+#include "tradewind/seal/keys.h"
 
 namespace tradewind::notification {
 
@@ -16,16 +17,18 @@ namespace tradewind::notification {
 class MailEffect {
  public:
   MailEffect(std::shared_ptr<const NotificationSettings> settings, std::shared_ptr<const StoreView> store,
-             std::shared_ptr<MailSender> sender)
-      : settings_(std::move(settings)), store_(std::move(store)), sender_(std::move(sender)) {}
+             std::shared_ptr<const seal::Keys> keys, std::shared_ptr<MailSender> sender)
+      : settings_(std::move(settings)), store_(std::move(store)), keys_(std::move(keys)), sender_(std::move(sender)) {}
 
-  // Emits ReportDeliveryRequest: delivered, or refused where the mail will never be taken, which does not hold back the
-  // user's later mails. All that may pass is a Retry. Does nothing where what came of it is known already.
+  // Emits ReportDeliveryRequest: delivered, or refused where the mail will never be taken or whoever it was for was
+  // erased, which does not hold back the user's later mails. All that may pass is a Retry. Does nothing where what came
+  // of it is known already. Neither report nor outcome names address or user, whatever the mail server says.
   Outcome operator()(const v1::MailRequested& requested, EffectContext& context) const;
 
  private:
   std::shared_ptr<const NotificationSettings> settings_;
   std::shared_ptr<const StoreView> store_;
+  std::shared_ptr<const seal::Keys> keys_;
   std::shared_ptr<MailSender> sender_;
 };
 

@@ -6,13 +6,14 @@
 #include <cstring>
 #include <string_view>
 
-#include "services/notification/curl_handle.h"
 #include "tradewind/errors/printable.h"
+#include "tradewind/http/curl_handle.h"
 
 namespace tradewind::notification {
 namespace {
 
-constexpr size_t kMostAnswerShown = 300;
+// The longest line that a server may answer with (RFC 5321), and some more.
+constexpr size_t kMostAnswerKept = 600;
 
 // What libcurl's callbacks see of one call.
 struct Call {
@@ -49,7 +50,7 @@ int Listen(CURL* /*handle*/, curl_infotype type, char* data, size_t size, void* 
   } else if (type == CURLINFO_HEADER_IN && call.step != Call::Step::kGoodbye) {
     call.answered_at = call.step;
     try {
-      call.answer = text.substr(0, kMostAnswerShown);
+      call.answer = text.substr(0, kMostAnswerKept);
     } catch (...) {
       call.answer.clear();
     }
@@ -102,11 +103,11 @@ bool RequiresTls(const NotificationSettings& settings) {
 absl::Status SmtpSender::Send(const Envelope& envelope) {
   Call call{.rest = envelope.message};
   char details[CURL_ERROR_SIZE] = "";
-  CurlList recipients;
-  Append(recipients, fmt::format("<{}>", envelope.to));
+  http::CurlList recipients;
+  http::Append(recipients, fmt::format("<{}>", envelope.to));
   const std::string from = fmt::format("<{}>", envelope.from);
 
-  const CurlHandle handle = NewCurlHandle();
+  const http::CurlHandle handle = http::NewCurlHandle();
   Configure(handle.get(), *settings_);
   curl_easy_setopt(handle.get(), CURLOPT_MAIL_FROM, from.c_str());
   curl_easy_setopt(handle.get(), CURLOPT_MAIL_RCPT, recipients.get());
@@ -123,7 +124,7 @@ absl::Status SmtpSender::Send(const Envelope& envelope) {
   if (done == CURLE_OK) return absl::OkStatus();
   if (call.refuses_mail()) return absl::FailedPreconditionError(Shown(call.answer));
   const bool says_why = call.began("4") || call.began("5");
-  return absl::UnavailableError(says_why ? Shown(call.answer) : ErrorText(done, details));
+  return absl::UnavailableError(says_why ? Shown(call.answer) : http::ErrorText(done, details));
 }
 
 }  // namespace tradewind::notification

@@ -23,7 +23,8 @@ class MailSender {
   virtual ~MailSender() = default;
   // OK once the server has taken the mail. Blocks, as long as the settings say at most.
   // Errors: FailedPrecondition where the server will not have this mail or this address, ever; Unavailable for all that
-  // may pass or be put right: no connection, no TLS, no login, a sender that is refused, "try later".
+  // may pass or be put right: no connection, no TLS, no login, a sender that is refused, "try later". The message is
+  // what the server said, which may repeat the address: not to be shown or kept as it is.
   virtual absl::Status Send(const Envelope& envelope) = 0;
 };
 

@@ -12,6 +12,7 @@
 #include "services/notification/recipient_decider.h"
 #include "services/notification/webhook_effect.h"
 #include "services/notification/webhook_endpoint_decider.h"
+#include "tradewind/seal/keys.h"
 
 namespace tradewind::notification {
 namespace {
@@ -28,10 +29,11 @@ void CheckReachable(const NotificationSettings& settings) {
 }
 
 std::unique_ptr<grpc::Service> MakeQueries(const App::Ports& ports, const NotificationSettings& settings,
-                                           StoreView& view) {
+                                           StoreView& view, std::shared_ptr<const seal::Keys> keys) {
   CheckReachable(settings);
   view.Open(ports.reader);
-  auto queries = std::make_unique<NotificationQueries>(ports.reader, ports.feed("notification.events.v1"));
+  auto queries =
+      std::make_unique<NotificationQueries>(ports.reader, ports.feed("notification.events.v1"), std::move(keys));
   ports.on_drain([streams = queries.get()] { streams->EndStreams(); });
   return queries;
 }
@@ -55,10 +57,13 @@ void DeclareWith(App& app, const Outside& outside) {
   app.ListenOn("127.0.0.1:50054", "127.0.0.1:9467");
   app.Configure([settings = outside.settings](config::Schema& schema) { Describe(schema, *settings); });
 
+  const std::shared_ptr<const seal::Keys> keys = app.Keys();
+
   const NotificationSubscriber subscriber(outside.settings);
   // First, so that user.events.v1 stays the lead topic.
   Tell<user::v1::UserRegistered>(app, subscriber).Loads<internal::v1::Recipient>();
   Tell<user::v1::UserUpdated>(app, subscriber).Loads<internal::v1::Recipient>();
+  app.On<user::v1::UserDeleted>(subscriber).Loads<internal::v1::Recipient>();
   Tell<order::v1::OrderConfirmed>(app, subscriber);
   Tell<order::v1::OrderRejected>(app, subscriber);
   Tell<order::v1::OrderShipped>(app, subscriber);
@@ -69,13 +74,15 @@ void DeclareWith(App& app, const Outside& outside) {
   app.Decide<RecipientDecider>();
   app.Decide(WebhookEndpointDecider(outside.settings));
 
-  app.OnEffect<v1::MailRequested, v1::ReportDeliveryRequest>(MailEffect(outside.settings, outside.store, outside.mail));
-  app.OnEffect<v1::WebhookRequested, v1::ReportDeliveryRequest>(WebhookEffect(outside.store, outside.webhooks));
+  app.OnEffect<v1::MailRequested, v1::ReportDeliveryRequest>(
+      MailEffect(outside.settings, outside.store, keys, outside.mail));
+  app.OnEffect<v1::WebhookRequested, v1::ReportDeliveryRequest>(WebhookEffect(outside.store, keys, outside.webhooks));
 
   app.Index<v1::Notification>(IndexNotification);
-  app.Serve<v1::NotificationService>([settings = outside.settings, view = outside.store](const App::Ports& ports) {
-    return MakeQueries(ports, *settings, *view);
-  });
+  app.Serve<v1::NotificationService>(
+      [settings = outside.settings, view = outside.store, keys](const App::Ports& ports) {
+        return MakeQueries(ports, *settings, *view, keys);
+      });
 }
 
 }  // namespace tradewind::notification

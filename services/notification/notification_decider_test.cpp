@@ -10,6 +10,7 @@
 #include "google/protobuf/util/time_util.h"
 
 #include "services/notification/recipient_decider.h"
+#include "services/notification/seal_for_test.h"
 #include "services/notification/webhook_endpoint_decider.h"
 #include "tradewind/testing/fake_context.h"
 
@@ -113,18 +114,38 @@ TEST(RecipientDeciderTest, ChangesWhatIsGivenAndNothingElse) {
   EXPECT_TRUE(context.Answer<v1::Preferences>()->has_update_time());
 }
 
+TEST(RecipientDeciderTest, LetsNobodyChooseForAUserWhoWasDeleted) {
+  testing::FakeContext context;
+  Recipient erased;
+  erased.set_erased(true);
+  context.Put("u-1", erased);
+  v1::UpdatePreferencesRequest command;
+  command.set_user_id("u-1");
+  EXPECT_EQ(context.Decide<RecipientDecider>(command).problem().reason, "USER_NOT_FOUND");
+}
+
 class WebhookEndpointDeciderTest : public ::testing::Test {
  protected:
-  Outcome Create(const std::string& id, const std::string& url = "https://example.org/hook") {
+  WebhookEndpointDeciderTest() { keys_.StartInMemory(); }
+
+  // As the gateway sends it.
+  v1::CreateWebhookEndpointRequest CreateCommand(const std::string& id, const std::string& secret) {
     v1::CreateWebhookEndpointRequest command;
     command.set_id(id);
     command.set_user_id("u-1");
+    command.set_url("https://example.org/hook");
+    command.set_secret(secret);
+    return command;
+  }
+  Outcome Create(const std::string& id, const std::string& url = "https://example.org/hook") {
+    v1::CreateWebhookEndpointRequest command = CreateCommand(id, Sealed(keys_, id, "secret-1"));
     command.set_url(url);
     return context_.Decide(command, decider_);
   }
-  Outcome Rotate(const std::string& id) {
+  Outcome Rotate(const std::string& id, const std::string& secret) {
     v1::RotateWebhookSecretRequest command;
     command.set_id(id);
+    if (!secret.empty()) command.set_secret(Sealed(keys_, id, secret));
     return context_.Decide(command, decider_);
   }
   Outcome Delete(const std::string& id) {
@@ -133,23 +154,47 @@ class WebhookEndpointDeciderTest : public ::testing::Test {
     return context_.Decide(command, decider_);
   }
 
-  int made_ = 0;
-  WebhookEndpointDecider decider_{std::make_shared<NotificationSettings>(),
-                                  [this] { return "secret-" + std::to_string(++made_); }};
+  std::string Opened(const std::string& text) { return *keys_.Open(text); }
+
+  seal::Keys keys_;
+  WebhookEndpointDecider decider_{std::make_shared<NotificationSettings>()};
   testing::FakeContext context_;
 };
 
 TEST_F(WebhookEndpointDeciderTest, CreatesOneAndShowsItsSecretOnce) {
   ASSERT_EQ(Create("w-1").kind(), Kind::kAck);
   const auto& answer = *context_.Answer<v1::WebhookEndpoint>();
-  EXPECT_EQ(answer.secret(), "secret-1");
+  EXPECT_THAT(answer.secret(), Not(HasSubstr("secret-1")));
+  EXPECT_EQ(Opened(answer.secret()), "whsec_secret-1");
   EXPECT_EQ(answer.state(), v1::WEBHOOK_ENDPOINT_STATE_ACTIVE);
   EXPECT_THAT(context_.events(), IsEmpty());
   const auto* record = context_.Find<WebhookEndpointRecord>("w-1");
-  EXPECT_EQ(record->secret(), "secret-1");
+  EXPECT_EQ(record->secret(), answer.secret());
   EXPECT_EQ(record->endpoint().secret(), "");
   EXPECT_THAT(context_.Find<Recipient>("u-1")->endpoint_ids(), ElementsAre("w-1"));
   EXPECT_EQ(Create("w-1").problem().reason, "WEBHOOK_ENDPOINT_EXISTS");
+}
+
+TEST_F(WebhookEndpointDeciderTest, RefusesASecretThatIsNotSealedWithTheEndpointsKey) {
+  const std::string sealed = Sealed(keys_, "w-1", "secret-1");
+  for (const std::string& secret : {std::string(), std::string("secret-1"), sealed.substr(0, sealed.size() - 1),
+                                    "x" + sealed, sealed + "x", Sealed(keys_, "w-2", "secret-1")}) {
+    const Outcome refused = context_.Decide(CreateCommand("w-1", secret), decider_);
+    ASSERT_EQ(refused.kind(), Kind::kReject) << secret;
+    EXPECT_EQ(refused.problem().reason, "NOT_SEALED");
+    EXPECT_THAT(refused.problem().message, Not(HasSubstr("secret-1")));
+  }
+  EXPECT_EQ(context_.Count<Recipient>(), 0);
+  ASSERT_EQ(Create("w-1").kind(), Kind::kAck);
+  EXPECT_EQ(Rotate("w-1", "").problem().reason, "NOT_SEALED");
+  EXPECT_EQ(Opened(context_.Find<WebhookEndpointRecord>("w-1")->secret()), "whsec_secret-1");
+}
+
+TEST_F(WebhookEndpointDeciderTest, KeepsNoneForAUserWhoWasDeleted) {
+  Recipient erased;
+  erased.set_erased(true);
+  context_.Put("u-1", erased);
+  EXPECT_EQ(Create("w-1").problem().reason, "USER_NOT_FOUND");
 }
 
 TEST_F(WebhookEndpointDeciderTest, RefusesAUrlThatWouldNotBeCalled) {
@@ -168,24 +213,25 @@ TEST_F(WebhookEndpointDeciderTest, KeepsTenForAUser) {
 
 TEST_F(WebhookEndpointDeciderTest, KeepsTheSecretBeforeTheNewestForAWhile) {
   Create("w-1");
-  ASSERT_EQ(Rotate("w-1").kind(), Kind::kAck);
+  ASSERT_EQ(Rotate("w-1", "secret-2").kind(), Kind::kAck);
   const v1::WebhookEndpoint answer = *context_.Answer<v1::WebhookEndpoint>();
-  EXPECT_EQ(answer.secret(), "secret-2");
+  EXPECT_EQ(Opened(answer.secret()), "whsec_secret-2");
   EXPECT_EQ(google::protobuf::util::TimeUtil::TimestampToMicroseconds(answer.previous_secret_expire_time()),
             absl::ToUnixMicros(context_.now() + absl::Hours(24)));
-  EXPECT_EQ(context_.Find<WebhookEndpointRecord>("w-1")->previous_secret(), "secret-1");
+  EXPECT_EQ(Opened(context_.Find<WebhookEndpointRecord>("w-1")->previous_secret()), "whsec_secret-1");
   // Two are valid, never three.
-  Rotate("w-1");
-  EXPECT_EQ(context_.Find<WebhookEndpointRecord>("w-1")->secret(), "secret-3");
-  EXPECT_EQ(context_.Find<WebhookEndpointRecord>("w-1")->previous_secret(), "secret-2");
-  EXPECT_EQ(Rotate("w-2").problem().reason, "WEBHOOK_ENDPOINT_NOT_FOUND");
+  Rotate("w-1", "secret-3");
+  EXPECT_EQ(Opened(context_.Find<WebhookEndpointRecord>("w-1")->secret()), "whsec_secret-3");
+  EXPECT_EQ(Opened(context_.Find<WebhookEndpointRecord>("w-1")->previous_secret()), "whsec_secret-2");
+  EXPECT_EQ(Rotate("w-2", "secret-2").problem().reason, "WEBHOOK_ENDPOINT_NOT_FOUND");
 }
 
 TEST_F(WebhookEndpointDeciderTest, DeletesAndShowsNoSecret) {
   Create("w-1");
-  Rotate("w-1");
+  Rotate("w-1", "secret-2");
   ASSERT_EQ(Delete("w-1").kind(), Kind::kAck);
-  EXPECT_THAT(context_.Answer<v1::WebhookEndpoint>()->DebugString(), Not(HasSubstr("secret-")));
+  EXPECT_EQ(context_.Answer<v1::WebhookEndpoint>()->id(), "w-1");
+  EXPECT_EQ(context_.Answer<v1::WebhookEndpoint>()->secret(), "");
   EXPECT_EQ(context_.Find<WebhookEndpointRecord>("w-1"), nullptr);
   EXPECT_THAT(context_.Find<Recipient>("u-1")->endpoint_ids(), IsEmpty());
   EXPECT_EQ(Delete("w-1").problem().reason, "WEBHOOK_ENDPOINT_NOT_FOUND");

@@ -5,14 +5,16 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "services/notification/notification_app.h"
 #include "services/notification/notification_record.pb.h"
 #include "services/notification/notification_subscriber.h"
-#include "services/notification/webhook_signature.h"
+#include "services/notification/seal_for_test.h"
 #include "tradewind/app/in_memory_mesh.h"
+#include "tradewind/auth/webhook_signature.h"
 
 namespace tradewind::notification {
 namespace {
@@ -92,6 +94,10 @@ std::string Header(const HttpPost& post, const std::string& name) {
   return "";
 }
 
+// As the gateway makes them.
+constexpr char kFirstSecret[] = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=";
+constexpr char kSecondSecret[] = "C2FVsBQIhrscChlQIMV+b5sSYspob7oDC2FVsBQIhrs=";
+
 class NotificationMeshTest : public ::testing::Test {
  protected:
   NotificationMeshTest() {
@@ -101,14 +107,30 @@ class NotificationMeshTest : public ::testing::Test {
     mesh_.Add("notification", [&](App& app) { DeclareWith(app, outside_); });
   }
 
-  void Register(const std::string& locale = "") {
+  std::string OfUser(const std::string& clear) { return Sealed(mesh_.keys(), "u-1", clear); }
+  std::string Opened(const std::string& text) { return *mesh_.keys().Open(text); }
+
+  // Nothing is handled yet.
+  void SendRegistration(const std::string& name = "Ada", const std::string& locale = "") {
     user::v1::UserRegistered event;
     event.set_user_id("u-1");
-    event.set_email("ada@example.org");
-    event.set_display_name("Ada");
+    event.set_email(OfUser("ada@example.org"));
+    event.set_display_name(OfUser(name));
     event.set_locale(locale);
     mesh_.Send(event);
+  }
+  void Register(const std::string& locale = "") {
+    SendRegistration("Ada", locale);
     mesh_.Settle();
+  }
+  void Delete() {
+    user::v1::UserDeleted event;
+    event.set_user_id("u-1");
+    mesh_.Send(event);
+  }
+  // Of what waits, what a handler takes goes before effects.
+  void Step() {
+    ASSERT_TRUE(mesh_.Step([](size_t) { return 0; }, testing::InMemoryMesh::Choice::kMessages));
   }
   template <typename Event>
   void Happen(const std::string& order = "o-1") {
@@ -122,7 +144,17 @@ class NotificationMeshTest : public ::testing::Test {
     command.set_id(id);
     command.set_user_id("u-1");
     command.set_url("https://example.org/" + id);
-    return mesh_.Call<v1::WebhookEndpoint>(command).resource;
+    command.set_secret(Sealed(mesh_.keys(), id, kFirstSecret));
+    v1::WebhookEndpoint endpoint = mesh_.Call<v1::WebhookEndpoint>(command).resource;
+    endpoint.set_secret(Opened(endpoint.secret()));
+    return endpoint;
+  }
+  // Returns the new secret.
+  std::string Rotate(const std::string& id) {
+    v1::RotateWebhookSecretRequest rotate;
+    rotate.set_id(id);
+    rotate.set_secret(Sealed(mesh_.keys(), id, kSecondSecret));
+    return Opened(mesh_.Call<v1::WebhookEndpoint>(rotate).resource.secret());
   }
   void Prefer(bool email, bool webhook) {
     v1::UpdatePreferencesRequest command;
@@ -130,6 +162,14 @@ class NotificationMeshTest : public ::testing::Test {
     command.set_email(email);
     command.set_webhook(webhook);
     ASSERT_TRUE(mesh_.Call<v1::Preferences>(command).ok());
+  }
+
+  std::vector<std::string> DetailsOf(v1::NotificationChannel channel) const {
+    std::vector<std::string> details;
+    for (const v1::Notification& one : mesh_.All<v1::Notification>("notification")) {
+      if (one.channel() == channel) details.push_back(one.delivery_detail());
+    }
+    return details;
   }
 
   std::vector<std::string> Subjects() const {
@@ -183,7 +223,7 @@ TEST_F(NotificationMeshTest, SpeaksTheLanguageOfTheUser) {
   mesh_.Settle();
   const auto told = mesh_.Events<v1::NotificationCreated>();
   ASSERT_EQ(told.size(), 2);
-  EXPECT_EQ(told[0].notification().subject(), "欢迎您，Ada");
+  EXPECT_EQ(Opened(told[0].notification().subject()), "欢迎您，Ada");
   EXPECT_EQ(told[1].notification().subject(), "您的订单已送达");
 }
 
@@ -205,7 +245,7 @@ TEST_F(NotificationMeshTest, WritesToTheAddressThatAUserHasNow) {
   Register();
   user::v1::UserUpdated updated;
   updated.set_user_id("u-1");
-  updated.set_email("countess@example.org");
+  updated.set_email(OfUser("countess@example.org"));
   updated.set_locale("zh");
   mesh_.Send(updated);
   Happen<order::v1::OrderDelivered>();
@@ -265,6 +305,61 @@ TEST_F(NotificationMeshTest, AMailThatIsRefusedHoldsBackNoOther) {
   EXPECT_THAT(mesh_.dead(), IsEmpty());
 }
 
+TEST_F(NotificationMeshTest, KeepsOfTheMailServersAnswerNeitherAddressNorName) {
+  mail_->answers = {
+      absl::FailedPreconditionError("550 5.1.1 <ADA@example.org>... no ada here, adamant about Ada, ada@example.org")};
+  Register();
+  EXPECT_THAT(DetailsOf(kEmail), ElementsAre("550 5.1.1 <[address]>... no [address] here, adamant about [address], "
+                                             "[address]"));
+  mail_->answers = std::deque<absl::Status>(10, absl::UnavailableError("450 try ada@example.org later"));
+  Happen<order::v1::OrderShipped>();
+  mesh_.Settle();
+  ASSERT_EQ(mesh_.dead().size(), 1);
+  EXPECT_THAT(mesh_.dead()[0], AllOf(HasSubstr("450 try [address] later"), Not(HasSubstr("ada"))));
+}
+
+TEST_F(NotificationMeshTest, TakesNoHeaderFromASealedName) {
+  SendRegistration("x\r\nBcc: eve@example.org");
+  mesh_.Settle();
+  ASSERT_EQ(mail_->sent.size(), 1);
+  EXPECT_THAT(mail_->sent[0].message, Not(HasSubstr("\r\nBcc")));
+  EXPECT_THAT(Subjects(), ElementsAre("Welcome, x  Bcc: eve@example.org"));
+}
+
+TEST_F(NotificationMeshTest, MailsNothingOnceTheKeyIsGone) {
+  SendRegistration();
+  Step();
+  ASSERT_TRUE(mesh_.keys().Erase("u-1", absl::InfiniteFuture()).ok());
+  mesh_.Settle();
+  EXPECT_THAT(mail_->sent, IsEmpty());
+  EXPECT_THAT(States(kEmail), ElementsAre(kFailed));
+  EXPECT_THAT(DetailsOf(kEmail), ElementsAre("the recipient was erased"));
+  EXPECT_EQ(Opened(mesh_.Events<v1::NotificationCreated>()[0].notification().subject()), "Welcome, [erased]");
+}
+
+TEST_F(NotificationMeshTest, WhatWaitsForADeletedUserEndsQuietly) {
+  CreateEndpoint();
+  SendRegistration();
+  Delete();
+  // Both are handled, no delivery is.
+  Step();
+  Step();
+  mesh_.Settle();
+  EXPECT_THAT(mail_->sent, IsEmpty());
+  EXPECT_THAT(receiver_->posts, IsEmpty());
+  EXPECT_THAT(DetailsOf(kEmail), ElementsAre("the recipient was erased"));
+  EXPECT_THAT(DetailsOf(kWebhook), ElementsAre("the endpoint was deleted"));
+  EXPECT_THAT(mesh_.dead(), IsEmpty());
+}
+
+TEST_F(NotificationMeshTest, NothingWaitsForADeletedUser) {
+  Delete();
+  for (int i = 0; i < 3; ++i) Happen<order::v1::OrderConfirmed>("o-" + std::to_string(i));
+  mesh_.Settle();
+  EXPECT_THAT(mesh_.Find<internal::v1::Recipient>("notification", "u-1")->waiting(), IsEmpty());
+  EXPECT_THAT(mesh_.All<v1::Notification>("notification"), IsEmpty());
+}
+
 TEST_F(NotificationMeshTest, PostsSignedAndInOrder) {
   const v1::WebhookEndpoint endpoint = CreateEndpoint();
   Happen<order::v1::OrderConfirmed>();
@@ -275,22 +370,52 @@ TEST_F(NotificationMeshTest, PostsSignedAndInOrder) {
   EXPECT_THAT(receiver_->posts[1].body, HasSubstr("order.shipped"));
   const HttpPost& post = receiver_->posts[0];
   EXPECT_EQ(post.url, "https://example.org/w-1");
-  EXPECT_EQ(Header(post, "webhook-signature"),
-            SignWebhook(endpoint.secret(), Header(post, "webhook-id"), Header(post, "webhook-timestamp"), post.body));
+  EXPECT_EQ(Header(post, "webhook-signature"), auth::SignWebhook(endpoint.secret(), Header(post, "webhook-id"),
+                                                                 Header(post, "webhook-timestamp"), post.body));
   EXPECT_THAT(States(kWebhook), ElementsAre(kDelivered, kDelivered));
 }
 
 TEST_F(NotificationMeshTest, KeepsSecretsOffEveryTopic) {
-  const std::string first = CreateEndpoint().secret();
-  v1::RotateWebhookSecretRequest rotate;
-  rotate.set_id("w-1");
-  const std::string second = mesh_.Call<v1::WebhookEndpoint>(rotate).resource.secret();
+  CreateEndpoint();
+  Rotate("w-1");
   Happen<order::v1::OrderConfirmed>();
   mesh_.Settle();
   ASSERT_EQ(mesh_.Events<v1::WebhookRequested>().size(), 1);
-  for (const auto& event : mesh_.Events<v1::WebhookRequested>()) {
-    EXPECT_THAT(event.DebugString(), AllOf(Not(HasSubstr(first)), Not(HasSubstr(second))));
-  }
+  const std::string seen = mesh_.Events<v1::WebhookRequested>()[0].DebugString() +
+                           mesh_.Events<v1::CreateWebhookEndpointRequest>()[0].DebugString() +
+                           mesh_.Events<v1::RotateWebhookSecretRequest>()[0].DebugString() +
+                           mesh_.Find<internal::v1::WebhookEndpointRecord>("notification", "w-1")->DebugString();
+  EXPECT_THAT(seen, AllOf(Not(HasSubstr(kFirstSecret)), Not(HasSubstr(kSecondSecret))));
+}
+
+TEST_F(NotificationMeshTest, KeepsNameAndAddressOffEveryTopicAndOutOfTheStore) {
+  CreateEndpoint();
+  Register();
+  ASSERT_EQ(mail_->sent.size(), 1);
+  ASSERT_EQ(receiver_->posts.size(), 1);
+  std::string seen = mesh_.Find<internal::v1::Recipient>("notification", "u-1")->DebugString();
+  for (const v1::Notification& one : mesh_.All<v1::Notification>("notification")) seen += one.DebugString();
+  seen += mesh_.Events<v1::NotificationCreated>()[0].DebugString();
+  seen += mesh_.Events<v1::WebhookRequested>()[0].DebugString();
+  EXPECT_THAT(seen, AllOf(HasSubstr("sealed:1:"), Not(HasSubstr("Ada")), Not(HasSubstr("ada@"))));
+}
+
+TEST_F(NotificationMeshTest, PostsANameAsJsonHasIt) {
+  CreateEndpoint();
+  const std::string name = "Ada \"},\n\\ \"x\":{\"小明\x01";
+  SendRegistration(name);
+  receiver_->answers = {500};
+  mesh_.Settle();
+  ASSERT_EQ(receiver_->posts.size(), 2);
+  const HttpPost& post = receiver_->posts[0];
+  const auto body = nlohmann::json::parse(post.body);
+  EXPECT_EQ(body["data"]["subject"], "Welcome, " + name);
+  EXPECT_EQ(body["data"]["event"]["display_name"], name);
+  EXPECT_EQ(body["data"]["event"]["email"], "ada@example.org");
+  EXPECT_EQ(body["data"].size(), 6);
+  EXPECT_EQ(receiver_->posts[1].body, post.body);
+  EXPECT_EQ(Header(post, "webhook-signature"),
+            auth::SignWebhook(kFirstSecret, Header(post, "webhook-id"), Header(post, "webhook-timestamp"), post.body));
 }
 
 TEST_F(NotificationMeshTest, SignsByBothSecretsUntilTheFirstExpires) {
@@ -299,16 +424,14 @@ TEST_F(NotificationMeshTest, SignsByBothSecretsUntilTheFirstExpires) {
     outside_.settings->webhook_secret_overlap = overlap;
     const std::string id = overlap == absl::ZeroDuration() ? "w-2" : "w-1";
     const std::string first = CreateEndpoint(id).secret();
-    v1::RotateWebhookSecretRequest rotate;
-    rotate.set_id(id);
-    const std::string second = mesh_.Call<v1::WebhookEndpoint>(rotate).resource.secret();
+    const std::string second = Rotate(id);
     receiver_->posts.clear();
     Happen<order::v1::OrderConfirmed>();
     mesh_.Settle();
     const HttpPost& post = receiver_->posts.back();
     ASSERT_EQ(post.url, "https://example.org/" + id);
     const auto sign = [&](const std::string& secret) {
-      return SignWebhook(secret, Header(post, "webhook-id"), Header(post, "webhook-timestamp"), post.body);
+      return auth::SignWebhook(secret, Header(post, "webhook-id"), Header(post, "webhook-timestamp"), post.body);
     };
     EXPECT_EQ(Header(post, "webhook-signature"),
               overlap == absl::ZeroDuration() ? sign(second) : sign(second) + " " + sign(first));

@@ -1,10 +1,14 @@
 #include "services/notification/notification_queries.h"
 
-#include <vector>
+#include <fmt/format.h>
+
+#include <string>
+#include <utility>
 
 #include "services/notification/notification_subscriber.h"
 #include "services/notification/recipient_decider.h"
 #include "tradewind/app/paging.h"
+#include "tradewind/errors/problem.h"
 #include "tradewind/notification/v1/events.pb.h"
 #include "tradewind/rpc/errors.h"
 
@@ -31,6 +35,7 @@ grpc::Status NotificationViewer::Open(WatchOutput<v1::Notification>& output) {
   for (auto item = newest->rbegin(); item != newest->rend(); ++item) {
     v1::Notification notification;
     if (!notification.ParseFromString(item->value)) return UnreadableAggregate(Kind(), item->key);
+    if (const absl::Status opened = keys_.OpenFields(notification); !opened.ok()) return rpc::FromKeysError(opened);
     sent_from_store_.insert(notification.id());
     output.Send(std::move(notification));
   }
@@ -43,7 +48,13 @@ void NotificationViewer::OnEvent(std::string_view type, std::string_view value, 
   if (!event.ParseFromArray(value.data(), static_cast<int>(value.size()))) return;
   // Each event comes once, so an id met here will not be asked for again.
   if (sent_from_store_.erase(event.notification().id()) > 0) return;
-  output.Send(std::move(*event.mutable_notification()));
+  // Waits for no key: all watchers would wait too. Where it is not there yet, the client comes again.
+  const absl::Status opened = keys_.OpenFields(event, absl::ZeroDuration());
+  if (opened.ok()) {
+    output.Send(std::move(*event.mutable_notification()));
+  } else {
+    output.End(rpc::FromKeysError(opened));
+  }
 }
 
 grpc::ServerUnaryReactor* NotificationQueries::ListNotifications(grpc::CallbackServerContext* context,
@@ -58,7 +69,7 @@ grpc::ServerWriteReactor<v1::Notification>* NotificationQueries::WatchNotificati
     grpc::CallbackServerContext*, const v1::WatchNotificationsRequest* request) {
   return StartWatch<v1::Notification>(
       streams_, feed_, request->user_id(),
-      std::make_unique<NotificationViewer>(reader_, request->user_id(), request->skip_existing()),
+      std::make_unique<NotificationViewer>(reader_, *keys_, request->user_id(), request->skip_existing()),
       kExistingShown + kWaitingNew);
 }
 
@@ -69,10 +80,11 @@ grpc::Status NotificationQueries::List(const v1::ListNotificationsRequest& reque
       .index = request.user_id().empty() ? AllIndex(request.channel()) : UserIndex(request.channel()),
       .value = request.user_id(),
       .descending = true};
-  return ListPage(
+  grpc::Status listed = ListPage(
       reader_, query, request.page_size(), request.page_token(),
       [&](const std::string& stored) { return response->add_notifications()->ParseFromString(stored); },
       response->mutable_next_page_token());
+  return listed.ok() ? rpc::FromKeysError(keys_->OpenFields(*response)) : listed;
 }
 
 grpc::ServerUnaryReactor* NotificationQueries::GetPreferences(grpc::CallbackServerContext* context,

@@ -1,5 +1,9 @@
 // What the notification service answers over gRPC: notifications, preferences and webhook endpoints, read from its
-// store, and streams of new notifications. Commands come through Kafka and are not implemented here.
+// store, and streams of new notifications, with what is sealed in them opened. Commands come through Kafka and are not
+// implemented here.
+//
+// Errors beside those of the store: UNAVAILABLE with reason KEY_UNAVAILABLE where a user's key has not come yet,
+// INTERNAL with reason KEY_ERROR for what cannot be opened. A stream ends with them: it leaves no notification out.
 #pragma once
 
 #include <memory>
@@ -11,6 +15,7 @@
 #include "tradewind/app/event_feed.h"
 #include "tradewind/app/watch_stream.h"
 #include "tradewind/notification/v1/notification.grpc.pb.h"
+#include "tradewind/seal/keys.h"
 #include "tradewind/store/store.h"
 
 namespace tradewind::notification {
@@ -18,14 +23,16 @@ namespace tradewind::notification {
 // Follows one user's notifications: the newest thousand of those that are there, oldest first, then each new one.
 class NotificationViewer final : public Viewer<v1::Notification> {
  public:
-  NotificationViewer(store::Reader& reader, std::string user_id, bool skip_existing)
-      : reader_(reader), user_id_(std::move(user_id)), skip_existing_(skip_existing) {}
+  // Reader and keys outlive it.
+  NotificationViewer(store::Reader& reader, const seal::Keys& keys, std::string user_id, bool skip_existing)
+      : reader_(reader), keys_(keys), user_id_(std::move(user_id)), skip_existing_(skip_existing) {}
 
   grpc::Status Open(WatchOutput<v1::Notification>& output) override;
   void OnEvent(std::string_view type, std::string_view value, WatchOutput<v1::Notification>& output) override;
 
  private:
   store::Reader& reader_;
+  const seal::Keys& keys_;
   const std::string user_id_;
   const bool skip_existing_;
   // Those that Open sent. The event of one of them may still be on its way, however long ago it was committed.
@@ -33,11 +40,12 @@ class NotificationViewer final : public Viewer<v1::Notification> {
 };
 
 // Thread-safe. Its methods read the store on gRPC's own threads; with SQLite that is a matter of microseconds, less
-// than handing the call to another thread and back.
+// than handing the call to another thread and back. A key that is not there yet is waited for, two seconds at most.
 class NotificationQueries final : public v1::NotificationService::CallbackService {
  public:
   // `feed` follows the notification events. Both outlive the service.
-  NotificationQueries(store::Reader& reader, EventFeed& feed) : reader_(reader), feed_(feed) {}
+  NotificationQueries(store::Reader& reader, EventFeed& feed, std::shared_ptr<const seal::Keys> keys)
+      : reader_(reader), feed_(feed), keys_(std::move(keys)) {}
 
   grpc::ServerUnaryReactor* ListNotifications(grpc::CallbackServerContext* context,
                                               const v1::ListNotificationsRequest* request,
@@ -64,6 +72,7 @@ class NotificationQueries final : public v1::NotificationService::CallbackServic
 
   store::Reader& reader_;
   EventFeed& feed_;
+  const std::shared_ptr<const seal::Keys> keys_;
   WatchStreams streams_;
 };
 

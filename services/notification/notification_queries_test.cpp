@@ -10,6 +10,7 @@
 #include "google/protobuf/util/time_util.h"
 
 #include "services/notification/notification_subscriber.h"
+#include "services/notification/seal_for_test.h"
 #include "tradewind/app/fake_event_feed.h"
 #include "tradewind/app/in_process_server.h"
 #include "tradewind/notification/v1/events.pb.h"
@@ -21,6 +22,12 @@ namespace {
 
 using ::testing::ElementsAre;
 
+std::shared_ptr<seal::Keys> StartedKeys() {
+  auto keys = std::make_shared<seal::Keys>();
+  keys->StartInMemory();
+  return keys;
+}
+
 v1::Notification Make(const std::string& id, const std::string& user, int64_t created_us = 0) {
   v1::Notification notification;
   notification.set_id(id);
@@ -31,16 +38,18 @@ v1::Notification Make(const std::string& id, const std::string& user, int64_t cr
 
 class NotificationQueriesTest : public ::testing::Test {
  protected:
-  void Given(const std::string& id, const std::string& user, int64_t created_us) {
-    const v1::Notification notification = Make(id, user, created_us);
+  void Given(const std::string& id, const std::string& user, int64_t created_us, const std::string& subject = "") {
+    v1::Notification notification = Make(id, user, created_us);
+    notification.set_subject(subject);
     reader_.Put(notification.GetDescriptor()->full_name(), id, notification.SerializeAsString(),
                 IndexNotification(notification));
   }
 
-  void Publish(const std::string& id, const std::string& user) {
+  void Publish(const std::string& id, const std::string& user, const std::string& subject = "") {
     v1::NotificationCreated event;
     event.set_user_id(user);
     *event.mutable_notification() = Make(id, user);
+    event.mutable_notification()->set_subject(subject);
     feed_.Publish(event);
   }
 
@@ -60,11 +69,21 @@ class NotificationQueriesTest : public ::testing::Test {
     return ids;
   }
 
-  std::vector<std::string> List(const std::string& user) {
+  static std::vector<std::string> ReadSubjects(grpc::ClientReader<v1::Notification>& reader, size_t count) {
+    std::vector<std::string> subjects;
+    v1::Notification notification;
+    while (subjects.size() < count && reader.Read(&notification)) subjects.push_back(notification.subject());
+    return subjects;
+  }
+
+  grpc::Status List(const std::string& user, v1::ListNotificationsResponse& response) {
     v1::ListNotificationsRequest request;
     request.set_user_id(user);
+    return stub_->ListNotifications(testing::MakeClientContext().get(), request, &response);
+  }
+  std::vector<std::string> List(const std::string& user) {
     v1::ListNotificationsResponse response;
-    const grpc::Status status = stub_->ListNotifications(testing::MakeClientContext().get(), request, &response);
+    const grpc::Status status = List(user, response);
     EXPECT_TRUE(status.ok()) << status.error_message();
     std::vector<std::string> ids;
     for (const auto& notification : response.notifications()) ids.push_back(notification.id());
@@ -73,7 +92,8 @@ class NotificationQueriesTest : public ::testing::Test {
 
   testing::FakeReader reader_;
   testing::FakeEventFeed feed_;
-  NotificationQueries queries_{reader_, feed_};
+  const std::shared_ptr<seal::Keys> keys_ = StartedKeys();
+  NotificationQueries queries_{reader_, feed_, keys_};
   testing::InProcessServer server_{queries_};
   std::unique_ptr<v1::NotificationService::Stub> stub_ = v1::NotificationService::NewStub(server_.channel());
   std::unique_ptr<grpc::ClientContext> context_ = testing::MakeClientContext();
@@ -123,6 +143,46 @@ TEST_F(NotificationQueriesTest, ShowsTheNewestThousandOfALongPast) {
   EXPECT_EQ(ids.back(), "n-1099");
   Publish("n-1100", "ada");
   EXPECT_THAT(Read(*reader, 1), ElementsAre("n-1100"));
+}
+
+TEST_F(NotificationQueriesTest, OpensWhatIsSealedInListsAndStreams) {
+  const std::string sealed = "Welcome, " + Sealed(*keys_, "ada", "Ada") + "!";
+  Given("n-1", "ada", 10, sealed);
+  v1::ListNotificationsResponse response;
+  ASSERT_TRUE(List("ada", response).ok());
+  EXPECT_EQ(response.notifications(0).subject(), "Welcome, Ada!");
+  const auto reader = Watch("ada");
+  Publish("n-2", "ada", sealed);
+  EXPECT_THAT(ReadSubjects(*reader, 2), ElementsAre("Welcome, Ada!", "Welcome, Ada!"));
+
+  ASSERT_TRUE(keys_->Erase("ada", absl::InfiniteFuture()).ok());
+  Publish("n-3", "ada", sealed);
+  EXPECT_THAT(ReadSubjects(*reader, 1), ElementsAre("Welcome, [erased]!"));
+  ASSERT_TRUE(List("ada", response).ok());
+  EXPECT_EQ(response.notifications(0).subject(), "Welcome, [erased]!");
+}
+
+TEST_F(NotificationQueriesTest, SaysSoWhereWhatIsSealedIsDamaged) {
+  std::string damaged = Sealed(*keys_, "ada", "Ada");
+  char& flipped = damaged[damaged.size() - 10];
+  flipped = flipped == 'A' ? 'B' : 'A';
+  Given("n-1", "ada", 10, damaged);
+  v1::ListNotificationsResponse response;
+  EXPECT_EQ(List("ada", response).error_code(), grpc::StatusCode::INTERNAL);
+  v1::WatchNotificationsRequest request;
+  request.set_user_id("ada");
+  const auto reader = stub_->WatchNotifications(context_.get(), request);
+  EXPECT_THAT(Read(*reader, 1), ElementsAre());
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::INTERNAL);
+}
+
+TEST_F(NotificationQueriesTest, EndsAStreamRatherThanLeaveOutWhatItCannotOpenYet) {
+  const auto reader = Watch("ada");
+  Publish("n-1", "ada");
+  Publish("n-2", "ada", Sealed(*StartedKeys(), "ada", "Ada"));
+  Publish("n-3", "ada");
+  EXPECT_THAT(Read(*reader, 3), ElementsAre("n-1"));
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
 }
 
 TEST_F(NotificationQueriesTest, EndsStreamsWhenTheServiceDrains) {

@@ -102,6 +102,7 @@ Outcome NotificationSubscriber::Tell(const Event& event, Context& context) const
     *happening.mutable_happen_time() = Now(context);
   }
   const auto recipient = context.Load<Recipient>(user_id);
+  if (recipient->erased()) return Ack();
   // All channels are told in one transaction: where one was, the others were.
   if (!TellInApp(user_id, happening, recipient->locale(), context)) return Ack();
   Mail(user_id, happening, *recipient, context);
@@ -111,12 +112,14 @@ Outcome NotificationSubscriber::Tell(const Event& event, Context& context) const
 
 // Where the user is reached from now on.
 template <typename Event>
-void NotificationSubscriber::Learn(const Event& event, Context& context) const {
+bool NotificationSubscriber::Learn(const Event& event, Context& context) const {
   const auto recipient = context.Load<Recipient>(event.user_id());
+  if (recipient->erased()) return false;
   recipient->set_registered(true);
   recipient->set_email(event.email());
   recipient->set_display_name(event.display_name());
   recipient->set_locale(event.locale());
+  return true;
 }
 
 void NotificationSubscriber::MailWhatWaits(const std::string& user_id, Context& context) const {
@@ -128,7 +131,7 @@ void NotificationSubscriber::MailWhatWaits(const std::string& user_id, Context& 
 
 Outcome NotificationSubscriber::operator()(const user::v1::UserRegistered& event, Context& context) const {
   if (event.user_id().empty()) return Dead("the event names no user to tell");
-  Learn(event, context);
+  if (!Learn(event, context)) return Ack();
   Outcome outcome = Tell(event, context);
   MailWhatWaits(event.user_id(), context);
   return outcome;
@@ -136,9 +139,20 @@ Outcome NotificationSubscriber::operator()(const user::v1::UserRegistered& event
 
 Outcome NotificationSubscriber::operator()(const user::v1::UserUpdated& event, Context& context) const {
   if (event.user_id().empty()) return Dead("the event names no user");
-  Learn(event, context);
+  if (!Learn(event, context)) return Ack();
   // Of one who registered before mails were sent.
   MailWhatWaits(event.user_id(), context);
+  return Ack();
+}
+
+Outcome NotificationSubscriber::operator()(const user::v1::UserDeleted& event, Context& context) const {
+  if (event.user_id().empty()) return Dead("the event names no user");
+  const auto recipient = context.Load<Recipient>(event.user_id());
+  for (const std::string& endpoint_id : recipient->endpoint_ids()) {
+    context.Load<internal::v1::WebhookEndpointRecord>(endpoint_id).Remove();
+  }
+  recipient->Clear();
+  recipient->set_erased(true);
   return Ack();
 }
 

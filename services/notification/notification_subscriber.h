@@ -24,10 +24,13 @@ namespace tradewind::notification {
 inline constexpr int kMostWaiting = 20;
 
 // Handlers for App::On. Each keeps its Notifications under their NotificationId and emits NotificationCreated for the
-// one in the app. An event that names no user is Dead: there is nobody to tell.
+// one in the app. An event that names no user is Dead: there is nobody to tell. What is sealed in an event stays so in
+// the texts.
 //
 // Events of users and of orders come in no order between them. What happens to a user before the registration was seen
 // is in the app at once, in English, and waits for the registration to be mailed.
+//
+// A user who was deleted is forgotten but for that, and is told nothing any more, however late an event comes.
 class NotificationSubscriber {
  public:
   // The settings may still change until the first event.
@@ -37,6 +40,8 @@ class NotificationSubscriber {
   Outcome operator()(const user::v1::UserRegistered& event, Context& context) const;
   // Tells nothing: the user is reached in another way from now on.
   Outcome operator()(const user::v1::UserUpdated& event, Context& context) const;
+  // Tells nothing. The user's endpoints go too; notifications stay, and what is sealed in them will not be read again.
+  Outcome operator()(const user::v1::UserDeleted& event, Context& context) const;
   Outcome operator()(const order::v1::OrderConfirmed& event, Context& context) const;
   Outcome operator()(const order::v1::OrderCancelled& event, Context& context) const;
   Outcome operator()(const order::v1::OrderRejected& event, Context& context) const;
@@ -47,8 +52,9 @@ class NotificationSubscriber {
  private:
   template <typename Event>
   Outcome Tell(const Event& event, Context& context) const;
+  // False for a user who was deleted.
   template <typename Event>
-  void Learn(const Event& event, Context& context) const;
+  bool Learn(const Event& event, Context& context) const;
   void MailWhatWaits(const std::string& user_id, Context& context) const;
   void Mail(const std::string& user_id, const internal::v1::Happening& happening, internal::v1::Recipient& recipient,
             Context& context) const;

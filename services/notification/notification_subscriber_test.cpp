@@ -9,6 +9,7 @@
 #include "google/protobuf/util/message_differencer.h"
 #include "google/protobuf/util/time_util.h"
 
+#include "services/notification/seal_for_test.h"
 #include "tradewind/testing/fake_context.h"
 
 namespace tradewind::notification {
@@ -105,6 +106,66 @@ TEST(NotificationSubscriberTest, WelcomesANewUser) {
   // The event does not say when: then it is now.
   EXPECT_EQ(TimeUtil::TimestampToMicroseconds(events[0].notification().create_time()),
             absl::ToUnixMicros(context.now()));
+}
+
+TEST(NotificationSubscriberTest, LeavesWhatIsSealedSealed) {
+  seal::Keys keys;
+  keys.StartInMemory();
+  testing::FakeContext context;
+  user::v1::UserRegistered event;
+  event.set_user_id("u-1");
+  event.set_display_name(Sealed(keys, "u-1", "Ada"));
+  event.set_email(Sealed(keys, "u-1", "ada@example.org"));
+  ASSERT_EQ(context.Handle(event, kTell).kind(), Kind::kAck);
+  const auto events = context.Events<NotificationCreated>();
+  ASSERT_EQ(events.size(), 1);
+  const Notification& told = events[0].notification();
+  EXPECT_EQ(told.subject(), "Welcome, " + event.display_name());
+  EXPECT_EQ(*keys.Open(told.subject()), "Welcome, Ada");
+  EXPECT_EQ(*keys.Open(told.body()), "Your account for ada@example.org is ready.");
+}
+
+TEST(NotificationSubscriberTest, ForgetsAUserWhoWasDeletedAndTellsNothingAnyMore) {
+  testing::FakeContext context;
+  internal::v1::Recipient recipient;
+  recipient.set_registered(true);
+  recipient.set_email("sealed");
+  recipient.set_display_name("sealed");
+  recipient.set_locale("zh");
+  recipient.set_webhook_off(true);
+  recipient.add_endpoint_ids("w-1");
+  recipient.add_endpoint_ids("w-2");
+  recipient.add_waiting()->set_event_id("e-1");
+  context.Put("u-1", recipient);
+  for (const char* id : {"w-1", "w-2", "w-3"}) {
+    internal::v1::WebhookEndpointRecord record;
+    record.mutable_endpoint()->set_id(id);
+    context.Put(id, record);
+  }
+  ASSERT_EQ(context.Handle(Confirmed(), kTell).kind(), Kind::kAck);
+
+  user::v1::UserDeleted deleted;
+  deleted.set_user_id("u-1");
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_EQ(context.Handle(deleted, kTell).kind(), Kind::kAck);
+    EXPECT_TRUE(context.events().empty());
+    internal::v1::Recipient erased;
+    erased.set_erased(true);
+    EXPECT_TRUE(MessageDifferencer::Equals(*context.Find<internal::v1::Recipient>("u-1"), erased));
+    EXPECT_EQ(context.Count<internal::v1::WebhookEndpointRecord>(), 1);
+    EXPECT_NE(context.Find<internal::v1::WebhookEndpointRecord>("w-3"), nullptr);
+    EXPECT_EQ(context.Count<Notification>(), 1);
+
+    // What was on its way comes to nothing, and brings nobody back.
+    context.set_event_id("late");
+    user::v1::UserRegistered registered;
+    registered.set_user_id("u-1");
+    user::v1::UserUpdated updated;
+    updated.set_user_id("u-1");
+    ASSERT_EQ(context.Handle(Confirmed(), kTell).kind(), Kind::kAck);
+    ASSERT_EQ(context.Handle(registered, kTell).kind(), Kind::kAck);
+    ASSERT_EQ(context.Handle(updated, kTell).kind(), Kind::kAck);
+  }
 }
 
 TEST(NotificationSubscriberTest, TellsOfACancellation) {

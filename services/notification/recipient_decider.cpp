@@ -6,6 +6,7 @@ namespace tradewind::notification {
 
 Outcome RecipientDecider::Decide(const v1::UpdatePreferencesRequest& command, Loaded<State> recipient,
                                  Context& context) {
+  if (recipient->erased()) return Reject(errors::NotFound("user", command.user_id()));
   if (command.has_email()) recipient->set_email_off(!command.email());
   if (command.has_webhook()) recipient->set_webhook_off(!command.webhook());
   if (recipient->email_off()) recipient->clear_waiting();

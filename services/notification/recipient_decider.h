@@ -14,7 +14,7 @@ struct RecipientDecider {
   using Commands = Types<v1::UpdatePreferencesRequest>;
   using Events = Types<>;
 
-  // Never rejects: a user may choose before the registration was seen.
+  // Rejects: USER_NOT_FOUND for one who was deleted. A user may choose before the registration was seen.
   static Outcome Decide(const v1::UpdatePreferencesRequest& command, Loaded<State> recipient, Context& context);
 };
 

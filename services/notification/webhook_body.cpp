@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "google/protobuf/util/json_util.h"
 #include "google/protobuf/util/time_util.h"
+
+#include "tradewind/seal/sealed_text.h"
 
 namespace tradewind::notification {
 namespace {
@@ -57,6 +60,22 @@ std::string WebhookBody(const v1::Notification& notification, const google::prot
   const std::string json = EventJson(event);
   const bool fits = !json.empty() && head.size() + json.size() + 16 <= kMostWebhookBytes;
   return fits ? fmt::format(R"({},"event":{}}}}})", head, json) : fmt::format("{}}}}}", head);
+}
+
+absl::StatusOr<std::string> OpenWebhookBody(const seal::Keys& keys, std::string_view body) {
+  std::string opened;
+  size_t done = 0;
+  // JSON escapes nothing of a sealed value, so that it stands there as it is.
+  for (auto value = seal::FindSealed(body); value.has_value(); value = seal::FindSealed(body, done)) {
+    opened += body.substr(done, value->begin - done);
+    const absl::StatusOr<std::string> clear = keys.Open(body.substr(value->begin, value->end - value->begin));
+    if (!clear.ok()) return clear.status();
+    const std::string quoted = Quote(*clear);
+    opened.append(quoted, 1, quoted.size() - 2);
+    done = value->end;
+  }
+  opened += body.substr(done);
+  return opened;
 }
 
 }  // namespace tradewind::notification

@@ -9,7 +9,8 @@
 #include "google/protobuf/util/time_util.h"
 
 #include "services/notification/notification_record.pb.h"
-#include "services/notification/webhook_signature.h"
+#include "services/notification/webhook_body.h"
+#include "tradewind/auth/webhook_signature.h"
 
 namespace tradewind::notification {
 namespace {
@@ -28,35 +29,45 @@ Outcome Reported(const v1::WebhookRequested& requested, Report::Result result, c
   return Ack();
 }
 
+// Opens secrets and body in place.
+absl::Status Open(const seal::Keys& keys, WebhookEndpointRecord& record, std::string& body) {
+  if (absl::Status opened = keys.OpenFields(record); !opened.ok()) return opened;
+  // Nothing goes out unsigned.
+  if (!auth::IsWebhookSecret(record.secret())) return absl::DataLossError("the endpoint's secret cannot be read");
+  absl::StatusOr<std::string> opened = OpenWebhookBody(keys, body);
+  if (!opened.ok()) return opened.status();
+  body = *std::move(opened);
+  return absl::OkStatus();
+}
+
 // By the newest secret first, and by the one before it as long as that is valid.
 std::string Signatures(const WebhookEndpointRecord& record, const std::string& id, absl::Time now,
                        const std::string& timestamp, const std::string& body) {
-  std::string signatures = SignWebhook(record.secret(), id, timestamp, body);
+  std::string signatures = auth::SignWebhook(record.secret(), id, timestamp, body);
   const auto& expires = record.endpoint().previous_secret_expire_time();
   const bool previous_is_valid =
       absl::ToUnixMicros(now) < google::protobuf::util::TimeUtil::TimestampToMicroseconds(expires);
   if (!record.previous_secret().empty() && previous_is_valid) {
-    signatures += ' ' + SignWebhook(record.previous_secret(), id, timestamp, body);
+    signatures += ' ' + auth::SignWebhook(record.previous_secret(), id, timestamp, body);
   }
   return signatures;
 }
 
-HttpPost MakePost(const v1::WebhookRequested& requested, const WebhookEndpointRecord& record, absl::Time now) {
+HttpPost MakePost(const std::string& id, const WebhookEndpointRecord& record, std::string body, absl::Time now) {
   // Of this attempt: a receiver refuses what is signed as of long ago.
   const std::string timestamp = std::to_string(absl::ToUnixSeconds(now));
-  const std::string& id = requested.notification_id();
+  std::string signatures = Signatures(record, id, now, timestamp, body);
   return {.url = record.endpoint().url(),
           .headers = {"Content-Type: application/json", "User-Agent: tradewind-notification", "webhook-id: " + id,
-                      "webhook-timestamp: " + timestamp,
-                      "webhook-signature: " + Signatures(record, id, now, timestamp, requested.body())},
-          .body = requested.body()};
+                      "webhook-timestamp: " + timestamp, "webhook-signature: " + signatures},
+          .body = std::move(body)};
 }
 
 }  // namespace
 
 Outcome WebhookEffect::operator()(const v1::WebhookRequested& requested, EffectContext& context) const {
   const auto notification = store_->Get<v1::Notification>(requested.notification_id());
-  const auto endpoint = store_->Get<WebhookEndpointRecord>(requested.endpoint_id());
+  auto endpoint = store_->Get<WebhookEndpointRecord>(requested.endpoint_id());
   if (!notification.ok()) return Retry({}, std::string(notification.status().message()));
   if (!endpoint.ok()) return Retry({}, std::string(endpoint.status().message()));
   // Not there: a store was restored from before it.
@@ -65,7 +76,13 @@ Outcome WebhookEffect::operator()(const v1::WebhookRequested& requested, EffectC
   if ((*endpoint)->endpoint().state() != v1::WEBHOOK_ENDPOINT_STATE_ACTIVE) {
     return Reported(requested, Report::RESULT_REFUSED, "the endpoint is disabled", context);
   }
-  const auto status = poster_->Post(MakePost(requested, **endpoint, absl::Now()));
+  std::string body = requested.body();
+  if (const absl::Status opened = Open(*keys_, **endpoint, body); absl::IsDataLoss(opened)) {
+    return Reported(requested, Report::RESULT_REFUSED, std::string(opened.message()), context);
+  } else if (!opened.ok()) {
+    return Retry({}, std::string(opened.message()));
+  }
+  const auto status = poster_->Post(MakePost(requested.notification_id(), **endpoint, std::move(body), absl::Now()));
   if (absl::IsPermissionDenied(status.status())) {
     return Reported(requested, Report::RESULT_REFUSED, std::string(status.status().message()), context);
   }

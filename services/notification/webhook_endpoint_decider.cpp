@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string>
 
 #include "services/notification/webhook_url.h"
 #include "tradewind/app/timestamp.h"
+#include "tradewind/seal/sealed_text.h"
 
 namespace tradewind::notification {
 namespace {
@@ -13,6 +15,24 @@ namespace {
 using internal::v1::Recipient;
 
 Outcome NoSuchEndpoint(const std::string& id) { return Reject(errors::NotFound("webhook_endpoint", id)); }
+
+// Whether it is sealed with the endpoint's key, from its first character to its last.
+bool IsSealedFor(const std::string& endpoint_id, const std::string& secret) {
+  const auto value = seal::FindSealed(secret);
+  return value.has_value() && value->begin == 0 && value->end == secret.size() &&
+         value->subject == seal::TagOf(endpoint_id);
+}
+
+Outcome NotSealed(std::string_view method) {
+  return Reject(
+      {.code = absl::StatusCode::kInvalidArgument,
+       .reason = "NOT_SEALED",
+       .message = fmt::format("no secret arrived that is sealed with the endpoint's key; call {} through the gateway, "
+                              "which makes one",
+                              method)});
+}
+
+std::string SecretOf(const std::string& sealed) { return fmt::format("whsec_{}", sealed); }
 
 void ReplyWithSecret(const internal::v1::WebhookEndpointRecord& record, Context& context) {
   v1::WebhookEndpoint answer = record.endpoint();
@@ -24,6 +44,7 @@ void ReplyWithSecret(const internal::v1::WebhookEndpointRecord& record, Context&
 
 Outcome WebhookEndpointDecider::Decide(const v1::CreateWebhookEndpointRequest& command, Loaded<State> record,
                                        Context& context) const {
+  if (!IsSealedFor(command.id(), command.secret())) return NotSealed("CreateWebhookEndpoint");
   if (record.exists()) {
     return Reject(
         {.code = absl::StatusCode::kAlreadyExists,
@@ -35,6 +56,7 @@ Outcome WebhookEndpointDecider::Decide(const v1::CreateWebhookEndpointRequest& c
     return Reject(errors::InvalidFields({{"url", std::move(problem)}}));
   }
   const auto recipient = context.Load<Recipient>(command.user_id());
+  if (recipient->erased()) return Reject(errors::NotFound("user", command.user_id()));
   if (recipient->endpoint_ids_size() >= kMostEndpoints) {
     return Reject({.code = absl::StatusCode::kResourceExhausted,
                    .reason = "TOO_MANY_ENDPOINTS",
@@ -50,7 +72,7 @@ Outcome WebhookEndpointDecider::Decide(const v1::CreateWebhookEndpointRequest& c
   endpoint.set_state(v1::WEBHOOK_ENDPOINT_STATE_ACTIVE);
   *endpoint.mutable_create_time() = Now(context);
   *endpoint.mutable_update_time() = endpoint.create_time();
-  record->set_secret(make_secret_());
+  record->set_secret(SecretOf(command.secret()));
   ReplyWithSecret(*record, context);
   return Ack();
 }
@@ -68,9 +90,10 @@ Outcome WebhookEndpointDecider::Decide(const v1::DeleteWebhookEndpointRequest& c
 
 Outcome WebhookEndpointDecider::Decide(const v1::RotateWebhookSecretRequest& command, Loaded<State> record,
                                        Context& context) const {
+  if (!IsSealedFor(command.id(), command.secret())) return NotSealed("RotateWebhookSecret");
   if (!record.exists()) return NoSuchEndpoint(command.id());
   record->set_previous_secret(record->secret());
-  record->set_secret(make_secret_());
+  record->set_secret(SecretOf(command.secret()));
   v1::WebhookEndpoint& endpoint = *record->mutable_endpoint();
   *endpoint.mutable_previous_secret_expire_time() = ToTimestamp(context.now() + settings_->webhook_secret_overlap);
   *endpoint.mutable_update_time() = Now(context);

@@ -1,4 +1,4 @@
-// What goes out to webhooks: the body, the signature, and the addresses that are called and refused.
+// What goes out to webhooks: the body, and the addresses that are called and refused.
 #include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -13,7 +13,6 @@
 
 #include "services/notification/address_filter.h"
 #include "services/notification/webhook_body.h"
-#include "services/notification/webhook_signature.h"
 #include "services/notification/webhook_url.h"
 #include "tradewind/order/v1/events.pb.h"
 
@@ -21,30 +20,6 @@ namespace tradewind::notification {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::MatchesRegex;
-
-TEST(WebhookSignatureTest, IsThatOfTheSpecification) {
-  // The test vector of the reference libraries.
-  EXPECT_EQ(SignWebhook("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330",
-                        R"({"test": 2432232314})"),
-            "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
-}
-
-TEST(WebhookSignatureTest, IsNoneByASecretThatIsNone) {
-  EXPECT_EQ(SignWebhook("", "id", "1", "{}"), "");
-  EXPECT_EQ(SignWebhook("whsec_not base64", "id", "1", "{}"), "");
-}
-
-TEST(WebhookSignatureTest, TakesNewSecretsOfThirtyTwoBytes) {
-  std::set<std::string> secrets;
-  for (int i = 0; i < 20; ++i) {
-    const std::string secret = NewWebhookSecret();
-    EXPECT_THAT(secret, MatchesRegex("whsec_[A-Za-z0-9+/]{43}="));
-    EXPECT_THAT(SignWebhook(secret, "id", "1", "{}"), MatchesRegex("v1,[A-Za-z0-9+/]{43}="));
-    secrets.insert(secret);
-  }
-  EXPECT_EQ(secrets.size(), 20);
-}
 
 v1::Notification Confirmed() {
   v1::Notification notification;

@@ -17,7 +17,12 @@ constexpr char kExpiry[] = "expiry";
 
 Outcome SessionDecider::Decide(const v1::StartSessionRequest& command, Loaded<State> session, Context& context) {
   const auto user = context.Load<internal::v1::UserRecord>(command.user_id());
-  if (!user.exists() || user->password_changes() != command.password_changes()) {
+  if (!user.exists()) {
+    return Reject({.code = absl::StatusCode::kUnauthenticated,
+                   .reason = "WRONG_CREDENTIALS",
+                   .message = "there is no account with this address and password"});
+  }
+  if (user->password_changes() != command.password_changes()) {
     return Reject({.code = absl::StatusCode::kUnauthenticated,
                    .reason = "SESSION_ENDED",
                    .message = "the password was changed meanwhile; log in with the new one"});

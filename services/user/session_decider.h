@@ -20,7 +20,8 @@ struct SessionDecider {
   using Timers = Types<internal::v1::SessionExpired>;
   using Events = Types<>;
 
-  // Rejects: SESSION_ENDED where the password was changed since it was verified.
+  // Rejects: SESSION_ENDED where the password was changed since it was verified, WRONG_CREDENTIALS where the account
+  // was deleted since.
   static Outcome Decide(const v1::StartSessionRequest& command, Loaded<State> session, Context& context);
   static Outcome Decide(const v1::EndSessionRequest& command, Loaded<State> session, Context& context);
   static Outcome Decide(const internal::v1::SessionExpired& timer, Loaded<State> session, Context& context);

@@ -9,7 +9,6 @@
 #include "absl/time/clock.h"
 #include "google/protobuf/util/time_util.h"
 
-#include "services/user/email.h"
 #include "services/user/session_decider.h"
 #include "tradewind/app/read_aggregate.h"
 #include "tradewind/app/timestamp.h"
@@ -59,9 +58,11 @@ std::string HashOf(std::string_view secret) {
 
 }  // namespace
 
-Sessions::Sessions(store::Reader& reader, CommandClient& commands, const UserSettings& settings)
+Sessions::Sessions(store::Reader& reader, CommandClient& commands, std::shared_ptr<const seal::Keys> keys,
+                   const UserSettings& settings)
     : reader_(reader),
       commands_(commands),
+      keys_(std::move(keys)),
       settings_(settings),
       pool_(settings.hash_threads, static_cast<size_t>(settings.hash_queue)) {}
 
@@ -73,7 +74,9 @@ void Sessions::Submit(auth::HasherPool::Job job, Done& done) {
 }
 
 absl::StatusOr<std::optional<internal::v1::UserRecord>> Sessions::FindUserByEmail(const std::string& email) const {
-  const auto claim = ReadAggregate<internal::v1::EmailClaim>(reader_, NormalizeEmail(email));
+  const auto fingerprint = keys_->Fingerprint(email);
+  if (!fingerprint.ok()) return fingerprint.status();
+  const auto claim = ReadAggregate<internal::v1::EmailClaim>(reader_, *fingerprint);
   if (!claim.ok()) return claim.status();
   if (!claim->has_value()) return std::optional<internal::v1::UserRecord>();
   return ReadAggregate<internal::v1::UserRecord>(reader_, (*claim)->user_id());
@@ -202,11 +205,14 @@ void Sessions::ChangePassword(const v1::ChangePasswordRequest& request, v1::User
         command.set_id(request.id());
         command.set_password_hash(*hash);
         command.set_password_changes((*user)->password_changes());
-        commands_.Call(command, {.caller = "", .method = "ChangePassword", .request_id = "", .traceparent = ""},
-                       [response, shared](CommandOutcome outcome) {
-                         const bool read = outcome.ok() && response->ParseFromString(outcome.resource);
-                         std::move (*shared)(read ? grpc::Status::OK : rpc::ToGrpcStatus(outcome.error));
-                       });
+        commands_.Call(
+            command, {.caller = "", .method = "ChangePassword", .request_id = "", .traceparent = ""},
+            [this, response, shared](CommandOutcome outcome) {
+              const bool read = outcome.ok() && response->ParseFromString(outcome.resource);
+              // The key is long there, and this thread, which brings all outcomes, must not wait for one.
+              std::move (*shared)(read ? rpc::FromKeysError(keys_->OpenFields(*response, absl::ZeroDuration()))
+                                       : rpc::ToGrpcStatus(outcome.error));
+            });
       },
       *shared);
 }

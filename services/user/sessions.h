@@ -20,6 +20,7 @@
 #include "tradewind/auth/password.h"
 #include "tradewind/auth/token.h"
 #include "tradewind/mesh/v1/keys.pb.h"
+#include "tradewind/seal/keys.h"
 #include "tradewind/store/store.h"
 #include "tradewind/user/v1/user.pb.h"
 
@@ -31,7 +32,8 @@ class Sessions {
   using Done = absl::AnyInvocable<void(grpc::Status)>;
 
   // `reader` and `commands` outlive it. What is under way is finished in the destructor.
-  Sessions(store::Reader& reader, CommandClient& commands, const UserSettings& settings);
+  Sessions(store::Reader& reader, CommandClient& commands, std::shared_ptr<const seal::Keys> keys,
+           const UserSettings& settings);
 
   // Requests and responses stay valid until `done` is called, once, by any thread. None of these blocks.
   void LogIn(const v1::LogInRequest& request, v1::Session* response, Done done);
@@ -63,6 +65,7 @@ class Sessions {
 
   store::Reader& reader_;
   CommandClient& commands_;
+  const std::shared_ptr<const seal::Keys> keys_;
   const UserSettings settings_;
   absl::Mutex mutex_;
   // Never changes once it is known.

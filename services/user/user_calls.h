@@ -13,8 +13,8 @@ namespace tradewind::user {
 class UserCalls final : public UserQueries {
  public:
   // `reader` outlives the service.
-  UserCalls(store::Reader& reader, std::shared_ptr<Sessions> sessions)
-      : UserQueries(reader), sessions_(std::move(sessions)) {}
+  UserCalls(store::Reader& reader, std::shared_ptr<const seal::Keys> keys, std::shared_ptr<Sessions> sessions)
+      : UserQueries(reader, std::move(keys)), sessions_(std::move(sessions)) {}
 
   grpc::ServerUnaryReactor* LogIn(grpc::CallbackServerContext* context, const v1::LogInRequest* request,
                                   v1::Session* response) override;

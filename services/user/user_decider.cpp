@@ -7,8 +7,8 @@
 #include "absl/strings/match.h"
 #include "google/protobuf/util/time_util.h"
 
-#include "services/user/email.h"
 #include "tradewind/app/timestamp.h"
+#include "tradewind/seal/sealed_text.h"
 
 namespace tradewind::user {
 namespace {
@@ -21,19 +21,38 @@ constexpr char kHashPrefix[] = "$argon2";
 // A command that did not come as it should may carry the password itself: that must not be kept.
 bool IsHash(const std::string& text) { return absl::StartsWith(text, kHashPrefix); }
 
-errors::Problem EmailTaken(const std::string& email) {
+// What is sealed with another's key, or only in part, would outlast the user's erasure.
+bool IsSealedFor(const std::string& user_id, const std::string& text) {
+  const auto value = seal::FindSealed(text);
+  return value.has_value() && value->begin == 0 && value->end == text.size() && value->subject == seal::TagOf(user_id);
+}
+
+errors::Problem NotSealed(std::string_view method) {
+  return {.code = absl::StatusCode::kInvalidArgument,
+          .reason = "NOT_SEALED",
+          .message = fmt::format("address and name did not arrive sealed with the user's key, the address with its "
+                                 "fingerprint; call {} through the gateway",
+                                 method)};
+}
+
+errors::Problem EmailTaken() {
   return {.code = absl::StatusCode::kAlreadyExists,
           .reason = "EMAIL_TAKEN",
-          .message = fmt::format("'{}' has an account already; log in, or use another address", email),
-          .metadata = {{"email", email}}};
+          .message = "this address has an account already; log in, or use another address"};
 }
 
 // Gives the address to the user. False where somebody else has it.
-bool Claim(const std::string& address, const std::string& user_id, Context& context) {
-  const auto claim = context.Load<internal::v1::EmailClaim>(address);
+bool Claim(const std::string& fingerprint, const std::string& user_id, Context& context) {
+  const auto claim = context.Load<internal::v1::EmailClaim>(fingerprint);
   if (claim.exists() && claim->user_id() != user_id) return false;
   claim->set_user_id(user_id);
   return true;
+}
+
+bool ArrivedSealed(const v1::UpdateUserRequest& command) {
+  const bool email =
+      command.email().empty() || (IsSealedFor(command.id(), command.email()) && !command.email_fingerprint().empty());
+  return email && (command.display_name().empty() || IsSealedFor(command.id(), command.display_name()));
 }
 
 // What is wrong with the mask, and with the fields that it names.
@@ -42,7 +61,7 @@ std::vector<errors::FieldViolation> ViolationsOf(const v1::UpdateUserRequest& co
   if (command.update_mask().paths().empty()) violations.push_back({"update_mask", "must name what is to be changed"});
   for (const std::string& path : command.update_mask().paths()) {
     if (path == "email") {
-      if (NormalizeEmail(command.email()).empty()) violations.push_back({"email", "is required"});
+      if (command.email().empty()) violations.push_back({"email", "is required"});
     } else if (path == "display_name") {
       if (command.display_name().empty()) violations.push_back({"display_name", "is required"});
     } else if (path != "locale") {
@@ -69,9 +88,11 @@ Outcome UserDecider::Decide(const v1::RegisterUserRequest& command, Loaded<State
          .reason = "PASSWORD_NOT_HASHED",
          .message = "the password did not arrive as an Argon2id hash; call RegisterUser through the gateway"});
   }
-  const std::string address = NormalizeEmail(command.email());
-  if (address.empty()) return Reject(errors::InvalidFields({{"email", "is required"}}));
-  if (!Claim(address, command.id(), context)) return Reject(EmailTaken(command.email()));
+  if (!IsSealedFor(command.id(), command.email()) || !IsSealedFor(command.id(), command.display_name()) ||
+      command.email_fingerprint().empty()) {
+    return Reject(NotSealed("RegisterUser"));
+  }
+  if (!Claim(command.email_fingerprint(), command.id(), context)) return Reject(EmailTaken());
 
   v1::User& user = *record->mutable_user();
   user.set_id(command.id());
@@ -81,6 +102,7 @@ Outcome UserDecider::Decide(const v1::RegisterUserRequest& command, Loaded<State
   *user.mutable_create_time() = Now(context);
   *user.mutable_update_time() = user.create_time();
   record->set_password_hash(command.password());
+  record->set_email_fingerprint(command.email_fingerprint());
 
   v1::UserRegistered registered;
   registered.set_user_id(user.id());
@@ -98,16 +120,18 @@ Outcome UserDecider::Decide(const v1::UpdateUserRequest& command, Loaded<State> 
   if (auto violations = ViolationsOf(command); !violations.empty()) {
     return Reject(errors::InvalidFields(std::move(violations)));
   }
+  if (!ArrivedSealed(command)) return Reject(NotSealed("UpdateUser"));
   v1::User& user = *record->mutable_user();
   for (const std::string& path : command.update_mask().paths()) {
     if (path == "display_name") user.set_display_name(command.display_name());
     if (path == "locale") user.set_locale(command.locale());
     if (path != "email") continue;
-    const std::string before = NormalizeEmail(user.email());
-    const std::string after = NormalizeEmail(command.email());
-    if (!Claim(after, user.id(), context)) return Reject(EmailTaken(command.email()));
+    const std::string before = record->email_fingerprint();
+    const std::string& after = command.email_fingerprint();
+    if (!Claim(after, user.id(), context)) return Reject(EmailTaken());
     if (before != after) context.Load<internal::v1::EmailClaim>(before).Remove();
     user.set_email(command.email());
+    record->set_email_fingerprint(after);
   }
   *user.mutable_update_time() = Now(context);
 
@@ -144,10 +168,22 @@ Outcome UserDecider::Decide(const v1::SetPasswordRequest& command, Loaded<State>
   return Ack();
 }
 
+Outcome UserDecider::Decide(const v1::DeleteUserRequest& command, Loaded<State> record, Context& context) {
+  if (!record.exists()) return Reject(errors::NotFound("user", command.id()));
+  context.Load<internal::v1::EmailClaim>(record->email_fingerprint()).Remove();
+  record.Remove();
+  v1::UserDeleted deleted;
+  deleted.set_user_id(command.id());
+  *deleted.mutable_delete_time() = Now(context);
+  context.Emit(deleted);
+  context.Reply(v1::DeleteUserResponse());
+  return Ack();
+}
+
 std::vector<store::IndexEntry> IndexUser(const internal::v1::UserRecord& record) {
   const int64_t created = TimeUtil::TimestampToMicroseconds(record.user().create_time());
   return {{.index = std::string(kAllUsers), .value = "", .order = created},
-          {.index = std::string(kUsersByEmail), .value = NormalizeEmail(record.user().email()), .order = created}};
+          {.index = std::string(kUsersByEmail), .value = record.email_fingerprint(), .order = created}};
 }
 
 }  // namespace tradewind::user

@@ -3,9 +3,9 @@
 #include <string>
 #include <utility>
 
-#include "services/user/email.h"
 #include "services/user/user_decider.h"
 #include "tradewind/app/paging.h"
+#include "tradewind/rpc/errors.h"
 
 namespace tradewind::user {
 namespace {
@@ -36,20 +36,23 @@ grpc::Status UserQueries::Get(const v1::GetUserRequest& request, v1::User* respo
   UserRecord record;
   if (!record.ParseFromString(stored)) return UnreadableAggregate(Kind(), request.id());
   *response = std::move(*record.mutable_user());
-  return grpc::Status::OK;
+  return rpc::FromKeysError(keys_->OpenFields(*response));
 }
 
 grpc::Status UserQueries::List(const v1::ListUsersRequest& request, v1::ListUsersResponse* response) {
-  const std::string address = NormalizeEmail(request.email());
+  const auto fingerprint = keys_->Fingerprint(request.email());
+  if (!fingerprint.ok()) return rpc::FromKeysError(fingerprint.status());
   const store::ListQuery query{
-      .kind = Kind(), .index = request.email().empty() ? kAllUsers : kUsersByEmail, .value = address};
+      .kind = Kind(), .index = request.email().empty() ? kAllUsers : kUsersByEmail, .value = *fingerprint};
   const auto add = [&](const std::string& stored) {
     UserRecord record;
     if (!record.ParseFromString(stored)) return false;
     *response->add_users() = std::move(*record.mutable_user());
     return true;
   };
-  return ListPage(reader_, query, request.page_size(), request.page_token(), add, response->mutable_next_page_token());
+  grpc::Status listed =
+      ListPage(reader_, query, request.page_size(), request.page_token(), add, response->mutable_next_page_token());
+  return listed.ok() ? rpc::FromKeysError(keys_->OpenFields(*response)) : listed;
 }
 
 }  // namespace tradewind::user

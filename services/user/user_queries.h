@@ -1,7 +1,11 @@
-// What the user service answers over gRPC: its own accounts, read from its store, without what must stay there.
+// What the user service answers over gRPC: its own accounts, read from its store and opened, without what must stay
+// there.
 // Commands come through Kafka and are not implemented here.
 #pragma once
 
+#include <memory>
+
+#include "tradewind/seal/keys.h"
 #include "tradewind/store/store.h"
 #include "tradewind/user/v1/user.grpc.pb.h"
 
@@ -12,7 +16,8 @@ namespace tradewind::user {
 class UserQueries : public v1::UserService::CallbackService {
  public:
   // `reader` outlives the service.
-  explicit UserQueries(store::Reader& reader) : reader_(reader) {}
+  UserQueries(store::Reader& reader, std::shared_ptr<const seal::Keys> keys)
+      : reader_(reader), keys_(std::move(keys)) {}
 
   grpc::ServerUnaryReactor* GetUser(grpc::CallbackServerContext* context, const v1::GetUserRequest* request,
                                     v1::User* response) override;
@@ -24,6 +29,7 @@ class UserQueries : public v1::UserService::CallbackService {
   grpc::Status List(const v1::ListUsersRequest& request, v1::ListUsersResponse* response);
 
   store::Reader& reader_;
+  const std::shared_ptr<const seal::Keys> keys_;
 };
 
 }  // namespace tradewind::user

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from support.mesh import (
     BIN,
+    KEY_HOLDERS,
     OWNERS,
     TREE,
     answers_as_healthy,
@@ -98,6 +99,8 @@ class Instance:
             f"--metrics.address={self.metrics_address}",
             "--log.format=json",
         ]
+        if self.service in KEY_HOLDERS:
+            command.append(f"--seal.key_file={self._cluster.seal_key}")
         if self.service == "gateway":
             addresses = {owner: _address(owner, self.number) for owner in OWNERS}
             return [*command, f"--gateway.services={routes(addresses)}"]
@@ -215,6 +218,7 @@ class Cluster:
         self._services = services
         self.brokers = ",".join(f"127.0.0.1:{self._port(number, 10)}" for number in BROKERS)
         self.postgres_url = ""
+        self.seal_key = self.var / "seal.key"
         self.instances = {}
         self._direct_url = ""
         self._proxy = None
@@ -223,6 +227,7 @@ class Cluster:
 
     def up(self):
         (self.var / "log").mkdir(parents=True)
+        self.seal_key.write_text(base64.b64encode(os.urandom(32)).decode())
         starting = [threading.Thread(target=self.start_broker, args=(number,)) for number in BROKERS]
         for thread in starting:
             thread.start()

@@ -1,5 +1,8 @@
 """One system for all tests of this folder, brought up by deploy/up as a person would."""
 
+import ssl
+import subprocess
+
 import pytest
 
 from support.client import Client, stock_shop
@@ -39,3 +42,24 @@ def second_mesh(tmp_path):
     yield mesh
     mesh.down()
     assert processes_naming(str(mesh.var)) == []
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    """A folder with cert.pem and key.pem of a server on this machine, for whoever is told to trust it."""
+    folder = tmp_path_factory.mktemp("certificate")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+        + ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+        + ["-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
+        check=True,
+        capture_output=True,
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tls(certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    return context

@@ -4,15 +4,11 @@ The mesh of this file has a mail server that asks for STARTTLS and a login, and 
 the usual mesh does, which has the mailbox and may not, is tested with that.
 """
 
+import base64
 import email
 import email.policy
-import http.server
 import json
-import os
-import ssl
-import subprocess
 import threading
-import unittest.mock
 import uuid
 
 import grpc
@@ -21,7 +17,9 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from support.client import NOTIFICATIONS, ORDERS, Client, Problem, new_user_id, order_request, stock_shop
+from support.client import NOTIFICATIONS, ORDERS, USERS, Client, Problem, new_user_id, order_request, stock_shop
+from support.disk import files_with
+from support.https import HttpsServer
 from support.mesh import SECOND_OFFSET, Mesh, processes_naming, wait_until
 
 LOGIN = (b"shop", b"correct horse battery")
@@ -67,71 +65,31 @@ class MailServer:
 
 
 class Receiver:
-    """Of webhooks, over HTTPS. Keeps all that is posted, and answers what `answer(path, count)` says; `count` is how
-    many were posted to that path before."""
+    """Of webhooks. Keeps all that is posted, and answers what `answer(path, count)` says; `count` is how many were posted
+    to that path before."""
 
     def __init__(self, context):
         self.posts = []
         self.answer = lambda path, count: 204
-        receiver = self
+        self._server = HttpsServer(context, self._handle)
+        self.url = self._server.url
+        self.stop = self._server.stop
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["content-length"]))
-                count = len(receiver.at(self.path))
-                receiver.posts.append((self.path, dict(self.headers.items()), body))
-                try:
-                    self.send_response(receiver.answer(self.path, count))
-                    self.send_header("content-length", "0")
-                    self.end_headers()
-                except OSError:
-                    pass  # Whoever posted it has gone.
-
-            def log_message(self, *arguments):
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+    def _handle(self, path, headers, body):
+        count = len(self.at(path))
+        self.posts.append((path, headers, body))
+        return self.answer(path, count), b""
 
     def at(self, path):
         return [(headers, body) for posted, headers, body in self.posts if posted == path]
 
-    def url(self, path):
-        return f"https://localhost:{self._server.server_port}{path}"
-
-    def stop(self):
-        self._server.shutdown()
-        self._server.server_close()
-
 
 def identifier(headers):
-    return {name.lower(): value for name, value in headers.items()}["webhook-id"]
+    return headers["webhook-id"]
 
 
 def verify(secret, headers, body):
     return Webhook(secret).verify(body, headers)
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("certificate")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-        + ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-        + ["-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
-        check=True,
-        capture_output=True,
-    )
-    return folder
-
-
-@pytest.fixture(scope="module")
-def tls(certificate):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
-    return context
 
 
 @pytest.fixture(scope="module")
@@ -148,22 +106,6 @@ def mail_server(tls):
     server.stop()
 
 
-class ToldMesh(Mesh):
-    """Its services find these settings in their environment, and those of no other mesh do."""
-
-    def __init__(self, var, settings):
-        super().__init__(var, SECOND_OFFSET)
-        self._settings = {f"TRADEWIND_NOTIFICATION_{name}": value for name, value in settings.items()}
-
-    def up(self):
-        with unittest.mock.patch.dict(os.environ, self._settings):
-            return super().up()
-
-    def service(self, verb, name):
-        with unittest.mock.patch.dict(os.environ, self._settings):
-            return super().service(verb, name)
-
-
 @pytest.fixture(scope="module")
 def told(tmp_path_factory, certificate, mail_server):
     """A mesh that reaches the two."""
@@ -178,7 +120,8 @@ def told(tmp_path_factory, certificate, mail_server):
         "WEBHOOK_ALLOW_PRIVATE": "true",
         "WEBHOOK_TIMEOUT": "5s",
     }
-    mesh = ToldMesh(tmp_path_factory.mktemp("told"), settings)
+    settings = {f"TRADEWIND_NOTIFICATION_{name}": value for name, value in settings.items()}
+    mesh = Mesh(tmp_path_factory.mktemp("told"), SECOND_OFFSET, settings=settings)
     try:
         mesh.up()
         stock_shop(mesh.address("gateway"))
@@ -257,8 +200,13 @@ def test_both_secrets_are_valid_during_a_rotation(told, shop, receiver):
     listed = list_endpoints(shop, user)
     assert [one["id"] for one in listed] == [endpoint["id"]] and "whsec_" not in str(listed)
     assert "whsec_" not in (told.var / "log" / "notification.log").read_text()
-    for topic in ("notification.commands.v1", "notification.events.v1", "notification.deliveries.v1"):
-        assert "whsec_" not in str(told.tail(topic))
+    # Neither on a topic nor in a store nor in a log, while the endpoint itself is in all of them.
+    secrets = [one["secret"].removeprefix("whsec_") for one in (endpoint, rotated)]
+    assert all(len(base64.b64decode(secret)) == 32 for secret in secrets)
+    places = {place.partition("/")[0] for place in files_with(told, [endpoint["id"].encode()])}
+    assert {"kafka", "notification"} <= places
+    words = [form for secret in secrets for form in (secret.encode(), base64.b64decode(secret))]
+    assert files_with(told, words) == []
 
 
 def test_a_receiver_that_errs_gets_each_once_it_recovers_in_order_with_the_same_id(shop, receiver):
@@ -381,16 +329,17 @@ def test_a_mail_goes_over_tls_in_the_language_of_the_user(shop, mail_server):
     assert all(over_tls for _, _, over_tls in mail_server.mails)
 
 
-def test_a_mail_that_may_yet_be_taken_is_repeated_and_one_that_may_not_holds_back_none(shop, mail_server):
-    user = {"email": f"{uuid.uuid4().hex}@example.org"}
+def test_a_mail_that_may_yet_be_taken_is_repeated_and_one_that_may_not_holds_back_none(told, shop, mail_server):
+    address = f"{uuid.uuid4().hex}@example.org"
     # The first mail is deferred twice, then refused for good.
-    mail_server.answers[user["email"]] = ["451 later", "450 later", "550 5.1.1 no such user"]
-    user = shop.register(user["email"])
+    mail_server.answers[address] = [f"451 <{address}> later", f"450 {address} later", f"550 5.1.1 <{address}> unknown"]
+    user = shop.register(address)
     shop.confirmed_order(order_request(user["id"]))
     wait_until(lambda: len(mail_server.to(user["email"])) == 1, 20, "the mail behind it")
     wait_until(lambda: sorted(states(shop, user["id"], EMAIL)) == ["DELIVERED", "FAILED"], 10, "both to be recorded")
     failed = [one for one in notifications(shop, user["id"], EMAIL) if one["delivery_state"] == "DELIVERY_STATE_FAILED"]
-    assert "550 5.1.1 no such user" in failed[0]["delivery_detail"]
+    assert failed[0]["delivery_detail"] == "550 5.1.1 <[address]> unknown"
+    assert files_with(told, [address.encode(), address.partition("@")[0].encode()]) == []
 
 
 def test_preferences_and_reading(shop, mail_server):
@@ -431,3 +380,62 @@ def test_mails_of_the_usual_mesh_can_be_seen_in_a_folder(mesh, client):
     assert [mail["subject"] for mail in mails()] == ["Welcome, Ada"]
     assert mails()[0]["x-envelope-to"] == f"<{user['email']}>"
     wait_until(lambda: states(client, user["id"], EMAIL) == ["DELIVERED"], 10, "the delivery to be recorded")
+
+
+# ---- personal data --------------------------------------------------------------------------------------------------
+
+
+def test_a_name_is_shown_where_it_belongs_and_is_nowhere_in_the_clear(told, shop, mail_server, receiver):
+    path, name = f"/{uuid.uuid4()}", f'Ada "{uuid.uuid4()}" \\'
+    user = register(shop, display_name=name)
+    endpoint = create_endpoint(shop, user["id"], receiver.url(path))
+    welcome = f"Welcome, {name}"
+    wait_until(lambda: mail_server.to(user["email"]), 15, "a mail")
+    assert mail_server.to(user["email"])[0]["subject"] == welcome
+    wait_until(lambda: notifications(shop, user["id"], IN_APP), 15, "the welcome")
+    (listed,) = notifications(shop, user["id"], IN_APP)
+    stream = shop.stream(NOTIFICATIONS, "WatchNotifications", {"user_id": user["id"]})
+    watched = next(stream)
+    stream.cancel()
+    read = shop.call(NOTIFICATIONS, "MarkNotificationRead", {"id": listed["id"]})
+    assert listed["subject"] == watched.subject == read["subject"] == welcome
+    assert user["email"] in listed["body"] and watched.body == read["body"] == listed["body"]
+
+    shop.confirmed_order(order_request(user["id"]))
+    wait_until(lambda: receiver.at(path), 10, "a webhook")
+    verify(endpoint["secret"], *receiver.at(path)[0])
+    assert files_with(told, [user["id"].encode()])
+    assert files_with(told, [name.split('"')[1].encode(), user["email"].encode()]) == []
+
+
+def handled_by(mesh):
+    return mesh.metric("notification", "tradewind_events_handled_total", group="notification")
+
+
+def test_a_deleted_user_is_forgotten(told, shop, receiver, mail_server):
+    path, name = f"/{uuid.uuid4()}", f"Ada {uuid.uuid4()}"
+    user = register(shop, display_name=name)
+    create_endpoint(shop, user["id"], receiver.url(path))
+    order = shop.confirmed_order(order_request(user["id"]))
+    wait_until(lambda: states(shop, user["id"], EMAIL) == ["DELIVERED"] * 2, 15, "two mails")
+    wait_until(lambda: states(shop, user["id"], WEBHOOK) == ["DELIVERED"], 15, "a webhook")
+    shop.call(USERS, "DeleteUser", {"id": user["id"]})
+    wait_until(lambda: list_endpoints(shop, user["id"]) == [], 15, "the endpoint to go")
+    # The key goes a moment before or after that.
+    wait_until(lambda: name not in str(notifications(shop, user["id"], IN_APP)), 15, "the name to become unreadable")
+    told_in_app = notifications(shop, user["id"], IN_APP)
+    assert sorted(one["subject"] for one in told_in_app) == ["Welcome, [erased]", "Your order is confirmed"]
+    for method, request in (
+        ("UpdatePreferences", {"user_id": user["id"], "email": True}),
+        ("CreateWebhookEndpoint", {"user_id": user["id"], "url": receiver.url(path)}),
+    ):
+        with pytest.raises(grpc.RpcError) as refused:
+            shop.call(NOTIFICATIONS, method, request)
+        assert Problem(refused.value).reason == "USER_NOT_FOUND", method
+
+    # Orders go on, and nothing is told of them.
+    handled = handled_by(told)
+    shop.update_shipment(order["id"], "IN_TRANSIT")
+    wait_until(lambda: handled_by(told) > handled, 15, "the shipment to be seen")
+    assert notifications(shop, user["id"], IN_APP) == told_in_app
+    assert len(mail_server.to(user["email"])) == 2 and len(receiver.at(path)) == 1

@@ -22,6 +22,8 @@ _OWNER_PORTS = {
 }
 OWNERS = tuple(_OWNER_PORTS)
 SERVICES = (*OWNERS, "gateway")
+# Those that seal or open personal data.
+KEY_HOLDERS = ("user", "payment", "notification", "gateway")
 
 _PORTS = {
     "gateway": 50051,
@@ -112,8 +114,10 @@ def answers_as_healthy(command):
 
 
 class Mesh:
-    def __init__(self, var, offset, store="sqlite"):
+    def __init__(self, var, offset, store="sqlite", settings=None):
+        """`settings`: TRADEWIND_* variables that its services find in their environment, and those of no other mesh do."""
         self.var = Path(var)
+        self._settings = settings or {}
         self.offset = offset
         self.store = store
 
@@ -126,6 +130,7 @@ class Mesh:
         """Starts it detached; returns what deploy/up printed."""
         done = subprocess.run(
             [TREE / "deploy/up", "--detach", "--store", self.store, *self._options()],
+            env={**os.environ, **self._settings},
             capture_output=True,
             text=True,
             timeout=300,
@@ -138,6 +143,7 @@ class Mesh:
         """Returns once it is up; the process then runs until it is told to end."""
         process = subprocess.Popen(
             [TREE / "deploy/up", "--store", self.store, *self._options()],
+            env={**os.environ, **self._settings},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -167,6 +173,7 @@ class Mesh:
     def service(self, verb, name):
         done = subprocess.run(
             [TREE / "deploy/service", verb, name, *self._options()],
+            env={**os.environ, **self._settings},
             capture_output=True,
             text=True,
             timeout=120,
@@ -179,6 +186,8 @@ class Mesh:
         """The command line of a service, as a list."""
         command = [str(BIN / f"tradewind-{name}"), f"--kafka.brokers={self.address('kafka')}"]
         command += [f"--grpc.address={self.address(name)}", f"--metrics.address={self.metrics_address(name)}"]
+        if name in KEY_HOLDERS:
+            command.append(f"--seal.key_file={self.var / 'seal.key'}")
         if name == "gateway":
             command.append(f"--gateway.services={routes({owner: self.address(owner) for owner in OWNERS})}")
         elif self.store == "postgres":

@@ -25,6 +25,7 @@
 #include "tradewind/commands/command_link.h"
 #include "tradewind/rpc/server.h"
 #include "tradewind/runtime/worker.h"
+#include "tradewind/seal/keys.h"
 #include "tradewind/store/open_store.h"
 #include "tradewind/telemetry/logger.h"
 #include "tradewind/telemetry/metrics.h"
@@ -44,6 +45,7 @@ struct Settings {
   bus::KafkaConfig kafka;
   store::StoreConfig store;
   runtime::WorkerConfig runtime;
+  seal::KeysConfig keys;
 };
 
 // Carries a status through the makers of services.
@@ -73,6 +75,8 @@ class App::Impl {
   std::vector<std::function<void(config::Schema&)>> describers_;
   // Full name of each gRPC service and how it is made.
   std::vector<std::pair<std::string, MakeService>> service_makers_;
+  // Null where nothing sealed is opened.
+  std::shared_ptr<seal::Keys> keys_;
 
  private:
   absl::StatusOr<config::Command> ReadCommandLine();
@@ -83,6 +87,7 @@ class App::Impl {
   absl::Status CheckDeclared() const;
   absl::Status OpenStore();
   absl::Status MeetKafka();
+  absl::Status ReadKeys();
   absl::Status StartServer();
   absl::Status StartGroups();
   // Those that have something to read.
@@ -152,6 +157,13 @@ void App::Serve(std::string full_name, MakeService make) {
   impl_->service_makers_.emplace_back(std::move(full_name), std::move(make));
 }
 
+std::shared_ptr<seal::Keys> App::Keys() {
+  if (impl_->keys_ == nullptr) impl_->keys_ = std::make_shared<seal::Keys>();
+  return impl_->keys_;
+}
+
+void App::ShareKeys(std::shared_ptr<seal::Keys> keys) { impl_->keys_ = std::move(keys); }
+
 runtime::Group& App::group() { return impl_->group_; }
 runtime::Group& App::effects() { return impl_->effects_; }
 const runtime::Group& App::handlers() const { return impl_->group_; }
@@ -167,6 +179,7 @@ absl::StatusOr<config::Command> App::Impl::ReadCommandLine() {
   Describe(schema, settings_.grpc);
   Describe(schema, settings_.metrics);
   Describe(schema, settings_.log);
+  if (keys_ != nullptr) Describe(schema, settings_.keys);
   for (const auto& describe : describers_) describe(schema);
   return config::Load(schema,
                       {.name = "tradewind-" + group_.name(),
@@ -232,7 +245,8 @@ absl::Status App::Impl::Start() {
   auto metrics = telemetry::MetricsServer::Start(settings_.metrics);
   if (!metrics.ok()) return metrics.status();
   metrics_ = *std::move(metrics);
-  for (const auto step : {&Impl::OpenStore, &Impl::MeetKafka, &Impl::StartServer, &Impl::StartGroups}) {
+  for (const auto step :
+       {&Impl::OpenStore, &Impl::MeetKafka, &Impl::ReadKeys, &Impl::StartServer, &Impl::StartGroups}) {
     if (absl::Status done = (this->*step)(); !done.ok()) return done;
   }
   return absl::OkStatus();
@@ -275,6 +289,13 @@ absl::Status App::Impl::MeetKafka() {
     if (absl::Status checked = CheckCopartitioned(group->name(), inputs); !checked.ok()) return checked;
   }
   return absl::OkStatus();
+}
+
+absl::Status App::Impl::ReadKeys() {
+  if (keys_ == nullptr) return absl::OkStatus();
+  return WaitForPart(
+      "Kafka", [this] { return keys_->Start(settings_.keys, settings_.kafka, "tradewind-" + group_.name() + "-keys"); },
+      *shutdown_);
 }
 
 EventFeed& App::Impl::FeedOf(std::string_view topic) {

@@ -35,6 +35,10 @@ namespace grpc {
 class Service;
 }
 
+namespace tradewind::seal {
+class Keys;
+}
+
 namespace tradewind {
 
 class CommandClient;
@@ -200,6 +204,12 @@ class App {
 
   // Adds fields of the service's own to its configuration.
   void Configure(std::function<void(config::Schema&)> describe);
+
+  // Opens what is sealed (SENSITIVE_SEAL), for queries and effects; deciders leave it sealed. Asking for it makes the
+  // setting seal.key_file one that has to be given. Started by Run before anything is handled or served.
+  std::shared_ptr<seal::Keys> Keys();
+  // Has Keys answer with these, which were started already; for testing::InMemoryMesh.
+  void ShareKeys(std::shared_ptr<seal::Keys> keys);
 
   // What a gRPC service is built from, once the store is open and before calls are taken.
   struct Ports {

@@ -9,6 +9,7 @@
 #include "google/protobuf/descriptor.h"
 
 #include "tradewind/runtime/message_rule.h"
+#include "tradewind/seal/keys.h"
 
 namespace tradewind::testing {
 namespace {
@@ -29,13 +30,16 @@ const std::string& TypeOf(const google::protobuf::Message& message) { return mes
 
 }  // namespace
 
-InMemoryMesh::InMemoryMesh() : now_(absl::FromUnixMillis(1'700'000'000'123)) {}
+InMemoryMesh::InMemoryMesh() : keys_(std::make_shared<seal::Keys>()), now_(absl::FromUnixMillis(1'700'000'000'123)) {
+  keys_->StartInMemory();
+}
 InMemoryMesh::~InMemoryMesh() = default;
 
 void InMemoryMesh::Add(const std::string& name, const std::function<void(App&)>& declare) {
   Service& service = services_[name];
   service.app = std::make_unique<App>(name, 0, nullptr);
   service.world = std::make_unique<FakeContext>();
+  service.app->ShareKeys(keys_);
   declare(*service.app);
   for (const runtime::Group* group : {&service.app->handlers(), &service.app->effect_handlers()}) {
     if (!group->status().ok()) throw std::invalid_argument(std::string(group->status().message()));

@@ -80,6 +80,8 @@ class InMemoryMesh {
   bool CutAnEffectShort(absl::FunctionRef<size_t(size_t)> choose);
 
   absl::Time now() const { return now_; }
+  // All services' keys, in memory. Nothing is sealed by itself, since that is the gateway's work.
+  seal::Keys& keys() { return *keys_; }
 
   // Null where the service has no such aggregate; valid until the next message is handled.
   template <typename State>
@@ -141,6 +143,7 @@ class InMemoryMesh {
   void Fire(const DueTimer& timer);
   void Finish(Consumer& consumer, std::deque<Waiting>& queue, const runtime::Outcome& outcome);
 
+  std::shared_ptr<seal::Keys> keys_;
   std::map<std::string, Service, std::less<>> services_;
   std::deque<Consumer> consumers_;
   std::vector<Message> log_;

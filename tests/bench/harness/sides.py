@@ -1,9 +1,11 @@
 """The two sides of a comparison: a baseline with one setting of its sweep, and Tradewind. Both have an address that
 answers CreateOrder, and processes."""
 
+import base64
 import contextlib
 import dataclasses
 import itertools
+import os
 import pathlib
 
 from .processes import BenchError, Process, free_port
@@ -11,6 +13,8 @@ from .processes import BenchError, Process, free_port
 
 # The services behind the gateway.
 OWNERS = ("user", "inventory", "payment", "shipping", "order", "notification")
+# Those that seal or open personal data.
+KEY_HOLDERS = ("user", "payment", "notification", "gateway")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,13 +84,16 @@ class Tradewind(Side):
     def __init__(self, places, services):
         super().__init__(places, "tradewind")
         addresses = {name: f"127.0.0.1:{free_port()}" for name in OWNERS}
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._seal_key.write_text(base64.b64encode(os.urandom(32)).decode())
         for name in services:
             self._start(f"tradewind-{name}",
-                        [self._binary(name), *self._common(), f"--grpc.address={addresses[name]}",
+                        [self._binary(name), *self._common(), *self._keys(name), f"--grpc.address={addresses[name]}",
                          f"--store.directory={self._folder / 'store'}"])
         routes = ",".join(f"tradewind.{name}.v1.{name.capitalize()}Service={address}"
                           for name, address in addresses.items())
-        self._start("tradewind-gateway", [self._binary("gateway"), *self._common(), f"--grpc.address={self.address}",
+        self._start("tradewind-gateway", [self._binary("gateway"), *self._common(), *self._keys("gateway"),
+                                          f"--grpc.address={self.address}",
                                           f"--gateway.services={routes}"])
 
     def _binary(self, name):
@@ -97,3 +104,10 @@ class Tradewind(Side):
 
     def _common(self):
         return [f"--kafka.brokers={self._places.brokers}", f"--kafka.topic_prefix={self.prefix}", "--metrics.address="]
+
+    def _keys(self, name):
+        return [f"--seal.key_file={self._seal_key}"] if name in KEY_HOLDERS else []
+
+    @property
+    def _seal_key(self):
+        return self._folder / "seal.key"
