@@ -135,6 +135,15 @@ void Refunded(PaymentRecord& record, const Money& amount, Context& context) {
   context.Emit(event);
 }
 
+// The effect that asked for it will hear the same and leave it to a person; until then nothing has changed.
+errors::Problem OperationDeclined(const internal::v1::Operation& operation, const v1::ReportOperationRequest& report) {
+  return {.code = absl::StatusCode::kFailedPrecondition,
+          .reason = "OPERATION_DECLINED",
+          .message = fmt::format("the provider declined {} ({}); settle it with the provider",
+                                 v1::PaymentOperation_Name(operation.operation()), report.reason()),
+          .metadata = {{"id", report.order_id()}, {"operation_id", report.operation_id()}}};
+}
+
 }  // namespace
 
 Outcome PaymentDecider::Decide(const order::v1::OrderReserved& event, Loaded<State> record, Context& context) {
@@ -170,6 +179,7 @@ Outcome PaymentDecider::Decide(const order::v1::OrderRejected& /*event*/, Loaded
 }
 
 Outcome PaymentDecider::Decide(const v1::ReportOperationRequest& report, Loaded<State> record, Context& context) {
+  if (!record.exists()) return Reject(errors::NotFound("payment", report.order_id()));
   auto& pending = *record->mutable_pending();
   const auto found = std::find_if(pending.begin(), pending.end(), [&](const internal::v1::Operation& operation) {
     return operation.id() == report.operation_id();
@@ -177,9 +187,10 @@ Outcome PaymentDecider::Decide(const v1::ReportOperationRequest& report, Loaded<
   if (found == pending.end()) return Ack();
   const internal::v1::Operation operation = *found;
   const bool done = report.result() == v1::ReportOperationRequest::RESULT_DONE;
-  if (!done && operation.operation() != v1::PAYMENT_OPERATION_AUTHORIZE) {
-    return Dead(
-        fmt::format("the provider refused {}: {}", v1::PaymentOperation_Name(operation.operation()), report.reason()));
+  const bool authorizes = operation.operation() == v1::PAYMENT_OPERATION_AUTHORIZE;
+  if (!done && !authorizes) return Reject(OperationDeclined(operation, report));
+  if (done && authorizes && report.provider_reference().empty()) {
+    return Reject(errors::InvalidFields({{"provider_reference", "must name what was authorized"}}));
   }
   pending.erase(found);
   switch (operation.operation()) {

@@ -24,7 +24,8 @@ struct PaymentDecider {
 
   // Rejects: PAYMENT_NOT_FOUND, INVALID_FIELD, NOTHING_TO_REFUND.
   static Outcome Decide(const v1::RefundPaymentRequest& command, Loaded<State> record, Context& context);
-  // The first answer to an operation counts, repeats change nothing.
+  // The first answer to an operation counts; repeats, and what was never asked for, change nothing. Rejects, which only
+  // callbacks hear of: PAYMENT_NOT_FOUND, INVALID_FIELD, OPERATION_DECLINED.
   static Outcome Decide(const v1::ReportOperationRequest& report, Loaded<State> record, Context& context);
 
   // Authorize. What costs nothing has no payment.

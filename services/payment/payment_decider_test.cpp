@@ -146,6 +146,17 @@ TEST_F(PaymentDeciderTest, TakesTheFirstAnswerOnly) {
   EXPECT_TRUE(context_.events().empty());
 }
 
+TEST_F(PaymentDeciderTest, TakesNoAuthorizationThatHasNoName) {
+  ASSERT_EQ(Run(Reserved()).kind(), Kind::kAck);
+  auto report = About<Report>();
+  report.set_operation_id("o-1/authorize");
+  report.set_result(Report::RESULT_DONE);
+  const Outcome outcome = Run(report);
+  ASSERT_EQ(outcome.kind(), Kind::kReject);
+  EXPECT_EQ(outcome.problem().reason, "INVALID_FIELD");
+  EXPECT_EQ(payment().state(), v1::PAYMENT_STATE_AUTHORIZING);
+}
+
 TEST_F(PaymentDeciderTest, CapturesWhatIsShipped) {
   GivenAuthorized();
   ASSERT_EQ(Run(About<order::v1::OrderShipped>()).kind(), Kind::kAck);
@@ -261,14 +272,18 @@ TEST_F(PaymentDeciderTest, NamesWhatIsWrongWithAnAmount) {
 TEST_F(PaymentDeciderTest, LeavesARefusedCaptureToAPerson) {
   GivenAuthorized();
   ASSERT_EQ(Run(About<order::v1::OrderShipped>()).kind(), Kind::kAck);
-  EXPECT_EQ(Answer("o-1/capture", Report::RESULT_DECLINED).kind(), Kind::kDead);
+  const Outcome outcome = Answer("o-1/capture", Report::RESULT_DECLINED);
+  ASSERT_EQ(outcome.kind(), Kind::kReject);
+  EXPECT_EQ(outcome.problem().reason, "OPERATION_DECLINED");
   EXPECT_EQ(payment().pending(), v1::PAYMENT_OPERATION_CAPTURE);
 }
 
 TEST_F(PaymentDeciderTest, KnowsNothingOfAnOrderThatNeverAskedForMoney) {
   EXPECT_EQ(Run(About<order::v1::OrderShipped>()).kind(), Kind::kAck);
   EXPECT_EQ(Run(About<order::v1::OrderCancelled>()).kind(), Kind::kAck);
-  EXPECT_EQ(Answer("o-1/authorize").kind(), Kind::kAck);
+  const Outcome outcome = Answer("o-1/authorize");
+  ASSERT_EQ(outcome.kind(), Kind::kReject);
+  EXPECT_EQ(outcome.problem().reason, "PAYMENT_NOT_FOUND");
   EXPECT_THAT(asked(), IsEmpty());
   EXPECT_EQ(context_.Count<internal::v1::PaymentRecord>(), 0);
 }

@@ -7,11 +7,13 @@
 namespace tradewind::payment {
 
 Outcome PaymentEffect::operator()(const v1::OperationRequested& requested, EffectContext& context) const {
+  auto token = keys_->Open(requested.payment_token());
+  if (!token.ok()) return Retry({}, std::string(token.status().message()));
   const ProviderCall call{.operation = requested.operation(),
                           .order_id = requested.order_id(),
                           .idempotency_key = requested.operation_id(),
                           .amount = requested.amount(),
-                          .payment_token = requested.payment_token(),
+                          .payment_token = *std::move(token),
                           .reference = requested.provider_reference(),
                           .attempt = context.attempt()};
   const auto answer = provider_->Carry(call, context.deadline());

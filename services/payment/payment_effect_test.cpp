@@ -42,10 +42,16 @@ Result CarryOut(const PaymentEffect& effect, const v1::OperationRequested& reque
   return result;
 }
 
-PaymentEffect Sandbox() {
+std::shared_ptr<seal::Keys> Keys() {
+  auto keys = std::make_shared<seal::Keys>();
+  keys->StartInMemory();
+  return keys;
+}
+
+PaymentEffect Sandbox(const std::shared_ptr<seal::Keys>& keys = Keys()) {
   const auto settings = std::make_shared<SandboxSettings>();
   settings->delay = absl::Seconds(7);
-  return PaymentEffect(std::make_shared<SandboxProvider>(settings));
+  return PaymentEffect(std::make_shared<SandboxProvider>(settings), keys);
 }
 
 TEST(PaymentEffectTest, ReportsAnApproval) {
@@ -56,6 +62,21 @@ TEST(PaymentEffectTest, ReportsAnApproval) {
   EXPECT_EQ(result.reports[0].operation_id(), "o-1/operation");
   EXPECT_EQ(result.reports[0].result(), Report::RESULT_DONE);
   EXPECT_NE(result.reports[0].provider_reference(), "");
+}
+
+TEST(PaymentEffectTest, ShowsTheProviderTheTokenThatCameSealed) {
+  const auto keys = Keys();
+  keys->Prepare("u-1", absl::InfiniteFuture(), [](const absl::Status& prepared) { ASSERT_TRUE(prepared.ok()); });
+  const Result result = CarryOut(Sandbox(keys), Authorize(*keys->Seal("u-1", "tok_approve")));
+  ASSERT_EQ(result.reports.size(), 1);
+  EXPECT_EQ(result.reports[0].result(), Report::RESULT_DONE);
+}
+
+TEST(PaymentEffectTest, IsTriedAgainWhereTheTokenCannotBeOpened) {
+  const auto keys = Keys();
+  keys->Prepare("u-1", absl::InfiniteFuture(), [](const absl::Status& prepared) { ASSERT_TRUE(prepared.ok()); });
+  const auto others = std::make_shared<seal::Keys>();
+  EXPECT_EQ(CarryOut(Sandbox(others), Authorize(*keys->Seal("u-1", "tok_approve"))).outcome.kind(), Kind::kRetry);
 }
 
 TEST(PaymentEffectTest, ReportsADeclineOfWhatItDoesNotKnow) {
@@ -106,7 +127,7 @@ class Refusing final : public PaymentProvider {
 TEST(PaymentEffectTest, LeavesWhatAProviderDeclinesAfterAnAuthorizationToAPerson) {
   for (const auto operation :
        {v1::PAYMENT_OPERATION_CAPTURE, v1::PAYMENT_OPERATION_VOID, v1::PAYMENT_OPERATION_REFUND}) {
-    const Result result = CarryOut(PaymentEffect(std::make_shared<Refusing>()), Requested(operation, ""));
+    const Result result = CarryOut(PaymentEffect(std::make_shared<Refusing>(), Keys()), Requested(operation, ""));
     ASSERT_EQ(result.outcome.kind(), Kind::kDead);
     EXPECT_THAT(result.outcome.reason(), ::testing::HasSubstr("too late"));
     EXPECT_TRUE(result.reports.empty());

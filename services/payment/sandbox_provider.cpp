@@ -7,6 +7,7 @@
 namespace tradewind::payment {
 namespace {
 
+constexpr std::string_view kTokenPrefix = "tok_";
 constexpr char kApprove[] = "tok_approve";
 constexpr char kDelay[] = "tok_delay";
 constexpr char kError[] = "tok_error";
@@ -18,13 +19,16 @@ constexpr int32_t kErrorEnds = 3;
 
 absl::Status Unreachable() { return absl::UnavailableError("the sandbox was told by the token not to answer"); }
 
-// The token is the end of the reference, so that later operations behave after it.
+// What a token stands for: "error" for tok_error. A reference is kept in the clear, and a token is not.
+std::string_view BehaviourOf(std::string_view token) { return token.substr(kTokenPrefix.size()); }
+
+// Ends in what the token stands for, so that later operations behave after it.
 std::string ReferenceOf(const ProviderCall& call) {
-  return fmt::format("sandbox/{}/{}", call.order_id, call.payment_token);
+  return fmt::format("sandbox/{}/{}", call.order_id, BehaviourOf(call.payment_token));
 }
 
 bool IsOf(const std::string& reference, std::string_view token) {
-  return absl::EndsWith(reference, fmt::format("/{}", token));
+  return absl::EndsWith(reference, fmt::format("/{}", BehaviourOf(token)));
 }
 
 }  // namespace
