@@ -19,7 +19,7 @@ from support.mesh import SECOND_OFFSET, Mesh, processes_naming, wait_until
 
 # Long beside what anything else here takes, short for a test that waits for it.
 ASK_AGAIN = 6
-CALLBACKS = f"http://127.0.0.1:{8470 + SECOND_OFFSET}/v1/callbacks"
+CALLBACKS = f"http://127.0.0.1:{8570 + SECOND_OFFSET}/v1/callbacks"
 KEY = "key-of-this-shop"
 OLD_SECRET, NEW_SECRET = (f"whsec_{base64.b64encode(os.urandom(32)).decode()}" for _ in range(2))
 UNDECIDED = (202, None)
@@ -103,7 +103,7 @@ def paying(tmp_path_factory, certificate, provider):
         "TRADEWIND_PAYMENT_HTTP_URL": provider.url("/pay/"),
         "TRADEWIND_PAYMENT_HTTP_KEY": KEY,
         "TRADEWIND_PAYMENT_HTTP_CA_FILE": str(certificate / "cert.pem"),
-        "TRADEWIND_PAYMENT_CALLBACK_ADDRESS": f"127.0.0.1:{8470 + SECOND_OFFSET}",
+        "TRADEWIND_PAYMENT_CALLBACK_ADDRESS": f"127.0.0.1:{8570 + SECOND_OFFSET}",
         "TRADEWIND_PAYMENT_CALLBACK_SECRETS": f"{NEW_SECRET} {OLD_SECRET}",
         "TRADEWIND_PAYMENT_ASK_AGAIN": f"{ASK_AGAIN}s",
     }
