@@ -1,12 +1,14 @@
 """How processes start, and what they say when they cannot."""
 
+import base64
+import os
 import subprocess
 import time
 
 import pytest
 
 from support.client import Client, new_user_id, order_request, stock_shop
-from support.mesh import BIN, OWNERS, SERVICES, TREE, wait_until
+from support.mesh import BIN, KEY_HOLDERS, OWNERS, SERVICES, TREE, wait_until
 
 
 def run(command):
@@ -83,6 +85,7 @@ def test_every_executable_explains_itself(name):
 def test_services_wait_for_kafka_and_say_so(second_mesh):
     processes = {}
     (second_mesh.var / "log").mkdir(parents=True)
+    (second_mesh.var / "seal.key").write_text(base64.b64encode(os.urandom(32)).decode())
     try:
         for name in SERVICES:
             with (second_mesh.var / "log" / f"{name}.log").open("wb") as log:
@@ -164,3 +167,9 @@ def test_down_wipes_when_told(second_mesh):
     second_mesh.up()
     second_mesh.down("--wipe")
     assert not second_mesh.var.exists()
+
+
+@pytest.mark.parametrize("name", KEY_HOLDERS)
+def test_a_missing_master_key_is_named_with_the_way_to_make_one(second_mesh, name):
+    said = refusal(second_mesh.command(name))
+    assert "seal.key_file" in said and "head -c 32 /dev/urandom | base64" in said

@@ -242,6 +242,9 @@ absl::Status App::Impl::CheckDeclared() const {
 
 absl::Status App::Impl::Start() {
   if (absl::Status declared = CheckDeclared(); !declared.ok()) return declared;
+  if (keys_ != nullptr) {
+    if (absl::Status checked = seal::Check(settings_.keys); !checked.ok()) return checked;
+  }
   auto metrics = telemetry::MetricsServer::Start(settings_.metrics);
   if (!metrics.ok()) return metrics.status();
   metrics_ = *std::move(metrics);

@@ -33,6 +33,15 @@ class MemoryKeyLog final : public KeyLog {
   const Reader reader_;
 };
 
+absl::StatusOr<MasterKey> ReadMasterKey(const KeysConfig& config) {
+  if (config.key_file.empty()) {
+    return absl::FailedPreconditionError(
+        "seal.key_file is not set: it names the file with the mesh's master key; make one with: head -c 32 "
+        "/dev/urandom | base64 > seal.key");
+  }
+  return MasterKey::Read(config.key_file);
+}
+
 DataKey NewKey() {
   DataKey key;
   randombytes_buf(key.data(), key.size());
@@ -47,6 +56,8 @@ uint64_t NewNumber() {
 
 }  // namespace
 
+absl::Status Check(const KeysConfig& config) { return ReadMasterKey(config).status(); }
+
 void Describe(config::Schema& schema, KeysConfig& config) {
   schema.Section("seal", "Personal data on the log.")
       .Field("key_file", &config.key_file,
@@ -59,12 +70,7 @@ Keys::Keys() {
 Keys::~Keys() = default;
 
 absl::Status Keys::Start(const KeysConfig& config, const bus::KafkaConfig& kafka, const std::string& client_id) {
-  if (config.key_file.empty()) {
-    return absl::FailedPreconditionError(
-        "seal.key_file is not set: it names the file with the mesh's master key; make one with: head -c 32 "
-        "/dev/urandom | base64 > seal.key");
-  }
-  absl::StatusOr<MasterKey> master = MasterKey::Read(config.key_file);
+  absl::StatusOr<MasterKey> master = ReadMasterKey(config);
   if (!master.ok()) return master.status();
   log_.reset();
   table_ = std::make_unique<KeyTable>(*std::move(master));

@@ -39,6 +39,9 @@ struct KeysConfig {
   // See MasterKey::Read.
   std::string key_file;
 };
+// Whether Keys can start with it, as far as the file is concerned; does not block for anything else.
+// FailedPrecondition, saying what to do, where not.
+absl::Status Check(const KeysConfig& config);
 // Binds the field under "seal".
 void Describe(config::Schema& schema, KeysConfig& config);
 
