@@ -13,15 +13,9 @@ namespace tradewind::notification {
 namespace {
 
 using internal::v1::Recipient;
+using seal::IsSealedFor;
 
 Outcome NoSuchEndpoint(const std::string& id) { return Reject(errors::NotFound("webhook_endpoint", id)); }
-
-// Whether it is sealed with the endpoint's key, from its first character to its last.
-bool IsSealedFor(const std::string& endpoint_id, const std::string& secret) {
-  const auto value = seal::FindSealed(secret);
-  return value.has_value() && value->begin == 0 && value->end == secret.size() &&
-         value->subject == seal::TagOf(endpoint_id);
-}
 
 Outcome NotSealed(std::string_view method) {
   return Reject(

@@ -14,18 +14,13 @@ namespace tradewind::user {
 namespace {
 
 using google::protobuf::util::TimeUtil;
+using seal::IsSealedFor;
 
 // How every Argon2 hash in PHC string format begins.
 constexpr char kHashPrefix[] = "$argon2";
 
 // A command that did not come as it should may carry the password itself: that must not be kept.
 bool IsHash(const std::string& text) { return absl::StartsWith(text, kHashPrefix); }
-
-// What is sealed with another's key, or only in part, would outlast the user's erasure.
-bool IsSealedFor(const std::string& user_id, const std::string& text) {
-  const auto value = seal::FindSealed(text);
-  return value.has_value() && value->begin == 0 && value->end == text.size() && value->subject == seal::TagOf(user_id);
-}
 
 errors::Problem NotSealed(std::string_view method) {
   return {.code = absl::StatusCode::kInvalidArgument,

@@ -6,7 +6,9 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/synchronization/notification.h"
@@ -125,6 +127,31 @@ TEST_F(KafkaKeysTest, ErasureReachesEverybodyAndRemovesTheKeysRecord) {
   EXPECT_EQ(keys, 1);
   EXPECT_EQ(removals, 1);
   EXPECT_EQ(erasures, 1);
+}
+
+// Whichever of the two gets to the log first.
+TEST_F(KafkaKeysTest, LeavesNoKeyOfWhoIsErasedMeanwhile) {
+  kafka_.partitions = 1;
+  const auto gateway = Start();
+  const auto service = Start();
+  constexpr int kSubjects = 100;
+  std::atomic<int> answered = 0;
+  for (int i = 0; i < kSubjects; ++i) {
+    const std::string subject = "subject-" + std::to_string(i);
+    std::thread erasing([&] { EXPECT_TRUE(service->Erase(subject, absl::Now() + kLong).ok()); });
+    gateway->Prepare(subject, absl::Now() + kLong, [&](const absl::Status&) { ++answered; });
+    erasing.join();
+  }
+  ASSERT_TRUE(Eventually([&] { return answered == kSubjects; }));
+  const auto left = [&] {
+    std::set<std::string> keys;
+    for (const bus::Record& record : bus::ReadAll(kafka_, bus::FullTopic(kafka_, bus::kKeysTopic), 0)) {
+      keys.erase(std::string(record.key()));
+      if (record.key().find('/') != std::string_view::npos && !record.value().empty()) keys.emplace(record.key());
+    }
+    return keys;
+  };
+  EXPECT_TRUE(Eventually([&] { return left().empty(); }));
 }
 
 TEST_F(KafkaKeysTest, IsRefusedByATopicOfAnotherMasterKey) {

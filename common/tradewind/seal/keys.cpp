@@ -106,8 +106,10 @@ absl::Status Keys::OnRecord(std::string_view name, std::string_view value) {
     if (absl::Status taken = table_->Apply(name, value, subject); !taken.ok()) return taken;
     const State state = table_->Find(subject).state;
     erased = state == State::kErased;
-    // A key that was made while its subject was being erased: who asked for it takes it back.
-    late = erased && !value.empty() && name != ErasureRecordName(subject) && IsAwaited(subject);
+    const auto own = made_.find(name);
+    // A key that was made while its subject was being erased: who made it takes it back.
+    late = erased && own != made_.end();
+    if (own != made_.end()) made_.erase(own);
     if (state != State::kUnknown) {
       answered = TakeWaiters([&](const Waiter& waiter) { return waiter.subject == subject; });
     }
@@ -184,8 +186,12 @@ absl::StatusOr<std::string> Keys::Open(std::string_view text, absl::Duration pat
 // ---- sealing --------------------------------------------------------------------------------------------------------
 
 absl::Status Keys::MakeKey(const SubjectTag& subject) {
-  const DataKey key = NewKey();
-  return log_->Append(subject, KeyRecordName(subject, NewNumber()), table_->master().Wrap(key, subject));
+  const std::string name = KeyRecordName(subject, NewNumber());
+  {
+    const Lock lock(mutex_);
+    made_.insert(name);
+  }
+  return log_->Append(subject, name, table_->master().Wrap(NewKey(), subject));
 }
 
 void Keys::Prepare(std::string_view subject, absl::Time deadline, Done done) {

@@ -11,6 +11,7 @@
 #include <initializer_list>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -109,6 +110,8 @@ class Keys {
   mutable std::condition_variable changed_;
   std::unique_ptr<KeyTable> table_;
   std::vector<Waiter> waiters_;
+  // Records that this process appended keys in and has not read back.
+  std::set<std::string, std::less<>> made_;
   // Set before `started_`, and never called with the mutex held: it calls back. Last, since it has a thread.
   std::unique_ptr<KeyLog> log_;
 };

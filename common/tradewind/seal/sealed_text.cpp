@@ -76,6 +76,11 @@ std::optional<SealedValue> FindSealed(std::string_view text, size_t from) {
 
 bool HasSealed(std::string_view text) { return FindSealed(text).has_value(); }
 
+bool IsSealedFor(std::string_view subject, std::string_view text) {
+  const auto value = FindSealed(text);
+  return value.has_value() && value->begin == 0 && value->end == text.size() && value->subject == TagOf(subject);
+}
+
 std::optional<std::string> OpenValue(const DataKey& key, const SealedValue& value) {
   const std::string_view sealed = std::string_view(value.box).substr(kNonceSize);
   std::string clear(sealed.size() - kMacSize, '\0');

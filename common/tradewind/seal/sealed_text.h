@@ -42,6 +42,9 @@ struct SealedValue {
 // The first that begins at `from` or later. What only looks like one is passed over.
 std::optional<SealedValue> FindSealed(std::string_view text, size_t from = 0);
 bool HasSealed(std::string_view text);
+// Whether the text is one sealed value of that subject from its first character to its last: anything else would
+// outlast the subject's erasure.
+bool IsSealedFor(std::string_view subject, std::string_view text);
 
 // Nothing where the key is not the one that it was sealed with, or a bit of it was changed.
 std::optional<std::string> OpenValue(const DataKey& key, const SealedValue& value);

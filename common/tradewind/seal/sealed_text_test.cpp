@@ -78,6 +78,16 @@ TEST(SealedText, IsFoundInsideOtherText) {
   EXPECT_EQ(FindSealed(text, second->end), std::nullopt);
 }
 
+TEST(SealedText, KnowsWhatIsSealedForASubjectAsAWhole) {
+  const std::string sealed = SealText(KeyOf(1), kAnn, "Ann");
+  EXPECT_TRUE(IsSealedFor("ann", sealed));
+  EXPECT_FALSE(IsSealedFor("bob", sealed));
+  for (const std::string& text :
+       {"Ann " + sealed, sealed + " Smith", sealed + sealed, std::string("Ann"), std::string()}) {
+    EXPECT_FALSE(IsSealedFor("ann", text)) << text;
+  }
+}
+
 TEST(SealedText, PassesOverWhatOnlyLooksSealed) {
   const std::string good = SealText(KeyOf(1), kAnn, "Ann");
   const std::string tag = ToText(kAnn);

@@ -37,6 +37,24 @@ TEST(TopicSettings, NamesTopicAndSettingThatDoNotFit) {
   }
 }
 
+// A key that was removed is to be gone soon, however little is written.
+TEST(TopicSettings, HasATopicCompactedWithinAnHour) {
+  const auto settings = TopicSettings({}, TopicKind::kCompacted);
+  for (const auto& wanted : {std::pair<std::string, std::string>("cleanup.policy", "compact"),
+                             {"segment.ms", "3600000"},
+                             {"max.compaction.lag.ms", "3600000"}}) {
+    EXPECT_THAT(settings, ::testing::Contains(wanted));
+  }
+}
+
+TEST(TopicSettings, NeitherTakesTheOthersPolicy) {
+  for (const auto& [asked, found] : {std::pair(TopicKind::kCompacted, "delete"), {TopicKind::kEvents, "compact"}}) {
+    auto settings = Good({});
+    settings["cleanup.policy"] = found;
+    EXPECT_EQ(CheckTopicSettings({}, asked, "t", settings).code(), absl::StatusCode::kFailedPrecondition) << found;
+  }
+}
+
 TEST(TopicSettings, AcceptsMoreReplicasInSyncThanAskedFor) {
   const KafkaConfig config{.replication_factor = 3, .min_insync_replicas = 2};
   auto settings = Good(config);
