@@ -238,7 +238,7 @@ class CommandCall final : public ServerCall, public commands::PendingCall {
   // The subject is new: its key goes on the log before anything that was sealed with it.
   void PrepareKeyThenSeal() {
     const std::string subject = message_->GetReflection()->GetString(*message_, method().command.subject);
-    path_.keys.Prepare(subject, absl::Now() + Remaining(), [this](absl::Status prepared) {
+    path_.keys.Prepare(subject, absl::Now() + std::min(Remaining(), path_.key_timeout), [this](absl::Status prepared) {
       if (context().IsCancelled()) {
         End(grpc::Status(grpc::StatusCode::CANCELLED, "the caller went away"));
       } else if (prepared.ok()) {

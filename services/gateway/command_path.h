@@ -15,6 +15,8 @@ namespace tradewind::gateway {
 struct CommandPath {
   absl::Duration timeout;
   absl::Duration max_timeout;
+  // For the key of a new subject to get to the log and back.
+  absl::Duration key_timeout;
   auth::HashCost hash_cost;
   commands::CommandLink& link;
   auth::HasherPool& hashers;

@@ -168,6 +168,7 @@ class ForwarderTest : public testing::Test {
   auth::HasherPool hashers_{1, 1};
   CommandPath commands_{.timeout = absl::Seconds(10),
                         .max_timeout = absl::Seconds(10),
+                        .key_timeout = absl::Seconds(10),
                         .link = link_,
                         .hashers = hashers_,
                         .keys = keys_};

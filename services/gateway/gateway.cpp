@@ -58,6 +58,7 @@ Gateway::Gateway(const GatewayConfig& config, const bus::KafkaConfig& kafka, con
             kafka, telemetry::NewGauge("tradewind_gateway_pending_commands", "Commands that wait for their outcome.")),
       commands_{.timeout = config.timeout,
                 .max_timeout = config.max_timeout,
+                .key_timeout = config.delivery_timeout,
                 .hash_cost = {.memory_bytes = config.hash_memory.bytes, .passes = config.hash_passes},
                 .link = link_,
                 .hashers = hashers_,

@@ -29,7 +29,7 @@ struct GatewayConfig {
   // Given to a call that has no deadline of its own, and the most that any command is waited for.
   absl::Duration timeout = absl::Seconds(10);
   absl::Duration max_timeout = absl::Seconds(60);
-  // How long a command may wait for Kafka's acknowledgement.
+  // How long a command may wait for Kafka's acknowledgement, and before that for the key of a new subject.
   absl::Duration delivery_timeout = absl::Seconds(1);
   absl::Duration linger = absl::ZeroDuration();
   // Commands in the producer's queue, in flight included.

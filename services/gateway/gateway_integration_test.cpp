@@ -49,10 +49,13 @@ struct Seen {
   std::string traceparent;
   int32_t partition = -1;
   MakeRequest request;
+  // Instead of that, where it was one.
+  test::v1::SealedRequest sealed;
 };
 
-// Reads the command topic from its beginning and answers each MakeRequest with what its name asks for: "silent" with
-// nothing, "wrong" with another type, "refuse" with an error, anything else with a Thing.
+// Reads the command topic from its beginning and answers a SealedRequest with its e-mail, and each MakeRequest with
+// what its name asks for: "silent" with nothing, "wrong" with another type, "refuse" with an error, anything else with
+// a Thing.
 class ToyService {
  public:
   explicit ToyService(const bus::KafkaConfig& kafka)
@@ -113,7 +116,12 @@ class ToyService {
     thing.set_id(seen.key);
     thing.set_name(seen.request.name());
     reply.mutable_resource()->PackFrom(thing);
-    if (seen.request.name() == "wrong") {
+    if (seen.type == test::v1::SealedRequest::descriptor()->full_name()) {
+      ASSERT_TRUE(seen.sealed.ParseFromArray(record.value().data(), static_cast<int>(record.value().size())));
+      test::v1::SealedAnswer sealed;
+      sealed.add_inner()->set_email(seen.sealed.email());
+      reply.mutable_resource()->PackFrom(sealed);
+    } else if (seen.request.name() == "wrong") {
       reply.mutable_resource()->PackFrom(Empty());
     } else if (seen.request.name() == "refuse") {
       *reply.mutable_error() = errors::ToRpcStatus(errors::NotFound("thing", seen.key));
@@ -185,6 +193,8 @@ class GatewayOnKafka : public testing::Test {
     kafka_ = Kafka();
     kafka_.topic_prefix = fmt::format("gw{}.", ids::NewUuid(absl::Now()).view().substr(24));
     descriptors_ = WriteDescriptors();
+    key_file_ = descriptors_ + ".key";
+    std::ofstream(key_file_) << std::string(43, 'A');
     gateway_ = StartGateway(kafka_);
     ASSERT_NE(gateway_, nullptr);
     const absl::Status connected = gateway_->Connect(stop_);
@@ -198,6 +208,7 @@ class GatewayOnKafka : public testing::Test {
       gateway_->Stop();
     }
     std::filesystem::remove(descriptors_);
+    std::filesystem::remove(key_file_);
   }
 
   std::unique_ptr<Gateway> StartGateway(const bus::KafkaConfig& kafka) {
@@ -206,7 +217,7 @@ class GatewayOnKafka : public testing::Test {
     config.services = {{"tradewind.gateway.test.v1.GoodService", "127.0.0.1:1"}};
     config.timeout = absl::Seconds(20);
     config.hash_memory = {8192};
-    auto gateway = Gateway::Start(config, kafka, {.address = "127.0.0.1:0"}, {});
+    auto gateway = Gateway::Start(config, kafka, {.address = "127.0.0.1:0"}, {.key_file = key_file_});
     EXPECT_TRUE(gateway.ok()) << gateway.status();
     return gateway.ok() ? *std::move(gateway) : nullptr;
   }
@@ -233,6 +244,7 @@ class GatewayOnKafka : public testing::Test {
 
   bus::KafkaConfig kafka_;
   std::string descriptors_;
+  std::string key_file_;
   ShutdownSignal stop_;
   std::unique_ptr<Gateway> gateway_;
   std::unique_ptr<ToyService> service_;
@@ -256,6 +268,29 @@ TEST_F(GatewayOnKafka, AnswersACommandWithItsOutcome) {
   EXPECT_THAT(seen.traceparent, testing::StartsWith("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
   // The secret did not reach the log; its hash did.
   EXPECT_EQ(crypto_pwhash_str_verify(seen.request.password().c_str(), "correct horse", 13), 0);
+}
+
+TEST_F(GatewayOnKafka, SealsACommandAndOpensItsAnswer) {
+  // The second finds the key there; the third is somebody else's.
+  for (const char* id : {"ann", "ann", "bob"}) {
+    test::v1::SealedRequest request;
+    request.set_id(id);
+    request.set_email("ann@example.com");
+    grpc::ClientContext context;
+    test::v1::SealedAnswer answer;
+    const grpc::Status status = stub_->Seal(&context, request, &answer);
+    ASSERT_TRUE(status.ok()) << status.error_message();
+    ASSERT_EQ(answer.inner_size(), 1);
+    EXPECT_EQ(answer.inner(0).email(), "ann@example.com");
+  }
+  const std::vector<Seen> seen = service_->WaitFor(3);
+  for (const Seen& one : seen) {
+    EXPECT_TRUE(seal::IsSealedFor(one.key, one.sealed.email()));
+    EXPECT_TRUE(seal::IsSealedFor(one.key, one.sealed.secret()));
+    EXPECT_EQ(one.sealed.email_fingerprint(), seen[0].sealed.email_fingerprint());
+  }
+  EXPECT_EQ(seen[0].sealed.email(), seen[1].sealed.email());
+  EXPECT_NE(seen[0].sealed.email(), seen[2].sealed.email());
 }
 
 TEST_F(GatewayOnKafka, GivesARepeatedRequestTheSameIdAndBytes) {

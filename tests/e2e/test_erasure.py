@@ -195,7 +195,7 @@ def test_it_lies_nowhere_in_the_clear_and_is_unreadable_once_erased(second_mesh,
 def test_a_foreign_program_with_the_master_key_reads_what_is_sealed(mesh, client):
     person = new_person()
     user = register(client, person)
-    master = base64.b64decode((mesh.var / "seal.key").read_text())
+    master = base64.b64decode(mesh.seal_key.read_text())
     (wrapped,) = keys_of(mesh, user["id"]).values()
     key = unwrap(master, user["id"], wrapped)
     event = user_events(mesh, user["id"])["UserRegistered"].value()

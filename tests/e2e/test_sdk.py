@@ -114,7 +114,7 @@ def test_a_new_service_is_called_through_the_gateway(mesh, installed, tmp_path):
     broker = f"--kafka.brokers={mesh.address('kafka')}"
     service = ["build/bin/tradewind-wish_list", "--config", "config.yaml", broker]
     gateway = [installed / "bin/tradewind-gateway", "--config", "gateway.yaml", broker]
-    gateway += [f"--grpc.address={GATEWAY}", "--metrics.address="]
+    gateway += [f"--grpc.address={GATEWAY}", "--metrics.address=", f"--seal.key_file={mesh.seal_key}"]
     with running(service, tmp_path / "service.log", cwd=folder):
         with running(gateway, tmp_path / "gateway.log", cwd=folder), contextlib.closing(Client(GATEWAY)) as client:
             healthy([gateway[0], f"--grpc.address={GATEWAY}"])
@@ -179,6 +179,7 @@ def example(mesh, name, service, folder):
     command += [f"--grpc.address={SERVICE}", f"--metrics.address={SERVICE_METRICS}"]
     owners = routes({owner: mesh.address(owner) for owner in OWNERS})
     gateway = [BIN / "tradewind-gateway", broker, f"--grpc.address={GATEWAY}", "--metrics.address="]
+    gateway += [f"--seal.key_file={mesh.seal_key}"]
     gateway += [f"--gateway.descriptors={EXAMPLES / f'share/{name}.binpb'}"]
     gateway += [f"--gateway.services={owners},{service}={SERVICE}"]
     with running(command, folder / "service.log"):

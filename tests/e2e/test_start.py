@@ -1,7 +1,5 @@
 """How processes start, and what they say when they cannot."""
 
-import base64
-import os
 import subprocess
 import time
 
@@ -50,6 +48,7 @@ def test_a_taken_metrics_port_is_named(mesh, second_mesh, name):
 def test_a_data_folder_that_cannot_be_written_is_named(mesh, second_mesh, tmp_path, name):
     blocked = tmp_path / "a-file"
     blocked.write_text("in the way")
+    second_mesh.make_seal_key()
     command = replace_option(second_mesh.command(name), "store.directory", blocked / "data")
     command = replace_option(command, "kafka.brokers", mesh.address("kafka"))
     said = refusal(command)
@@ -85,7 +84,7 @@ def test_every_executable_explains_itself(name):
 def test_services_wait_for_kafka_and_say_so(second_mesh):
     processes = {}
     (second_mesh.var / "log").mkdir(parents=True)
-    (second_mesh.var / "seal.key").write_text(base64.b64encode(os.urandom(32)).decode())
+    second_mesh.make_seal_key()
     try:
         for name in SERVICES:
             with (second_mesh.var / "log" / f"{name}.log").open("wb") as log:

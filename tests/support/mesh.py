@@ -1,5 +1,6 @@
 """A mesh of a test's own: started by deploy/up in a folder and on ports that nobody else uses."""
 
+import base64
 import contextlib
 import json
 import os
@@ -182,12 +183,22 @@ class Mesh:
         assert done.returncode == 0, f"deploy/service {verb} {name}:\n{done.stdout}\n{done.stderr}\n{self.last_logs()}"
         return done.stdout
 
+    @property
+    def seal_key(self):
+        """The file with the master key, which deploy/up makes."""
+        return self.var / "seal.key"
+
+    def make_seal_key(self):
+        """As deploy/up does, for services that are started without it."""
+        self.var.mkdir(parents=True, exist_ok=True)
+        self.seal_key.write_text(base64.b64encode(os.urandom(32)).decode())
+
     def command(self, name):
         """The command line of a service, as a list."""
         command = [str(BIN / f"tradewind-{name}"), f"--kafka.brokers={self.address('kafka')}"]
         command += [f"--grpc.address={self.address(name)}", f"--metrics.address={self.metrics_address(name)}"]
         if name in KEY_HOLDERS:
-            command.append(f"--seal.key_file={self.var / 'seal.key'}")
+            command.append(f"--seal.key_file={self.seal_key}")
         if name == "gateway":
             command.append(f"--gateway.services={routes({owner: self.address(owner) for owner in OWNERS})}")
         elif self.store == "postgres":
