@@ -63,7 +63,8 @@ class EventSource {
   virtual absl::StatusOr<std::optional<Record>> Poll(absl::Duration timeout) = 0;
 
   // Stops and continues the reading of one task's partitions, of every topic. Records already fetched are dropped by
-  // Pause and read again after Resume, starting at `positions`.
+  // Pause and read again after Resume, starting at `positions`. A Resume that fails may have taken effect for some of
+  // them; where the error is one that passes (errors::Read), Pause and resume again.
   virtual absl::Status Pause(absl::Span<const int32_t> partitions) = 0;
   virtual absl::Status Resume(absl::Span<const Position> positions) = 0;
 

@@ -237,6 +237,22 @@ TEST(WorkerEffect, ReadsNothingMoreWhileTooManyWait) {
   ASSERT_TRUE(Eventually([&] { return test.Ended("u-1").size() == 41; }));
 }
 
+// As when a broker is away at that very moment.
+TEST(WorkerEffect, ReadsOnLaterWhereReadingCannotGoOnAtOnce) {
+  Fixture test;
+  WorkerConfig small = kQuick;
+  small.effect_backlog = 10;
+  small.batch_messages = 1;
+  const auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, small);
+  test.Send("u-1", "block");
+  for (int i = 0; i < 40; ++i) test.Send("u-1", std::to_string(i));
+  ASSERT_TRUE(Eventually([&] { return worker->source().paused(bus::PartitionOf("u-1", kPartitions)); }));
+  worker->source().FailResume(3);
+  test.release.release();
+  ASSERT_TRUE(Eventually([&] { return test.Ended("u-1").size() == 41; }));
+  EXPECT_TRUE(worker->Stop().ok());
+}
+
 TEST(WorkerEffect, RefusesAGroupWithEffectsAndOtherHandlers) {
   Group group = CountingGroup();
   group.AddEffect({.effect = [](const google::protobuf::Message&, EffectContext&) { return Ack(); },

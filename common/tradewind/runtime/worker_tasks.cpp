@@ -109,7 +109,16 @@ void Worker::Impl::StopReading(const Task& task) {
 }
 
 void Worker::Impl::ResumeReading(absl::Span<const bus::Position> positions) {
-  if (const absl::Status resumed = source_->Resume(positions); !resumed.ok() && fatal_.ok()) fatal_ = resumed;
+  const absl::Status resumed = source_->Resume(positions);
+  if (resumed.ok()) return;
+  if (errors::Read(resumed) != errors::Reading::kRetryable) {
+    if (fatal_.ok()) fatal_ = resumed;
+    return;
+  }
+  kLog.Warn("tasks cannot read on yet; trying again", {{"error", resumed}});
+  for (const bus::Position& position : positions) {
+    PauseTask(*tasks_.at(position.partition), Task::State::kPaused, Backoff(0));
+  }
 }
 
 void Worker::Impl::Revive(absl::Time now) {

@@ -174,8 +174,17 @@ absl::Status InMemorySource::Pause(absl::Span<const int32_t> partitions) {
   return absl::OkStatus();
 }
 
+void InMemorySource::FailResume(int times) {
+  const std::lock_guard lock(kafka_.mutex_);
+  failing_resumes_ = times;
+}
+
 absl::Status InMemorySource::Resume(absl::Span<const bus::Position> positions) {
   const std::lock_guard lock(kafka_.mutex_);
+  if (failing_resumes_ > 0) {
+    --failing_resumes_;
+    return absl::UnavailableError("told to fail");
+  }
   for (const bus::Position& position : positions) reading_[{position.partition, position.topic}] = position.offset;
   return absl::OkStatus();
 }

@@ -73,6 +73,8 @@ class InMemorySource final : public bus::EventSource {
   void Assign(std::vector<int32_t> partitions);
   void Revoke(std::vector<int32_t> partitions);
   void Lose(std::vector<int32_t> partitions);
+  // Any thread: the next `times` that reading is to go on, it does not.
+  void FailResume(int times);
   // Any thread. Paused: owned and not read.
   bool owns(int32_t partition) const;
   bool paused(int32_t partition) const;
@@ -109,6 +111,7 @@ class InMemorySource final : public bus::EventSource {
   // Next offset of what is being read.
   std::map<Place, int64_t> reading_;
   std::vector<int32_t> owned_;
+  int failing_resumes_ = 0;
 };
 
 // Thread-safe.
