@@ -6,19 +6,15 @@ import secrets
 import pytest
 
 from support.client import Client, stock_shop
-from support.mesh import CHAOS_OFFSET, Mesh, processes_naming
+from support.mesh import CHAOS_OFFSET, Mesh, taken_down
 
 
 @pytest.fixture
 def mesh(tmp_path):
-    mesh = Mesh(tmp_path / "mesh", CHAOS_OFFSET)
-    try:
+    with taken_down(Mesh(tmp_path / "mesh", CHAOS_OFFSET)) as mesh:
         mesh.up()
         stock_shop(mesh.address("gateway"))
         yield mesh
-    finally:
-        mesh.down()
-    assert processes_naming(str(mesh.var)) == []
 
 
 @pytest.fixture

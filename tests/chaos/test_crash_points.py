@@ -13,7 +13,7 @@ import grpc
 import pytest
 
 from support.client import order_request, stock_shop
-from support.mesh import CHAOS_OFFSET, TREE, Mesh, process_is_running, processes_naming, wait_until
+from support.mesh import CHAOS_OFFSET, TREE, Mesh, process_is_running, taken_down, wait_until
 
 # Passes before the process dies. Those at a takeover happen long before the first order, and so does the first
 # mirroring of offsets.
@@ -40,14 +40,10 @@ ORDER_COUNT = 40
 @pytest.fixture(scope="module")
 def mesh(tmp_path_factory):
     """One for all points."""
-    mesh = Mesh(tmp_path_factory.mktemp("mesh"), CHAOS_OFFSET)
-    try:
+    with taken_down(Mesh(tmp_path_factory.mktemp("mesh"), CHAOS_OFFSET)) as mesh:
         mesh.up()
         stock_shop(mesh.address("gateway"))
         yield mesh
-    finally:
-        mesh.down()
-    assert processes_naming(str(mesh.var)) == []
 
 
 def start_to_crash(mesh, point, passes):

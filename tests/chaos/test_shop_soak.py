@@ -10,7 +10,7 @@ import grpc
 import pytest
 
 from support.client import INVENTORY, ORDERS, PAYMENTS, Client, Problem, order_request
-from support.mesh import CHAOS_OFFSET, SERVICES, Mesh, processes_naming, wait_until
+from support.mesh import CHAOS_OFFSET, SERVICES, Mesh, taken_down, wait_until
 
 ORDER_COUNT = 20_000
 PRODUCT_COUNT = 500
@@ -27,13 +27,9 @@ BLOWS = ("order", "inventory", "payment", "gateway", "shipping", "kafka", "notif
 def mesh(tmp_path, monkeypatch):
     # Who never pays is not waited for as long as in a shop.
     monkeypatch.setenv("TRADEWIND_ORDER_PAYMENT_TIMEOUT", "30s")
-    mesh = Mesh(tmp_path / "mesh", CHAOS_OFFSET)
-    try:
+    with taken_down(Mesh(tmp_path / "mesh", CHAOS_OFFSET)) as mesh:
         mesh.up()
         yield mesh
-    finally:
-        mesh.down()
-    assert processes_naming(str(mesh.var)) == []
 
 
 def product_id(number):

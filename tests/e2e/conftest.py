@@ -6,21 +6,17 @@ import subprocess
 import pytest
 
 from support.client import Client, stock_shop
-from support.mesh import E2E_OFFSET, SECOND_OFFSET, Mesh, processes_naming
+from support.mesh import E2E_OFFSET, SECOND_OFFSET, Mesh, taken_down
 
 
 @pytest.fixture(scope="session")
 def first_up(tmp_path_factory):
     """The mesh, and what deploy/up printed when it started it."""
-    mesh = Mesh(tmp_path_factory.mktemp("mesh"), E2E_OFFSET)
-    try:
+    # Also what every other test left must be gone by then.
+    with taken_down(Mesh(tmp_path_factory.mktemp("mesh"), E2E_OFFSET)) as mesh:
         said = mesh.up()
         stock_shop(mesh.address("gateway"))
         yield mesh, said
-    finally:
-        mesh.down()
-    # Also what every other test left must be gone by now.
-    assert processes_naming(str(mesh.var)) == []
 
 
 @pytest.fixture(scope="session")
@@ -38,10 +34,8 @@ def client(mesh):
 @pytest.fixture
 def second_mesh(tmp_path):
     """A mesh that the test itself starts, beside the other one; there is nothing to buy in it."""
-    mesh = Mesh(tmp_path / "mesh", SECOND_OFFSET)
-    yield mesh
-    mesh.down()
-    assert processes_naming(str(mesh.var)) == []
+    with taken_down(Mesh(tmp_path / "mesh", SECOND_OFFSET)) as mesh:
+        yield mesh
 
 
 @pytest.fixture(scope="session")

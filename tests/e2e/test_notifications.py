@@ -20,7 +20,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from support.client import NOTIFICATIONS, ORDERS, USERS, Client, Problem, new_user_id, order_request, stock_shop
 from support.disk import files_with
 from support.https import HttpsServer
-from support.mesh import SECOND_OFFSET, Mesh, processes_naming, wait_until
+from support.mesh import SECOND_OFFSET, Mesh, taken_down, wait_until
 
 LOGIN = (b"shop", b"correct horse battery")
 IN_APP, EMAIL, WEBHOOK = (f"NOTIFICATION_CHANNEL_{name}" for name in ("IN_APP", "EMAIL", "WEBHOOK"))
@@ -121,14 +121,10 @@ def told(tmp_path_factory, certificate, mail_server):
         "WEBHOOK_TIMEOUT": "5s",
     }
     settings = {f"TRADEWIND_NOTIFICATION_{name}": value for name, value in settings.items()}
-    mesh = Mesh(tmp_path_factory.mktemp("told"), SECOND_OFFSET, settings=settings)
-    try:
+    with taken_down(Mesh(tmp_path_factory.mktemp("told"), SECOND_OFFSET, settings=settings)) as mesh:
         mesh.up()
         stock_shop(mesh.address("gateway"))
         yield mesh
-    finally:
-        mesh.down()
-    assert processes_naming(str(mesh.var)) == []
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from standardwebhooks import Webhook
 
 from support.client import PAYMENTS, PENDING, Client, new_user_id, order_request, stock_shop
 from support.https import HttpsServer
-from support.mesh import SECOND_OFFSET, Mesh, processes_naming, wait_until
+from support.mesh import SECOND_OFFSET, Mesh, taken_down, wait_until
 
 # Long beside what anything else here takes, short for a test that waits for it.
 ASK_AGAIN = 6
@@ -107,14 +107,10 @@ def paying(tmp_path_factory, certificate, provider):
         "TRADEWIND_PAYMENT_CALLBACK_SECRETS": f"{NEW_SECRET} {OLD_SECRET}",
         "TRADEWIND_PAYMENT_ASK_AGAIN": f"{ASK_AGAIN}s",
     }
-    mesh = Mesh(tmp_path_factory.mktemp("paying"), SECOND_OFFSET, settings=settings)
-    try:
+    with taken_down(Mesh(tmp_path_factory.mktemp("paying"), SECOND_OFFSET, settings=settings)) as mesh:
         mesh.up()
         stock_shop(mesh.address("gateway"))
         yield mesh
-    finally:
-        mesh.down()
-    assert processes_naming(str(mesh.var)) == []
 
 
 @pytest.fixture

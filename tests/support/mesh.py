@@ -114,6 +114,16 @@ def answers_as_healthy(command):
     return subprocess.run([command[0], "health", *command[1:]], capture_output=True, timeout=30, check=False).returncode == 0
 
 
+@contextlib.contextmanager
+def taken_down(mesh):
+    """Whatever happens within, the mesh is down afterwards and none of its processes is left."""
+    try:
+        yield mesh
+    finally:
+        mesh.down()
+    assert processes_naming(str(mesh.var)) == []
+
+
 class Mesh:
     def __init__(self, var, offset, store="sqlite", settings=None):
         """`settings`: TRADEWIND_* variables that its services find in their environment, and those of no other mesh do."""

@@ -63,6 +63,16 @@ struct Fixture {
   }
 
   void Send(const std::string& key, const std::string& name) { mesh.Send(Registered(key, name), key); }
+  // Ten may wait, and there are forty behind one that blocks.
+  auto StartCrowded() {
+    WorkerConfig small = kQuick;
+    small.effect_backlog = 10;
+    small.batch_messages = 1;
+    auto worker = mesh.Start(group, {0, 1, 2, 3}, small);
+    Send("u-1", "block");
+    for (int i = 0; i < 40; ++i) Send("u-1", std::to_string(i));
+    return worker;
+  }
   std::vector<std::string> Begun() {
     const std::lock_guard lock(mutex);
     return begun;
@@ -226,12 +236,7 @@ TEST(WorkerEffect, PublishesWhatAnEffectEmitsOnceItHasEnded) {
 
 TEST(WorkerEffect, ReadsNothingMoreWhileTooManyWait) {
   Fixture test;
-  WorkerConfig small = kQuick;
-  small.effect_backlog = 10;
-  small.batch_messages = 1;
-  const auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, small);
-  test.Send("u-1", "block");
-  for (int i = 0; i < 40; ++i) test.Send("u-1", std::to_string(i));
+  const auto worker = test.StartCrowded();
   ASSERT_TRUE(Eventually([&] { return worker->source().paused(bus::PartitionOf("u-1", kPartitions)); }));
   test.release.release();
   ASSERT_TRUE(Eventually([&] { return test.Ended("u-1").size() == 41; }));
@@ -240,12 +245,7 @@ TEST(WorkerEffect, ReadsNothingMoreWhileTooManyWait) {
 // As when a broker is away at that very moment.
 TEST(WorkerEffect, ReadsOnLaterWhereReadingCannotGoOnAtOnce) {
   Fixture test;
-  WorkerConfig small = kQuick;
-  small.effect_backlog = 10;
-  small.batch_messages = 1;
-  const auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, small);
-  test.Send("u-1", "block");
-  for (int i = 0; i < 40; ++i) test.Send("u-1", std::to_string(i));
+  const auto worker = test.StartCrowded();
   ASSERT_TRUE(Eventually([&] { return worker->source().paused(bus::PartitionOf("u-1", kPartitions)); }));
   worker->source().FailResume(3);
   test.release.release();
