@@ -33,7 +33,7 @@ absl::Duration DelayAfter(int32_t attempts, const AttemptSettings& settings) {
 
 store::KeptRecord ToKept(const TaskWork& work, const bus::Record& record, const bus::Envelope* envelope) {
   return {.task = work.task->id,
-          .key = QueueKeyOf(record),
+          .key = KeptKeyOf(record),
           .type = envelope == nullptr ? "" : Printable(envelope->type),
           .record = SerializeRecord(record)};
 }
@@ -195,7 +195,7 @@ void Attempt::Bury(TaskWork& work, const Item& item, int32_t attempts, std::stri
 void Attempt::Announce(TaskWork& work, const Item& item, const std::string& reason) {
   mesh::v1::EventDied died;
   died.set_group(group_.name());
-  died.set_key(Printable(QueueKeyOf(item.record)));
+  died.set_key(Printable(KeptKeyOf(item.record)));
   died.set_topic(std::string(item.record.topic()));
   died.set_partition(item.record.partition());
   died.set_offset(item.record.offset());

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "tradewind/mesh/v1/state.pb.h"
+#include "tradewind/store/short_key.h"
 
 namespace tradewind::runtime {
 namespace {
@@ -48,7 +49,9 @@ absl::StatusOr<bus::Record> ParseRecord(const std::string& bytes) {
   return bus::Record::FromContent(std::move(content));
 }
 
-std::string QueueKeyOf(const bus::Record& record) {
+std::string QueueKeyOf(const bus::Record& record) { return store::ShortKey(KeptKeyOf(record)); }
+
+std::string KeptKeyOf(const bus::Record& record) {
   if (!record.key().empty()) return std::string(record.key());
   return fmt::format("{}/{}/{}", record.topic(), record.partition(), record.offset());
 }

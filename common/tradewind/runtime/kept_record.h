@@ -17,7 +17,10 @@ std::string SerializeRecord(const bus::Record& record);
 // DataLoss when the bytes do not parse.
 absl::StatusOr<bus::Record> ParseRecord(const std::string& bytes);
 
-// The queue that a record belongs to: that of its key. A record without a key has a queue of its own.
+// Returns the key under which a record is kept: its own, or a key of its place where it has none, so that it has a queue
+// of its own.
+std::string KeptKeyOf(const bus::Record& record);
+// Returns the name of the queue that a record belongs to: the short form of the key under which it is kept.
 std::string QueueKeyOf(const bus::Record& record);
 
 // Whether the record is the one that was marked.

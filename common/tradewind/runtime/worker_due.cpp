@@ -7,6 +7,7 @@
 #include "tradewind/runtime/kept_record.h"
 #include "tradewind/runtime/logger.h"
 #include "tradewind/runtime/worker_impl.h"
+#include "tradewind/store/short_key.h"
 
 namespace tradewind::runtime {
 namespace {
@@ -53,7 +54,8 @@ absl::Status Worker::Impl::GatherQueues(Task& task, absl::Time now) {
   if (!records.ok()) return records.status();
   auto record = records->begin();
   for (const std::string& key : keys) {
-    const auto end = std::find_if(record, records->end(), [&](const auto& kept) { return kept.key != key; });
+    const auto end =
+        std::find_if(record, records->end(), [&](const auto& kept) { return store::ShortKey(kept.key) != key; });
     if (record == end) task.queues.Remove(key);
     const bool more = end - record > kQueueRecords;
     const auto last = more ? end - 1 : end;

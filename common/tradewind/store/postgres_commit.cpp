@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 
 #include "tradewind/store/postgres_commit_sql.h"
+#include "tradewind/store/short_key.h"
 
 namespace tradewind::store {
 namespace {
@@ -56,6 +57,26 @@ PostgresArray Bytes(const Range& range, const Get& get) {
   return array;
 }
 
+// The short forms of keys, and the keys whose short form is another; the latter empty where there are none.
+template <typename Range, typename Get>
+PostgresArray ShortKeys(const Range& range, const Get& get) {
+  size_t total = 0;
+  for (const auto& item : range) total += std::min(std::string_view(get(item)).size(), kMaxPlainKeyBytes);
+  PostgresArray array(Element::kBytea, range.size(), total);
+  std::string buffer;
+  for (const auto& item : range) array.Add(ShortKey(get(item), buffer));
+  return array;
+}
+
+template <typename Range, typename Get>
+PostgresArray LongKeys(const Range& range, const Get& get) {
+  const auto is_long = [&](const auto& item) { return std::string_view(get(item)).size() > kMaxPlainKeyBytes; };
+  if (std::none_of(range.begin(), range.end(), is_long)) return {Element::kBytea, 0};
+  PostgresArray array(Element::kBytea, range.size());
+  for (const auto& item : range) is_long(item) ? array.Add(std::string_view(get(item))) : array.AddNull();
+  return array;
+}
+
 // Maps what the server says of its arrays, counted from 1, to places in the batch.
 std::vector<size_t> Places(const std::vector<int64_t>& said, const std::vector<size_t>& places,
                            const std::vector<size_t>& more = {}) {
@@ -81,6 +102,7 @@ absl::StatusOr<CommitResult> PostgresCommit::Run() {
   AddKept(call.parameters);
   AddTimers(call.parameters);
   call.parameters.Boolean(!double_aggregates_.empty() || !double_requests_.empty());
+  AddLongKeys(call.parameters);
   const absl::StatusOr<PostgresResult> row = link_.Run(call);
   if (!row.ok()) return row.status();
   return Read(*row);
@@ -102,8 +124,8 @@ absl::Status PostgresCommit::CheckSize() const {
   for (const TaskCommit& task : batch_.tasks) bytes += task.progress.size() + task.outbox.size();
   for (const AggregateWrite& write : batch_.aggregates) bytes += write.key.size() + write.value.value_or("").size();
   for (const RequestWrite& write : batch_.requests) bytes += write.hash.size() + write.reply.size();
-  for (const KeptRecord& kept : batch_.kept) bytes += kept.record.size();
-  for (const Timer& timer : batch_.timers_set) bytes += timer.record.size();
+  for (const KeptRecord& kept : batch_.kept) bytes += kept.key.size() + kept.record.size();
+  for (const Timer& timer : batch_.timers_set) bytes += timer.key.size() + timer.record.size();
   if (bytes <= kMaxBatchBytes) return absl::OkStatus();
   return absl::InvalidArgumentError(
       fmt::format("a batch of {} bytes is more than PostgreSQL takes ({})", bytes, kMaxBatchBytes));
@@ -182,7 +204,7 @@ void PostgresCommit::AddAggregates(PostgresParameters& parameters) const {
   PostgresArray values(Element::kBytea, aggregates_.size(), bytes);
   for (const size_t i : aggregates_) write(i).value.has_value() ? values.Add(*write(i).value) : values.AddNull();
   parameters.Array(Integers(Element::kInteger, aggregates_, [&](size_t i) { return kinds_[i]; }))
-      .Array(Bytes(aggregates_, [&](size_t i) { return write(i).key; }))
+      .Array(ShortKeys(aggregates_, [&](size_t i) { return write(i).key; }))
       .Array(Integers(Element::kBigint, aggregates_, [&](size_t i) { return ToInteger(write(i).expected_version); }))
       .Array(std::move(values));
 }
@@ -197,15 +219,15 @@ void PostgresCommit::AddIndexEntries(PostgresParameters& parameters, bool remove
     }
   }
   parameters.Array(Integers(Element::kInteger, indexes, [](int32_t index) { return index; }))
-      .Array(Bytes(entries, [](const auto& entry) { return std::string_view(entry.first->value); }))
+      .Array(ShortKeys(entries, [](const auto& entry) { return std::string_view(entry.first->value); }))
       .Array(Integers(Element::kBigint, entries, [](const auto& entry) { return entry.first->order; }))
-      .Array(Bytes(entries, [](const auto& entry) { return entry.second; }));
+      .Array(ShortKeys(entries, [](const auto& entry) { return entry.second; }));
 }
 
 void PostgresCommit::AddRequests(PostgresParameters& parameters) const {
   const auto write = [this](size_t i) -> const RequestWrite& { return batch_.requests[i]; };
-  parameters.Array(Bytes(requests_, [&](size_t i) { return write(i).key.request_id; }))
-      .Array(Bytes(requests_, [&](size_t i) { return write(i).key.caller; }))
+  parameters.Array(ShortKeys(requests_, [&](size_t i) { return write(i).key.request_id; }))
+      .Array(ShortKeys(requests_, [&](size_t i) { return write(i).key.caller; }))
       .Array(Integers(Element::kInteger, requests_, [&](size_t i) { return methods_[i]; }))
       .Array(Bytes(requests_, [&](size_t i) { return write(i).hash; }))
       .Array(Bytes(requests_, [&](size_t i) { return write(i).reply; }))
@@ -217,7 +239,7 @@ void PostgresCommit::AddKept(PostgresParameters& parameters) const {
   parameters.Array(Bytes(kept, [](const KeptRecord& record) { return std::string_view(record.task.group); }))
       .Array(Integers(Element::kInteger, kept, [](const KeptRecord& record) { return record.task.partition; }))
       .Array(Integers(Element::kInteger, kept, [](const KeptRecord& record) { return record.state; }))
-      .Array(Bytes(kept, [](const KeptRecord& record) { return std::string_view(record.key); }))
+      .Array(ShortKeys(kept, [](const KeptRecord& record) { return std::string_view(record.key); }))
       .Array(Bytes(kept, [](const KeptRecord& record) { return std::string_view(record.source); }))
       .Array(Bytes(kept, [](const KeptRecord& record) { return std::string_view(record.type); }))
       .Array(Bytes(kept, [](const KeptRecord& record) { return std::string_view(record.reason); }))
@@ -235,24 +257,35 @@ void PostgresCommit::AddKept(PostgresParameters& parameters) const {
       .Array(Integers(Element::kBigint, batch_.kept_removed, [](int64_t id) { return id; }));
 }
 
-void PostgresCommit::AddTimers(PostgresParameters& parameters) const {
-  const std::vector<TimerKey>& removed = batch_.timers_removed;
-  parameters.Array(Bytes(removed, [](const TimerKey& timer) { return std::string_view(timer.task.group); }))
-      .Array(Integers(Element::kInteger, removed, [](const TimerKey& timer) { return timer.task.partition; }))
-      .Array(Bytes(removed, [](const TimerKey& timer) { return std::string_view(timer.key); }))
-      .Array(Bytes(removed, [](const TimerKey& timer) { return std::string_view(timer.name); }));
+std::vector<const Timer*> PostgresCommit::TimersSet() const {
   // A statement cannot write one row twice: the last of a name counts.
   std::vector<const Timer*> set;
   std::set<std::tuple<std::string_view, int32_t, std::string_view, std::string_view>> seen;
   for (auto timer = batch_.timers_set.rbegin(); timer != batch_.timers_set.rend(); ++timer) {
     if (seen.emplace(timer->task.group, timer->task.partition, timer->key, timer->name).second) set.push_back(&*timer);
   }
+  return set;
+}
+
+void PostgresCommit::AddTimers(PostgresParameters& parameters) const {
+  const std::vector<TimerKey>& removed = batch_.timers_removed;
+  parameters.Array(Bytes(removed, [](const TimerKey& timer) { return std::string_view(timer.task.group); }))
+      .Array(Integers(Element::kInteger, removed, [](const TimerKey& timer) { return timer.task.partition; }))
+      .Array(ShortKeys(removed, [](const TimerKey& timer) { return std::string_view(timer.key); }))
+      .Array(Bytes(removed, [](const TimerKey& timer) { return std::string_view(timer.name); }));
+  const std::vector<const Timer*> set = TimersSet();
   parameters.Array(Bytes(set, [](const Timer* timer) { return std::string_view(timer->task.group); }))
       .Array(Integers(Element::kInteger, set, [](const Timer* timer) { return timer->task.partition; }))
-      .Array(Bytes(set, [](const Timer* timer) { return std::string_view(timer->key); }))
+      .Array(ShortKeys(set, [](const Timer* timer) { return std::string_view(timer->key); }))
       .Array(Bytes(set, [](const Timer* timer) { return std::string_view(timer->name); }))
       .Array(Integers(Element::kBigint, set, [](const Timer* timer) { return absl::ToUnixMillis(timer->due); }))
       .Array(Bytes(set, [](const Timer* timer) { return std::string_view(timer->record); }));
+}
+
+void PostgresCommit::AddLongKeys(PostgresParameters& parameters) const {
+  parameters.Array(LongKeys(aggregates_, [this](size_t i) { return batch_.aggregates[i].key; }))
+      .Array(LongKeys(batch_.kept, [](const KeptRecord& record) { return std::string_view(record.key); }))
+      .Array(LongKeys(TimersSet(), [](const Timer* timer) { return std::string_view(timer->key); }));
 }
 
 CommitResult PostgresCommit::Read(const PostgresResult& row) const {

@@ -35,6 +35,9 @@ class PostgresCommit {
   void AddRequests(PostgresParameters& parameters) const;
   void AddKept(PostgresParameters& parameters) const;
   void AddTimers(PostgresParameters& parameters) const;
+  void AddLongKeys(PostgresParameters& parameters) const;
+  // The timers to be set, each name once.
+  std::vector<const Timer*> TimersSet() const;
   CommitResult Read(const PostgresResult& row) const;
 
   absl::StatusOr<int32_t> Kind(std::string_view name);

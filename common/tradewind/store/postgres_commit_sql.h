@@ -1,4 +1,5 @@
-// The function by which PostgresStore commits a batch, as its first migration creates it. Private to this folder.
+// The function by which PostgresStore commits a batch, made when a schema is brought up to date. Private to this
+// folder.
 //
 // One call is one transaction. It locks in an order that all batches share, so that no two of them wait for each
 // other: task rows by (group, partition), aggregates by (kind, key), requests by (id, caller, method), kept records by
@@ -16,8 +17,10 @@ namespace tradewind::store {
 //
 // One statement for what is new, changed and removed keeps the locks in one order, and ON CONFLICT goes by the unique
 // index whatever the planner believes of the table. Removing is writing no value, then deleting what has none.
+//
+// The long keys come in arrays of their own, which are as long as the others or empty: unnest fills up with nulls.
 inline constexpr const char* kCommitBatchSql = R"sql(
-CREATE FUNCTION commit_batch(
+CREATE FUNCTION commit_batch_2(
   p_task_group bytea[], p_task_partition integer[], p_task_epoch bigint[], p_task_sequence bigint[],
   p_task_new_sequence bigint[], p_task_progress bytea[], p_task_outbox bytea[], p_task_acknowledged bigint[],
   p_aggregate_kind integer[], p_aggregate_key bytea[], p_aggregate_version bigint[], p_aggregate_value bytea[],
@@ -34,6 +37,7 @@ CREATE FUNCTION commit_batch(
   p_timer_group bytea[], p_timer_partition integer[], p_timer_key bytea[], p_timer_name bytea[],
   p_timer_due_ms bigint[], p_timer_record bytea[],
   p_has_doubles boolean,
+  p_aggregate_long_key bytea[], p_kept_long_key bytea[], p_timer_long_key bytea[],
   OUT new_version bigint, OUT fenced bigint[], OUT aggregate_conflicts bigint[], OUT request_conflicts bigint[])
 LANGUAGE plpgsql AS $body$
 DECLARE
@@ -60,10 +64,10 @@ BEGIN
   IF cardinality(p_aggregate_key) > 0 THEN
     new_version := nextval('version');
     WITH written AS (
-      INSERT INTO aggregate AS a (kind, key, version, value)
-        SELECT w.kind, w.key, CASE WHEN w.version = 0 THEN new_version ELSE -w.version END, w.value
-          FROM unnest(p_aggregate_kind, p_aggregate_key, p_aggregate_version, p_aggregate_value) WITH ORDINALITY
-            AS w (kind, key, version, value, place) ORDER BY w.place
+      INSERT INTO aggregate AS a (kind, key, version, value, long_key)
+        SELECT w.kind, w.key, CASE WHEN w.version = 0 THEN new_version ELSE -w.version END, w.value, w.long_key
+          FROM unnest(p_aggregate_kind, p_aggregate_key, p_aggregate_version, p_aggregate_value, p_aggregate_long_key)
+            WITH ORDINALITY AS w (kind, key, version, value, long_key, place) ORDER BY w.place
         ON CONFLICT (kind, key) DO UPDATE SET version = new_version, value = excluded.value
           WHERE a.version = -excluded.version
         RETURNING a.ctid AS place, a.version, a.value IS NULL AS is_gone)
@@ -141,12 +145,12 @@ BEGIN
     END LOOP;
   END IF;
   IF cardinality(p_kept_record) > 0 THEN
-    INSERT INTO kept ("group", partition, state, key, source, type, reason, record, queued, attempts, due_ms)
+    INSERT INTO kept ("group", partition, state, key, source, type, reason, record, queued, attempts, due_ms, long_key)
       SELECT w."group", w.partition, w.state, w.key, w.source, w.type, w.reason, w.record, w.queued <> 0, w.attempts,
-             w.due_ms
-        FROM unnest(p_kept_group, p_kept_partition, p_kept_state, p_kept_key, p_kept_source, p_kept_type,
-                    p_kept_reason, p_kept_record, p_kept_queued, p_kept_attempts, p_kept_due_ms) WITH ORDINALITY
-          AS w ("group", partition, state, key, source, type, reason, record, queued, attempts, due_ms, place)
+             w.due_ms, w.long_key
+        FROM unnest(p_kept_group, p_kept_partition, p_kept_state, p_kept_key, p_kept_source, p_kept_type, p_kept_reason,
+                    p_kept_record, p_kept_queued, p_kept_attempts, p_kept_due_ms, p_kept_long_key) WITH ORDINALITY
+          AS w ("group", partition, state, key, source, type, reason, record, queued, attempts, due_ms, long_key, place)
         ORDER BY w.place;
   END IF;
 
@@ -161,8 +165,9 @@ BEGIN
             LIMIT 1) AS found));
   END IF;
   IF cardinality(p_timer_key) > 0 THEN
-    INSERT INTO timer ("group", partition, key, name, due_ms, record)
-      SELECT * FROM unnest(p_timer_group, p_timer_partition, p_timer_key, p_timer_name, p_timer_due_ms, p_timer_record)
+    INSERT INTO timer ("group", partition, key, name, due_ms, record, long_key)
+      SELECT * FROM unnest(p_timer_group, p_timer_partition, p_timer_key, p_timer_name, p_timer_due_ms, p_timer_record,
+                           p_timer_long_key)
       ON CONFLICT ("group", partition, key, name) DO UPDATE SET due_ms = excluded.due_ms, record = excluded.record;
   END IF;
 EXCEPTION WHEN SQLSTATE 'TW001' THEN
@@ -172,11 +177,11 @@ $body$;
 )sql";
 
 // The call of it, and its name as a prepared statement.
-inline constexpr const char* kCommitBatch = "commit_batch";
+inline constexpr const char* kCommitBatch = "commit_batch_2";
 inline constexpr const char* kCallCommitBatch =
-    "SELECT new_version, fenced, aggregate_conflicts, request_conflicts FROM commit_batch("
+    "SELECT new_version, fenced, aggregate_conflicts, request_conflicts FROM commit_batch_2("
     "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, "
     "$23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, "
-    "$44, $45, $46, $47, $48, $49, $50, $51, $52, $53, $54)";
+    "$44, $45, $46, $47, $48, $49, $50, $51, $52, $53, $54, $55, $56, $57)";
 
 }  // namespace tradewind::store

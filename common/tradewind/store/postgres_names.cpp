@@ -3,6 +3,8 @@
 #include <array>
 #include <vector>
 
+#include "tradewind/store/short_key.h"
+
 namespace tradewind::store {
 namespace {
 
@@ -33,6 +35,8 @@ absl::StatusOr<std::optional<int32_t>> PostgresNames::Method(PostgresConnection&
 absl::StatusOr<std::optional<int32_t>> PostgresNames::Find(PostgresConnection& connection, int32_t parent,
                                                            std::string_view name, IfMissing if_missing) {
   Ids& ids = ids_[parent];
+  std::string buffer;
+  name = ShortKey(name, buffer);
   if (const auto known = ids.find(name); known != ids.end()) return known->second;
   std::vector<PostgresCall> calls;
   // The insert waits for another one of the same name to be committed; the statement behind it then sees that.
@@ -44,6 +48,7 @@ absl::StatusOr<std::optional<int32_t>> PostgresNames::Find(PostgresConnection& c
   if (!results.ok()) return results.status();
   if (results->back().rows() == 0) return std::nullopt;
   const int32_t id = results->back().Integer(0, 0);
+  if (ids.size() >= kMaxRememberedNames) ids.clear();
   ids.emplace(name, id);
   return id;
 }

@@ -5,6 +5,7 @@
 // nothing. Belongs to its connection's thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -39,6 +40,8 @@ class PostgresNames {
   void Forget() { ids_.clear(); }
 
  private:
+  // Methods are named by whoever sends a command: what is remembered of them has a limit.
+  static constexpr size_t kMaxRememberedNames = 10'000;
   // Looked up by string_view without making a string.
   using Ids = std::map<std::string, int32_t, std::less<>>;
 

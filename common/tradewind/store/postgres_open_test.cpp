@@ -8,8 +8,10 @@
 
 #include "tradewind/config/config.h"
 #include "tradewind/store/open_store.h"
+#include "tradewind/store/postgres_commit_sql.h"
 #include "tradewind/store/postgres_schema.h"
 #include "tradewind/store/postgres_site.h"
+#include "tradewind/store/short_key.h"
 #include "tradewind/store/store_contract.h"
 
 namespace tradewind::store {
@@ -143,6 +145,44 @@ TEST(PostgresStore, RefusesASchemaNewerThanItsOwn) {
   EXPECT_THAT(Message(refused), AllOf(HasSubstr(schema.name()), HasSubstr("newer version")));
 }
 
+// A schema as the version before keys had a short form left it. That took long keys only where they compress.
+TEST(PostgresStore, ShortensTheKeysOfAnOlderSchema) {
+  const TemporarySchema schema;
+  const TaskId task{"orders", 1};
+  const std::string key(5000, 'k');
+  {
+    const auto store = OpenOrDie(schema.name());
+    const auto session = *store->OpenSession();
+    Batch batch;
+    batch.aggregates = {MakeWrite("order", "K", 0, "value")};
+    batch.aggregates[0].index_added = {{"by_name", "K", 1}};
+    batch.requests = {{{"K", "K", "K"}, "hash", "reply"}};
+    batch.kept = {{.task = task, .state = KeptState::kParked, .queued = true, .key = "K", .record = "parked"}};
+    batch.timers_set = {{.task = task, .key = "K", .name = "pay", .due = absl::UnixEpoch(), .record = "timer"}};
+    ASSERT_TRUE(session->Commit(batch).ok());
+  }
+  const std::string is = " = '" + key + "'::bytea";
+  TestServer::Execute("SET search_path = " + schema.Quoted() +
+                      "; ALTER TABLE aggregate DROP COLUMN long_key; ALTER TABLE kept DROP COLUMN long_key; "
+                      "ALTER TABLE timer DROP COLUMN long_key; UPDATE aggregate SET key" +
+                      is + "; UPDATE aggregate_index SET key" + is + ", value" + is +
+                      "; UPDATE request SET request_id" + is + ", caller" + is + "; UPDATE kept SET key" + is +
+                      "; UPDATE timer SET key" + is + "; UPDATE name SET name" + is +
+                      " WHERE name = 'K'; DROP FUNCTION " + kCommitBatch +
+                      "; UPDATE meta SET value = '1' WHERE name = 'schema_version'");
+  const auto store = OpenOrDie(schema.name());
+  ASSERT_NE(store, nullptr);
+  const auto session = *store->OpenSession();
+  EXPECT_EQ((*store->reader().Get("order", key))->value, "value");
+  EXPECT_EQ(store->reader().List({.kind = "order", .index = "by_name", .value = key})->at(0).key, key);
+  const RequestKey request{key, key, key};
+  EXPECT_EQ(session->LoadRequests({&request, 1})->at(0)->reply, "reply");
+  const std::vector<std::string> queue{ShortKey(key)};
+  EXPECT_EQ(session->LoadQueueHeads(task)->at(0).key, queue[0]);
+  EXPECT_EQ(session->LoadQueues(task, queue, 1)->at(0).key, key);
+  EXPECT_EQ(session->LoadTimers(task, 1)->at(0).key, key);
+}
+
 TEST(PostgresStore, RefusesTheSchemaOfAnotherProgram) {
   for (const char* const table : {"theirs (id integer)", "meta (name text, value text)"}) {
     const TemporarySchema schema;
@@ -180,18 +220,19 @@ TEST(PostgresStore, TakesAnyBytesForANameOrAKey) {
   EXPECT_EQ(session->LoadTimers(task, 1)->at(0).name, odd);
 }
 
-TEST(PostgresStore, RefusesWhatAnIndexCannotHoldAndGoesOn) {
+TEST(PostgresStore, RefusesWhatTheServerCannotHoldAndGoesOn) {
   const TemporarySchema schema;
   const auto store = OpenOrDie(schema.name());
   const auto session = *store->OpenSession();
-  // Bytes that do not compress.
+  // The group stands in indexes as it is. Bytes that do not compress.
   std::string huge;
   for (uint32_t i = 1; huge.size() < 10'000; ++i) huge += std::to_string(i * 2'654'435'761U);
   Batch batch;
-  batch.aggregates = {MakeWrite("order", "1", 0, "small"), MakeWrite("order", huge, 0, "value")};
+  batch.aggregates = {MakeWrite("order", "1", 0, "small")};
+  batch.kept = {{.task = {huge, 1}}};
   EXPECT_EQ(session->Commit(batch).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_FALSE(store->reader().Get("order", "1")->has_value());
-  batch.aggregates.pop_back();
+  batch.kept.pop_back();
   const auto result = session->Commit(batch);
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->kind, CommitResult::Kind::kCommitted);

@@ -10,6 +10,7 @@
 
 #include "tradewind/store/postgres_rows.h"
 #include "tradewind/store/postgres_status.h"
+#include "tradewind/store/short_key.h"
 
 namespace tradewind::store {
 namespace {
@@ -17,9 +18,10 @@ namespace {
 constexpr absl::Duration kRetryAfter = absl::Milliseconds(200);
 
 // LATERAL keeps the index the outer loop: rows come in its order and the limit stops it early.
-#define TRADEWIND_POSTGRES_LIST(after, order)                                                           \
-  "SELECT i.key, found.value, i.\"order\" FROM aggregate_index i CROSS JOIN LATERAL (SELECT a.value "   \
-  "FROM aggregate a WHERE a.kind = $1 AND a.key = i.key LIMIT 1) AS found WHERE i.index_name = $2 AND " \
+#define TRADEWIND_POSTGRES_LIST(after, order)                                                                         \
+  "SELECT coalesce(found.long_key, i.key), found.value, i.\"order\" FROM aggregate_index i CROSS JOIN "               \
+  "LATERAL (SELECT a.value, a.long_key FROM aggregate a WHERE a.kind = $1 AND a.key = i.key LIMIT 1) AS found WHERE " \
+  "i.index_name = $2 AND "                                                                                            \
   "i.value = $3 " after " ORDER BY " order " LIMIT $4"
 // A KeptFilter, whose parameters Filter makes: $1 to $6. Ids as a range, which the planner knows to look up.
 #define TRADEWIND_POSTGRES_KEPT_FILTER                                                                     \
@@ -50,14 +52,15 @@ const char* ChooseList(bool down, bool after) {
   return after ? "list_after" : "list";
 }
 
-PostgresParameters Filter(const KeptFilter& filter, int64_t after) {
+// `key` lives as long as the parameters.
+PostgresParameters Filter(const KeptFilter& filter, int64_t after, std::string& key) {
   constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
   PostgresParameters parameters;
   // Nothing comes behind the greatest id, and 1 to 0 chooses nothing.
   const int64_t first = after == kMax ? 1 : after + 1;
   parameters.Bigint(std::max(first, filter.id.value_or(first))).Bigint(after == kMax ? 0 : filter.id.value_or(kMax));
   filter.state.has_value() ? parameters.Integer(static_cast<int32_t>(*filter.state)) : parameters.Null();
-  filter.key.has_value() ? parameters.Bytes(*filter.key) : parameters.Null();
+  filter.key.has_value() ? parameters.Bytes(ShortKey(*filter.key, key)) : parameters.Null();
   filter.type.has_value() ? parameters.Bytes(*filter.type) : parameters.Null();
   return std::move(parameters.Boolean(filter.failed_only));
 }
@@ -122,8 +125,9 @@ absl::StatusOr<std::optional<Aggregate>> PostgresReader::Get(std::string_view ki
   const auto kind_id = (*link)->names().Kind((*link)->connection(), kind, PostgresNames::IfMissing::kNothing);
   if (!kind_id.ok()) return kind_id.status();
   if (!kind_id->has_value()) return std::nullopt;
+  std::string buffer;
   const absl::StatusOr<PostgresResult> row =
-      (*link)->Run(PostgresCall{"get", true, PostgresParameters().Integer(**kind_id).Bytes(key)});
+      (*link)->Run(PostgresCall{"get", true, PostgresParameters().Integer(**kind_id).Bytes(ShortKey(key, buffer))});
   if (!row.ok()) return row.status();
   if (row->rows() == 0) return std::nullopt;
   return Aggregate{static_cast<uint64_t>(row->Bigint(0, 0)), std::string(row->Bytes(0, 1))};
@@ -141,8 +145,15 @@ absl::StatusOr<std::vector<ListedAggregate>> PostgresReader::List(const ListQuer
   if (!index.ok()) return index.status();
   if (!index->has_value()) return listed;
   PostgresCall call{ChooseList(query.descending, query.after.has_value()), true, {}};
-  call.parameters.Integer(**kind).Integer(**index).Bytes(query.value).Bigint(std::max<int64_t>(query.limit, 0));
-  if (query.after.has_value()) call.parameters.Bigint(query.after->order).Bytes(query.after->key);
+  std::string value;
+  std::string after;
+  call.parameters.Integer(**kind)
+      .Integer(**index)
+      .Bytes(ShortKey(query.value, value))
+      .Bigint(std::max<int64_t>(query.limit, 0));
+  if (query.after.has_value()) {
+    call.parameters.Bigint(query.after->order).Bytes(ShortKey(query.after->key, after));
+  }
   const absl::StatusOr<PostgresResult> rows = (*link)->Run(call);
   if (!rows.ok()) return rows.status();
   for (int row = 0; row < rows->rows(); ++row) {
@@ -155,7 +166,8 @@ absl::StatusOr<std::vector<KeptRecord>> PostgresReader::ListKept(const KeptFilte
                                                                  int64_t limit) {
   absl::StatusOr<Lease> link = Acquire();
   if (!link.ok()) return link.status();
-  PostgresCall call{"list_kept", true, Filter(filter, after)};
+  std::string key;
+  PostgresCall call{"list_kept", true, Filter(filter, after, key)};
   call.parameters.Bigint(std::max<int64_t>(limit, 0));
   const absl::StatusOr<PostgresResult> rows = (*link)->Run(call);
   if (!rows.ok()) return rows.status();
@@ -165,7 +177,8 @@ absl::StatusOr<std::vector<KeptRecord>> PostgresReader::ListKept(const KeptFilte
 absl::StatusOr<int64_t> PostgresReader::Request(const KeptFilter& filter, KeptAction action) {
   absl::StatusOr<Lease> link = Acquire();
   if (!link.ok()) return link.status();
-  PostgresCall call{"request_kept", true, Filter(filter, 0)};
+  std::string key;
+  PostgresCall call{"request_kept", true, Filter(filter, 0, key)};
   call.parameters.Integer(static_cast<int32_t>(action));
   const absl::StatusOr<PostgresResult> chosen = (*link)->Run(call);
   if (!chosen.ok()) return chosen.status();

@@ -12,8 +12,9 @@
 namespace tradewind::store {
 
 // The columns of `kept` in the order in which ReadKeptRows takes them.
-#define TRADEWIND_POSTGRES_KEPT_COLUMNS \
-  "\"group\", partition, id, state, key, source, type, reason, record, queued, attempts, due_ms, requested"
+#define TRADEWIND_POSTGRES_KEPT_COLUMNS                                                                               \
+  "\"group\", partition, id, state, coalesce(long_key, key) AS key, source, type, reason, record, queued, attempts, " \
+  "due_ms, requested"
 
 inline std::vector<KeptRecord> ReadKeptRows(const PostgresResult& rows) {
   std::vector<KeptRecord> records(static_cast<size_t>(rows.rows()));

@@ -14,7 +14,8 @@ namespace tradewind::store {
 namespace {
 
 // Step i takes a schema from version i to i + 1. Released steps never change; add one. Instances of the version before
-// may be running meanwhile, so a step leaves standing what they use; a changed commit_batch gets a new name.
+// may be running meanwhile, so a step leaves standing what they use. The function that commits a batch is made behind
+// the last step, under a name that says for which version of the schema; those of earlier versions stay.
 //
 // Everything that names something is bytea: a text may not hold a zero byte or what is not UTF-8, and some of these
 // come from outside. `value` of an aggregate is null only within the commit that removes it.
@@ -114,7 +115,26 @@ CREATE TABLE timer (
 CREATE INDEX timer_by_due ON timer ("group", partition, due_ms, key, name);
 )sql";
 
-constexpr std::array<std::array<const char*, 2>, 1> kSteps = {{{kTables, kCommitBatchSql}}};
+// Keys are stored in their short form (short_key.h) wherever something is found by them; `long_key` is the whole key
+// where that differs from it. Longer keys than that are here only where they compress.
+constexpr const char* kShortKeys = R"sql(
+ALTER TABLE aggregate ADD COLUMN long_key bytea;
+ALTER TABLE kept ADD COLUMN long_key bytea;
+ALTER TABLE timer ADD COLUMN long_key bytea;
+CREATE FUNCTION short_key(key bytea) RETURNS bytea LANGUAGE sql AS
+  'SELECT CASE WHEN octet_length(key) > 1024 THEN substr(key, 1, 1024) || sha256(key) ELSE key END';
+UPDATE aggregate SET long_key = key, key = short_key(key) WHERE octet_length(key) > 1024;
+UPDATE aggregate_index SET value = short_key(value), key = short_key(key)
+  WHERE octet_length(value) > 1024 OR octet_length(key) > 1024;
+UPDATE request SET request_id = short_key(request_id), caller = short_key(caller)
+  WHERE octet_length(request_id) > 1024 OR octet_length(caller) > 1024;
+UPDATE kept SET long_key = key, key = short_key(key) WHERE octet_length(key) > 1024;
+UPDATE timer SET long_key = key, key = short_key(key) WHERE octet_length(key) > 1024;
+UPDATE name SET name = short_key(name) WHERE octet_length(name) > 1024;
+DROP FUNCTION short_key(bytea);
+)sql";
+
+constexpr std::array kSteps = {kTables, kShortKeys};
 
 // Migrations may take long, and so may waiting for another instance's.
 constexpr const char* kBegin =
@@ -193,12 +213,11 @@ absl::StatusOr<std::string> UpdateInTransaction(PostgresConnection& connection, 
   const absl::StatusOr<int> version = PrepareSchema(connection, schema, connection.Quote(schema));
   if (!version.ok()) return version.status();
   for (int step = *version; step < PostgresSchemaVersion(); ++step) {
-    for (const char* sql : kSteps[static_cast<size_t>(step)]) {
-      if (absl::Status done = connection.Execute(sql); !done.ok()) return done;
-    }
+    if (absl::Status done = connection.Execute(kSteps[static_cast<size_t>(step)]); !done.ok()) return done;
     TRADEWIND_CRASH_POINT("migration.step");
   }
   if (*version < PostgresSchemaVersion()) {
+    if (absl::Status made = connection.Execute(kCommitBatchSql); !made.ok()) return made;
     const std::string mark = fmt::format(
         "INSERT INTO meta VALUES ('schema_version', '{}') ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         PostgresSchemaVersion());

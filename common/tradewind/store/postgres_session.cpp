@@ -12,6 +12,7 @@
 #include "tradewind/store/postgres_commit.h"
 #include "tradewind/store/postgres_commit_sql.h"
 #include "tradewind/store/postgres_rows.h"
+#include "tradewind/store/short_key.h"
 
 namespace tradewind::store {
 namespace {
@@ -54,8 +55,9 @@ constexpr std::array kStatements = {
     PostgresStatement{"load_requested", "SELECT " TRADEWIND_POSTGRES_KEPT_COLUMNS R"( FROM kept
                          WHERE "group" = $1 AND requested <> 0 AND partition = ANY ($2::integer[])
                          ORDER BY id LIMIT $3)"},
-    PostgresStatement{"load_timers",
-                      R"(SELECT key, name, due_ms, record FROM timer WHERE "group" = $1 AND partition = $2
+    PostgresStatement{
+        "load_timers",
+        R"(SELECT coalesce(long_key, key), name, due_ms, record FROM timer WHERE "group" = $1 AND partition = $2
                          ORDER BY due_ms, key, name LIMIT $3)"},
     // What another instance prunes at the same time is skipped, not waited for.
     PostgresStatement{"prune_requests",
@@ -104,12 +106,13 @@ absl::StatusOr<std::vector<Aggregate>> PostgresSession::LoadAggregates(absl::Spa
   if (absl::Status ready = link_.Ready(); !ready.ok()) return ready;
   PostgresArray kinds(Element::kInteger, keys.size());
   PostgresArray names(Element::kBytea, keys.size());
+  std::string buffer;
   for (const AggregateKey& key : keys) {
     const auto kind = link_.names().Kind(link_.connection(), key.kind, PostgresNames::IfMissing::kNothing);
     if (!kind.ok()) return kind.status();
     // No kind has the number 0.
     kinds.Add(kind->value_or(0));
-    names.Add(key.key);
+    names.Add(ShortKey(key.key, buffer));
   }
   const absl::StatusOr<PostgresResult> rows = link_.Run(
       PostgresCall{"load_aggregates", true, PostgresParameters().Array(std::move(kinds)).Array(std::move(names))});
@@ -130,11 +133,12 @@ absl::StatusOr<std::vector<std::optional<RequestRow>>> PostgresSession::LoadRequ
   PostgresArray ids(Element::kBytea, keys.size());
   PostgresArray callers(Element::kBytea, keys.size());
   PostgresArray methods(Element::kInteger, keys.size());
+  std::string buffer;
   for (const RequestKey& key : keys) {
     const auto method = link_.names().Method(link_.connection(), key.method, PostgresNames::IfMissing::kNothing);
     if (!method.ok()) return method.status();
-    ids.Add(key.request_id);
-    callers.Add(key.caller);
+    ids.Add(ShortKey(key.request_id, buffer));
+    callers.Add(ShortKey(key.caller, buffer));
     methods.Add(method->value_or(0));
   }
   const absl::StatusOr<PostgresResult> rows = link_.Run(

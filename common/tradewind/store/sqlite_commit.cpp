@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 
 #include "tradewind/faults/crash_point.h"
+#include "tradewind/store/short_key.h"
 
 namespace tradewind::store {
 namespace {
@@ -17,6 +18,11 @@ namespace {
 constexpr uint64_t kMaxInteger = std::numeric_limits<int64_t>::max();
 
 int64_t ToInteger(uint64_t number) { return static_cast<int64_t>(number); }
+
+// Binds what `long_key` columns hold: the whole key where its short form is another.
+void BindLongKey(Statement& statement, int parameter, std::string_view key) {
+  key.size() > kMaxPlainKeyBytes ? statement.BindBytes(parameter, key) : statement.BindNull(parameter);
+}
 
 }  // namespace
 
@@ -89,11 +95,12 @@ absl::Status SqliteCommit::AdvanceTasks() {
 
 absl::Status SqliteCommit::WriteAggregates() {
   result_.versions.reserve(batch_.aggregates.size());
+  std::string buffer;
   for (size_t i = 0; i < batch_.aggregates.size(); ++i) {
     const AggregateWrite& write = batch_.aggregates[i];
     const absl::StatusOr<int64_t> kind = Kind(write.kind);
     if (!kind.ok()) return kind.status();
-    const absl::StatusOr<std::optional<int64_t>> version = WriteAggregate(*kind, write);
+    const absl::StatusOr<std::optional<int64_t>> version = WriteAggregate(*kind, ShortKey(write.key, buffer), write);
     if (!version.ok()) return version.status();
     result_.versions.push_back(static_cast<uint64_t>(version->value_or(0)));
     if (!version->has_value()) {
@@ -105,12 +112,13 @@ absl::Status SqliteCommit::WriteAggregates() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::optional<int64_t>> SqliteCommit::WriteAggregate(int64_t kind, const AggregateWrite& write) {
-  if (!write.value.has_value()) return RemoveAggregate(kind, write);
-  if (write.expected_version == 0) return InsertAggregate(kind, write);
+absl::StatusOr<std::optional<int64_t>> SqliteCommit::WriteAggregate(int64_t kind, std::string_view key,
+                                                                    const AggregateWrite& write) {
+  if (!write.value.has_value()) return RemoveAggregate(kind, key, write);
+  if (write.expected_version == 0) return InsertAggregate(kind, key, write);
   const int64_t expected = ToInteger(write.expected_version);
   const absl::StatusOr<int64_t> changed = writer_.statements.update_aggregate.BindInteger(1, kind)
-                                              .BindBytes(2, write.key)
+                                              .BindBytes(2, key)
                                               .BindInteger(3, expected)
                                               .BindBytes(4, *write.value)
                                               .Run();
@@ -119,32 +127,33 @@ absl::StatusOr<std::optional<int64_t>> SqliteCommit::WriteAggregate(int64_t kind
   return expected + 1;
 }
 
-absl::StatusOr<std::optional<int64_t>> SqliteCommit::InsertAggregate(int64_t kind, const AggregateWrite& write) {
+absl::StatusOr<std::optional<int64_t>> SqliteCommit::InsertAggregate(int64_t kind, std::string_view key,
+                                                                     const AggregateWrite& write) {
   const absl::StatusOr<RemovedVersion*> removed = RemovedVersionOf(kind);
   if (!removed.ok()) return removed.status();
   const int64_t version = (*removed)->version + 1;
-  const absl::StatusOr<int64_t> changed = writer_.statements.insert_aggregate.BindInteger(1, kind)
-                                              .BindBytes(2, write.key)
-                                              .BindInteger(3, version)
-                                              .BindBytes(4, *write.value)
-                                              .Run();
+  Statement& insert = writer_.statements.insert_aggregate;
+  insert.BindInteger(1, kind).BindBytes(2, key).BindInteger(3, version).BindBytes(4, *write.value);
+  BindLongKey(insert, 5, write.key);
+  const absl::StatusOr<int64_t> changed = insert.Run();
   if (!changed.ok()) return changed.status();
   if (*changed == 0) return std::nullopt;
   return version;
 }
 
-absl::StatusOr<std::optional<int64_t>> SqliteCommit::RemoveAggregate(int64_t kind, const AggregateWrite& write) {
+absl::StatusOr<std::optional<int64_t>> SqliteCommit::RemoveAggregate(int64_t kind, std::string_view key,
+                                                                     const AggregateWrite& write) {
   if (write.expected_version == 0) {
     Statement& load = writer_.statements.load_aggregate;
     const ScopedReset reset(load);
-    const absl::StatusOr<bool> row = load.BindInteger(1, kind).BindBytes(2, write.key).Step();
+    const absl::StatusOr<bool> row = load.BindInteger(1, kind).BindBytes(2, key).Step();
     if (!row.ok()) return row.status();
     if (*row) return std::nullopt;
     return 0;
   }
   const int64_t expected = ToInteger(write.expected_version);
   const absl::StatusOr<int64_t> changed =
-      writer_.statements.remove_aggregate.BindInteger(1, kind).BindBytes(2, write.key).BindInteger(3, expected).Run();
+      writer_.statements.remove_aggregate.BindInteger(1, kind).BindBytes(2, key).BindInteger(3, expected).Run();
   if (!changed.ok()) return changed.status();
   if (*changed == 0) return std::nullopt;
   const absl::StatusOr<RemovedVersion*> removed = RemovedVersionOf(kind);
@@ -161,15 +170,17 @@ absl::Status SqliteCommit::WriteIndexEntries(int64_t kind, const AggregateWrite&
       {&writer_.statements.remove_index_entry, &write.index_removed},
       {&writer_.statements.insert_index_entry, &write.index_added},
   };
+  std::string key;
+  std::string value;
   for (const auto& [statement, entries] : steps) {
     for (const IndexEntry& entry : *entries) {
       const absl::StatusOr<std::optional<int64_t>> index =
           writer_.names.Index(kind, entry.index, SqliteNames::IfMissing::kAdd);
       if (!index.ok()) return index.status();
       const absl::StatusOr<int64_t> changed = statement->BindInteger(1, index->value())
-                                                  .BindBytes(2, entry.value)
+                                                  .BindBytes(2, ShortKey(entry.value, value))
                                                   .BindInteger(3, entry.order)
-                                                  .BindBytes(4, write.key)
+                                                  .BindBytes(4, ShortKey(write.key, key))
                                                   .Run();
       if (!changed.ok()) return changed.status();
     }
@@ -179,18 +190,21 @@ absl::Status SqliteCommit::WriteIndexEntries(int64_t kind, const AggregateWrite&
 
 absl::Status SqliteCommit::WriteRequests() {
   const int64_t now_ms = absl::ToUnixMillis(batch_.now);
+  std::string request_id;
+  std::string caller;
   for (size_t i = 0; i < batch_.requests.size(); ++i) {
     const RequestWrite& write = batch_.requests[i];
     const absl::StatusOr<std::optional<int64_t>> method =
         writer_.names.Method(write.key.method, SqliteNames::IfMissing::kAdd);
     if (!method.ok()) return method.status();
-    const absl::StatusOr<int64_t> changed = writer_.statements.insert_request.BindBytes(1, write.key.request_id)
-                                                .BindBytes(2, write.key.caller)
-                                                .BindInteger(3, method->value())
-                                                .BindBytes(4, write.hash)
-                                                .BindBytes(5, write.reply)
-                                                .BindInteger(6, now_ms)
-                                                .Run();
+    const absl::StatusOr<int64_t> changed =
+        writer_.statements.insert_request.BindBytes(1, ShortKey(write.key.request_id, request_id))
+            .BindBytes(2, ShortKey(write.key.caller, caller))
+            .BindInteger(3, method->value())
+            .BindBytes(4, write.hash)
+            .BindBytes(5, write.reply)
+            .BindInteger(6, now_ms)
+            .Run();
     if (!changed.ok()) return changed.status();
     if (*changed == 0) result_.conflicting_requests.push_back(i);
   }
@@ -235,19 +249,22 @@ absl::Status SqliteCommit::WriteKept() {
     const absl::StatusOr<int64_t> changed = writer_.statements.remove_kept.BindInteger(1, id).Run();
     if (!changed.ok()) return changed.status();
   }
+  std::string buffer;
+  Statement& insert = writer_.statements.insert_kept;
   for (const KeptRecord& kept : batch_.kept) {
-    const absl::StatusOr<int64_t> changed = writer_.statements.insert_kept.BindText(1, kept.task.group)
-                                                .BindInteger(2, kept.task.partition)
-                                                .BindInteger(3, static_cast<int64_t>(kept.state))
-                                                .BindBytes(4, kept.key)
-                                                .BindText(5, kept.source)
-                                                .BindText(6, kept.type)
-                                                .BindText(7, kept.reason)
-                                                .BindBytes(8, kept.record)
-                                                .BindInteger(9, kept.queued ? 1 : 0)
-                                                .BindInteger(10, kept.attempts)
-                                                .BindInteger(11, absl::ToUnixMillis(kept.due))
-                                                .Run();
+    insert.BindText(1, kept.task.group)
+        .BindInteger(2, kept.task.partition)
+        .BindInteger(3, static_cast<int64_t>(kept.state))
+        .BindBytes(4, ShortKey(kept.key, buffer))
+        .BindText(5, kept.source)
+        .BindText(6, kept.type)
+        .BindText(7, kept.reason)
+        .BindBytes(8, kept.record)
+        .BindInteger(9, kept.queued ? 1 : 0)
+        .BindInteger(10, kept.attempts)
+        .BindInteger(11, absl::ToUnixMillis(kept.due));
+    BindLongKey(insert, 12, kept.key);
+    const absl::StatusOr<int64_t> changed = insert.Run();
     if (!changed.ok()) return changed.status();
   }
   for (const KeptUpdate& update : batch_.kept_updated) {
@@ -263,22 +280,25 @@ absl::Status SqliteCommit::WriteKept() {
 }
 
 absl::Status SqliteCommit::WriteTimers() {
+  std::string buffer;
   for (const TimerKey& timer : batch_.timers_removed) {
     const absl::StatusOr<int64_t> changed = writer_.statements.remove_timer.BindText(1, timer.task.group)
                                                 .BindInteger(2, timer.task.partition)
-                                                .BindBytes(3, timer.key)
+                                                .BindBytes(3, ShortKey(timer.key, buffer))
                                                 .BindText(4, timer.name)
                                                 .Run();
     if (!changed.ok()) return changed.status();
   }
+  Statement& set = writer_.statements.set_timer;
   for (const Timer& timer : batch_.timers_set) {
-    const absl::StatusOr<int64_t> changed = writer_.statements.set_timer.BindText(1, timer.task.group)
-                                                .BindInteger(2, timer.task.partition)
-                                                .BindBytes(3, timer.key)
-                                                .BindText(4, timer.name)
-                                                .BindInteger(5, absl::ToUnixMillis(timer.due))
-                                                .BindBytes(6, timer.record)
-                                                .Run();
+    set.BindText(1, timer.task.group)
+        .BindInteger(2, timer.task.partition)
+        .BindBytes(3, ShortKey(timer.key, buffer))
+        .BindText(4, timer.name)
+        .BindInteger(5, absl::ToUnixMillis(timer.due))
+        .BindBytes(6, timer.record);
+    BindLongKey(set, 7, timer.key);
+    const absl::StatusOr<int64_t> changed = set.Run();
     if (!changed.ok()) return changed.status();
   }
   return absl::OkStatus();

@@ -36,10 +36,14 @@ class SqliteCommit {
   absl::Status RunInTransaction();
   absl::Status AdvanceTasks();
   absl::Status WriteAggregates();
-  // The version that the aggregate now has, 0 for none; nothing where it was not the one expected.
-  absl::StatusOr<std::optional<int64_t>> WriteAggregate(int64_t kind, const AggregateWrite& write);
-  absl::StatusOr<std::optional<int64_t>> InsertAggregate(int64_t kind, const AggregateWrite& write);
-  absl::StatusOr<std::optional<int64_t>> RemoveAggregate(int64_t kind, const AggregateWrite& write);
+  // The version that the aggregate now has, 0 for none; nothing where it was not the one expected. `key` is the short
+  // form of the write's.
+  absl::StatusOr<std::optional<int64_t>> WriteAggregate(int64_t kind, std::string_view key,
+                                                        const AggregateWrite& write);
+  absl::StatusOr<std::optional<int64_t>> InsertAggregate(int64_t kind, std::string_view key,
+                                                         const AggregateWrite& write);
+  absl::StatusOr<std::optional<int64_t>> RemoveAggregate(int64_t kind, std::string_view key,
+                                                         const AggregateWrite& write);
   absl::Status WriteIndexEntries(int64_t kind, const AggregateWrite& write);
   absl::Status WriteRequests();
   absl::Status WriteRemovedVersions();

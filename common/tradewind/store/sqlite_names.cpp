@@ -1,5 +1,7 @@
 #include "tradewind/store/sqlite_names.h"
 
+#include "tradewind/store/short_key.h"
+
 namespace tradewind::store {
 
 absl::StatusOr<SqliteNames> SqliteNames::Prepare(Connection& connection) {
@@ -34,6 +36,8 @@ absl::StatusOr<std::optional<int64_t>> SqliteNames::Method(std::string_view name
 
 absl::StatusOr<std::optional<int64_t>> SqliteNames::Find(Table& table, Ids& ids, std::string_view name,
                                                          std::optional<int64_t> parent, IfMissing if_missing) {
+  std::string buffer;
+  name = ShortKey(name, buffer);
   if (const auto known = ids.find(name); known != ids.end()) return known->second;
   for (Statement* statement : {&table.find, if_missing == IfMissing::kAdd ? &table.add : nullptr}) {
     if (statement == nullptr) break;
@@ -46,6 +50,7 @@ absl::StatusOr<std::optional<int64_t>> SqliteNames::Find(Table& table, Ids& ids,
     const int64_t id = statement->Integer(0);
     // RETURNING: the insert is only done when the statement is.
     if (const absl::StatusOr<bool> end = statement->Step(); !end.ok()) return end.status();
+    if (ids.size() >= kMaxRememberedNames) ids.clear();
     ids.emplace(name, id);
     added_ = added_ || statement == &table.add;
     return id;

@@ -4,6 +4,7 @@
 // A name once written is never changed or removed. Belongs to its connection's thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -38,6 +39,8 @@ class SqliteNames {
   void Keep() { added_ = false; }
 
  private:
+  // Methods are named by whoever sends a command: what is remembered of them has a limit.
+  static constexpr size_t kMaxRememberedNames = 10'000;
   // Looked up by string_view without making a string.
   using Ids = std::map<std::string, int64_t, std::less<>>;
   struct Table {

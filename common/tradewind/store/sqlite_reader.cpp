@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "tradewind/store/short_key.h"
 #include "tradewind/store/sqlite_rows.h"
 
 namespace tradewind::store {
@@ -14,9 +15,9 @@ constexpr size_t kMaxLanes = 8;
 constexpr const char* kLanePragmas = "PRAGMA query_only = ON; PRAGMA cache_size = -8192";
 
 // CROSS JOIN keeps the index the outer loop: rows come in its order and the limit stops it early.
-#define TRADEWIND_LIST(after, order)                           \
-  "SELECT i.key, a.value, i.\"order\" FROM aggregate_index i " \
-  "CROSS JOIN aggregate a ON a.kind = ?1 AND a.key = i.key "   \
+#define TRADEWIND_LIST(after, order)                                                 \
+  "SELECT coalesce(a.long_key, a.key), a.value, i.\"order\" FROM aggregate_index i " \
+  "CROSS JOIN aggregate a ON a.kind = ?1 AND a.key = i.key "                         \
   "WHERE i.index_name = ?2 AND i.value = ?3 " after " ORDER BY " order " LIMIT ?4"
 constexpr const char* kListAscending = TRADEWIND_LIST("", R"(i."order", i.key)");
 constexpr const char* kListAscendingAfter =
@@ -108,8 +109,9 @@ absl::StatusOr<std::optional<Aggregate>> SqliteReader::Get(std::string_view kind
   if (!kind_id.ok()) return kind_id.status();
   if (!kind_id->has_value()) return std::nullopt;
   Statement& get = (*lane)->get;
+  std::string buffer;
   const ScopedReset reset(get);
-  const absl::StatusOr<bool> row = get.BindInteger(1, **kind_id).BindBytes(2, key).Step();
+  const absl::StatusOr<bool> row = get.BindInteger(1, **kind_id).BindBytes(2, ShortKey(key, buffer)).Step();
   if (!row.ok()) return row.status();
   if (!*row) return std::nullopt;
   return Aggregate{static_cast<uint64_t>(get.Integer(0)), std::string(get.Bytes(1))};
@@ -127,10 +129,14 @@ absl::StatusOr<std::vector<ListedAggregate>> SqliteReader::List(const ListQuery&
   if (!index.ok()) return index.status();
   if (!index->has_value()) return listed;
   Statement& list = (*lane)->list.Choose(query.descending, query.after.has_value());
+  std::string value;
+  std::string after;
   const ScopedReset reset(list);
-  list.BindInteger(1, **kind).BindInteger(2, **index).BindBytes(3, query.value);
+  list.BindInteger(1, **kind).BindInteger(2, **index).BindBytes(3, ShortKey(query.value, value));
   list.BindInteger(4, std::max<int64_t>(query.limit, 0));
-  if (query.after.has_value()) list.BindInteger(5, query.after->order).BindBytes(6, query.after->key);
+  if (query.after.has_value()) {
+    list.BindInteger(5, query.after->order).BindBytes(6, ShortKey(query.after->key, after));
+  }
   absl::StatusOr<bool> row = list.Step();
   for (; row.ok() && *row; row = list.Step()) {
     listed.push_back({std::string(list.Bytes(0)), std::string(list.Bytes(1)), list.Integer(2)});
@@ -143,8 +149,9 @@ absl::StatusOr<std::vector<KeptRecord>> SqliteReader::ListKept(const KeptFilter&
   absl::StatusOr<Lease> lane = Acquire();
   if (!lane.ok()) return lane.status();
   Statement& list = (*lane)->list_kept;
+  std::string key;
   const ScopedReset reset(list);
-  BindFilter(list, filter).BindInteger(6, after).BindInteger(7, std::max<int64_t>(limit, 0));
+  BindFilter(list, filter, key).BindInteger(6, after).BindInteger(7, std::max<int64_t>(limit, 0));
   return ReadKeptRows(list);
 }
 

@@ -6,14 +6,16 @@
 
 #include "absl/status/statusor.h"
 
+#include "tradewind/store/short_key.h"
 #include "tradewind/store/sqlite_connection.h"
 #include "tradewind/store/store.h"
 
 namespace tradewind::store {
 
 // What ReadKeptRows reads, in its order.
-#define TRADEWIND_KEPT_COLUMNS \
-  "\"group\", partition, id, state, key, source, type, reason, record, queued, attempts, due_ms, requested"
+#define TRADEWIND_KEPT_COLUMNS                                                                                         \
+  "\"group\", partition, id, state, coalesce(long_key, key), source, type, reason, record, queued, attempts, due_ms, " \
+  "requested"
 
 // Runs a statement, bound already, whose columns are TRADEWIND_KEPT_COLUMNS.
 inline absl::StatusOr<std::vector<KeptRecord>> ReadKeptRows(Statement& statement) {
@@ -44,10 +46,11 @@ inline absl::StatusOr<std::vector<KeptRecord>> ReadKeptRows(Statement& statement
   "(?1 IS NULL OR id = ?1) AND (?2 IS NULL OR state = ?2) AND (?3 IS NULL OR key = ?3) AND " \
   "(?4 IS NULL OR type = ?4) AND (?5 = 0 OR NOT (state = 3 AND due_ms = 0))"
 
-inline Statement& BindFilter(Statement& statement, const KeptFilter& filter) {
+// `key` lives until the statement is reset.
+inline Statement& BindFilter(Statement& statement, const KeptFilter& filter, std::string& key) {
   filter.id.has_value() ? statement.BindInteger(1, *filter.id) : statement.BindNull(1);
   filter.state.has_value() ? statement.BindInteger(2, static_cast<int64_t>(*filter.state)) : statement.BindNull(2);
-  filter.key.has_value() ? statement.BindBytes(3, *filter.key) : statement.BindNull(3);
+  filter.key.has_value() ? statement.BindBytes(3, ShortKey(*filter.key, key)) : statement.BindNull(3);
   filter.type.has_value() ? statement.BindText(4, *filter.type) : statement.BindNull(4);
   return statement.BindInteger(5, filter.failed_only ? 1 : 0);
 }

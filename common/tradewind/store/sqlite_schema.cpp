@@ -1,11 +1,14 @@
 #include "tradewind/store/sqlite_schema.h"
 
 #include <fmt/format.h>
+#include <sqlite3.h>
 
 #include <array>
 #include <string>
+#include <string_view>
 
 #include "tradewind/faults/crash_point.h"
+#include "tradewind/store/short_key.h"
 
 namespace tradewind::store {
 namespace {
@@ -119,7 +122,35 @@ CREATE TABLE timer (
 ) WITHOUT ROWID;
 CREATE INDEX timer_by_due ON timer ("group", partition, due_ms, key, name);
 )sql",
+    // Keys are stored in their short form (short_key.h) wherever something is found by them; `long_key` is the whole
+    // key where that differs from it.
+    R"sql(
+ALTER TABLE aggregate ADD COLUMN long_key BLOB;
+ALTER TABLE kept ADD COLUMN long_key BLOB;
+ALTER TABLE timer ADD COLUMN long_key BLOB;
+UPDATE aggregate SET long_key = key, key = short_key(key) WHERE length(key) > 1024;
+UPDATE aggregate_index SET value = short_key(value), key = short_key(key) WHERE length(value) > 1024 OR length(key) > 1024;
+UPDATE request SET request_id = short_key(request_id), caller = short_key(caller)
+  WHERE length(request_id) > 1024 OR length(caller) > 1024;
+UPDATE kept SET long_key = key, key = short_key(key) WHERE length(key) > 1024;
+UPDATE timer SET long_key = key, key = short_key(key) WHERE length(key) > 1024;
+UPDATE method SET name = CAST(short_key(name) AS TEXT) WHERE length(CAST(name AS BLOB)) > 1024;
+)sql",
 };
+
+void ShortKeyFunction(sqlite3_context* context, int, sqlite3_value** arguments) {
+  const auto* const bytes = static_cast<const char*>(sqlite3_value_blob(arguments[0]));
+  const auto size = static_cast<size_t>(sqlite3_value_bytes(arguments[0]));
+  const std::string key = ShortKey(std::string_view(bytes == nullptr ? "" : bytes, size));
+  sqlite3_result_blob64(context, key.data(), key.size(), SQLITE_TRANSIENT);
+}
+
+// Lets SQL of this connection call short_key(blob).
+absl::Status AddShortKeyFunction(Connection& connection) {
+  const int code = sqlite3_create_function_v2(connection.handle(), "short_key", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC,
+                                              nullptr, ShortKeyFunction, nullptr, nullptr, nullptr);
+  return SqliteStatus(code, connection.file(), "the function short_key could not be added");
+}
 
 absl::StatusOr<int64_t> QueryInteger(Connection& connection, std::string_view sql) {
   absl::StatusOr<Statement> statement = connection.Prepare(sql);
@@ -156,6 +187,7 @@ absl::Status UpdateSqliteSchema(Connection& connection) {
                     "version, run that one or choose another store.directory",
                     connection.file(), *version, SqliteSchemaVersion()));
   }
+  if (absl::Status added = AddShortKeyFunction(connection); !added.ok()) return added;
   absl::StatusOr<TransactionStatements> statements = TransactionStatements::Prepare(connection);
   if (!statements.ok()) return statements.status();
   for (int64_t step = *version; step < SqliteSchemaVersion(); ++step) {

@@ -10,6 +10,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 
+#include "tradewind/store/short_key.h"
 #include "tradewind/store/sqlite_commit.h"
 #include "tradewind/store/sqlite_rows.h"
 
@@ -54,13 +55,14 @@ absl::StatusOr<std::vector<Aggregate>> SqliteSession::LoadAggregates(absl::Span<
   if (absl::Status begun = transaction.Begin(Transaction::Kind::kRead); !begun.ok()) return begun;
   std::vector<Aggregate> aggregates(keys.size());
   Statement& load = writer_.statements.load_aggregate;
+  std::string buffer;
   for (size_t i = 0; i < keys.size(); ++i) {
     const absl::StatusOr<std::optional<int64_t>> kind =
         writer_.names.Kind(keys[i].kind, SqliteNames::IfMissing::kNothing);
     if (!kind.ok()) return kind.status();
     if (!kind->has_value()) continue;
     const ScopedReset reset(load);
-    const absl::StatusOr<bool> row = load.BindInteger(1, **kind).BindBytes(2, keys[i].key).Step();
+    const absl::StatusOr<bool> row = load.BindInteger(1, **kind).BindBytes(2, ShortKey(keys[i].key, buffer)).Step();
     if (!row.ok()) return row.status();
     if (!*row) continue;
     aggregates[i].version = static_cast<uint64_t>(load.Integer(0));
@@ -76,14 +78,18 @@ absl::StatusOr<std::vector<std::optional<RequestRow>>> SqliteSession::LoadReques
   if (absl::Status begun = transaction.Begin(Transaction::Kind::kRead); !begun.ok()) return begun;
   std::vector<std::optional<RequestRow>> requests(keys.size());
   Statement& load = writer_.statements.load_request;
+  std::string request_id;
+  std::string caller;
   for (size_t i = 0; i < keys.size(); ++i) {
     const absl::StatusOr<std::optional<int64_t>> method =
         writer_.names.Method(keys[i].method, SqliteNames::IfMissing::kNothing);
     if (!method.ok()) return method.status();
     if (!method->has_value()) continue;
     const ScopedReset reset(load);
-    const absl::StatusOr<bool> row =
-        load.BindBytes(1, keys[i].request_id).BindBytes(2, keys[i].caller).BindInteger(3, **method).Step();
+    const absl::StatusOr<bool> row = load.BindBytes(1, ShortKey(keys[i].request_id, request_id))
+                                         .BindBytes(2, ShortKey(keys[i].caller, caller))
+                                         .BindInteger(3, **method)
+                                         .Step();
     if (!row.ok()) return row.status();
     if (*row) requests[i] = RequestRow{std::string(load.Bytes(0)), std::string(load.Bytes(1))};
   }

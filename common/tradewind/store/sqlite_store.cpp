@@ -38,7 +38,8 @@ class SqliteStore final : public Store {
   Reader& reader() override { return reader_; }
   absl::StatusOr<int64_t> Request(const KeptFilter& filter, KeptAction action) override {
     const std::lock_guard lock(writer_->mutex);
-    return BindFilter(writer_->statements.request_kept, filter).BindInteger(6, static_cast<int64_t>(action)).Run();
+    std::string key;
+    return BindFilter(writer_->statements.request_kept, filter, key).BindInteger(6, static_cast<int64_t>(action)).Run();
   }
 
  private:

@@ -31,7 +31,7 @@ absl::Status PrepareAll(Connection& connection, SqliteWriterStatements& all) {
        R"( FROM kept WHERE "group" = ?1 AND requested <> 0 AND partition IN (SELECT value FROM json_each(?2))
           ORDER BY id LIMIT ?3)"},
       {&all.load_timers,
-       R"(SELECT key, name, due_ms, record FROM timer WHERE "group" = ?1 AND partition = ?2
+       R"(SELECT coalesce(long_key, key), name, due_ms, record FROM timer WHERE "group" = ?1 AND partition = ?2
           ORDER BY due_ms, key, name LIMIT ?3)"},
       {&all.prune_requests,
        R"(DELETE FROM request WHERE id IN
@@ -46,7 +46,7 @@ absl::Status PrepareAll(Connection& connection, SqliteWriterStatements& all) {
       {&all.update_aggregate,
        "UPDATE aggregate SET version = ?3 + 1, value = ?4 WHERE kind = ?1 AND key = ?2 AND version = ?3"},
       {&all.insert_aggregate,
-       R"(INSERT INTO aggregate (kind, key, version, value) VALUES (?1, ?2, ?3, ?4)
+       R"(INSERT INTO aggregate (kind, key, version, value, long_key) VALUES (?1, ?2, ?3, ?4, ?5)
           ON CONFLICT (kind, key) DO NOTHING)"},
       {&all.remove_aggregate, "DELETE FROM aggregate WHERE kind = ?1 AND key = ?2 AND version = ?3"},
       {&all.load_removed_version, "SELECT removed_version FROM kind WHERE id = ?1"},
@@ -60,14 +60,14 @@ absl::Status PrepareAll(Connection& connection, SqliteWriterStatements& all) {
        R"(INSERT INTO request (request_id, caller, method, hash, reply, created_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
           ON CONFLICT (request_id, caller, method) DO NOTHING)"},
       {&all.insert_kept,
-       R"(INSERT INTO kept ("group", partition, state, key, source, type, reason, record, queued, attempts, due_ms)
-          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11))"},
+       R"(INSERT INTO kept ("group", partition, state, key, source, type, reason, record, queued, attempts, due_ms, long_key)
+          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12))"},
       {&all.update_kept,
        "UPDATE kept SET state = ?2, reason = ?3, attempts = ?4, due_ms = ?5, requested = 0 WHERE id = ?1"},
       {&all.remove_kept, "DELETE FROM kept WHERE id = ?1"},
       {&all.request_kept, "UPDATE kept SET requested = ?6 WHERE " TRADEWIND_KEPT_FILTER},
       {&all.set_timer,
-       R"(INSERT INTO timer ("group", partition, key, name, due_ms, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+       R"(INSERT INTO timer ("group", partition, key, name, due_ms, record, long_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
           ON CONFLICT ("group", partition, key, name) DO UPDATE SET due_ms = excluded.due_ms, record = excluded.record)"},
       {&all.remove_timer, R"(DELETE FROM timer WHERE "group" = ?1 AND partition = ?2 AND key = ?3 AND name = ?4)"},
   };

@@ -2,7 +2,8 @@
 // outbox, the answers to repeated requests, timers, and records set aside.
 //
 // The runtime is the only writer and commits one batch a transaction through a Session; queries read through a Reader.
-// Nothing here knows about Kafka or protobuf: keys and values are bytes.
+// Nothing here knows about Kafka or protobuf: keys and values are bytes. Keys, values of index entries, callers and
+// request ids may be of any length; long ones are found by a digest (short_key.h).
 #pragma once
 
 #include <cstdint>
@@ -95,6 +96,7 @@ struct KeptUpdate {
 
 // The first record of a key's queue.
 struct QueueHead {
+  // The short form of the key (short_key.h): it names the queue.
   std::string key;
   int64_t id = 0;
   // kDead or kParked.
@@ -256,7 +258,8 @@ class Session {
 
   // The first record of every key's queue of the task, in no order.
   virtual absl::StatusOr<std::vector<QueueHead>> LoadQueueHeads(const TaskId& task) = 0;
-  // The first `limit` records of each of these keys' queues, queue by queue and in their order.
+  // The first `limit` records of each of these keys' queues, queue by queue and in their order. `keys` are in their
+  // short form.
   virtual absl::StatusOr<std::vector<KeptRecord>> LoadQueues(const TaskId& task, absl::Span<const std::string> keys,
                                                              int64_t limit) = 0;
   // Records of these partitions of the group of which something was requested, in the order of insertion.
