@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 
 namespace tradewind::errors {
 namespace {
@@ -44,12 +45,16 @@ bool IsControl(std::string_view sequence) {
 
 }  // namespace
 
-std::string Printable(std::string_view bytes) {
+std::string Printable(std::string_view bytes) { return Printable(bytes, std::numeric_limits<size_t>::max()); }
+
+std::string Printable(std::string_view bytes, size_t max_bytes) {
   std::string text;
-  text.reserve(bytes.size());
+  text.reserve(std::min(bytes.size(), max_bytes));
+  const size_t size = bytes.size();
   while (!bytes.empty()) {
     const size_t length = SequenceLength(bytes);
     const std::string_view sequence = bytes.substr(0, std::max<size_t>(length, 1));
+    const size_t before = text.size();
     if (length == 0 || IsControl(sequence)) {
       for (const char c : sequence) {
         text += fmt::format("\\x{:02x}", static_cast<uint8_t>(c));
@@ -57,9 +62,24 @@ std::string Printable(std::string_view bytes) {
     } else {
       text += sequence;
     }
+    if (text.size() > max_bytes) {
+      text.resize(before);
+      return text + fmt::format("... ({} bytes in all)", size);
+    }
     bytes.remove_prefix(sequence.size());
   }
   return text;
+}
+
+bool IsUtf8(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const size_t length = SequenceLength(bytes);
+    if (length == 0) {
+      return false;
+    }
+    bytes.remove_prefix(length);
+  }
+  return true;
 }
 
 }  // namespace tradewind::errors

@@ -25,5 +25,21 @@ TEST(Printable, ChangesNothingTheSecondTime) {
   EXPECT_EQ(Printable(once), once);
 }
 
+TEST(Printable, CutsWhatIsTooLongAndSaysHowLongItWas) {
+  EXPECT_EQ(Printable("abcdef", 6), "abcdef");
+  EXPECT_EQ(Printable("abcdefg", 6), "abcdef... (7 bytes in all)");
+  // Neither a letter nor an escape is cut in two.
+  EXPECT_EQ(Printable("abécd", 3), "ab... (6 bytes in all)");
+  EXPECT_EQ(Printable("ab\xff", 4), "ab... (3 bytes in all)");
+  EXPECT_LT(Printable(std::string(1'000'000, '\xff'), 1024).size(), 1100U);
+}
+
+TEST(IsUtf8, KnowsWellFormedText) {
+  for (const char* text : {"", "plain", "Zoë 東京 🚢", "\x01"}) EXPECT_TRUE(IsUtf8(text)) << text;
+  for (const char* bytes : {"\xff", "a\xc3", "\xc0\xaf", "\xed\xa0\x80", "\xf5\x80\x80\x80"}) {
+    EXPECT_FALSE(IsUtf8(bytes)) << Printable(bytes);
+  }
+}
+
 }  // namespace
 }  // namespace tradewind::errors
