@@ -6,6 +6,7 @@
 #pragma once
 
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -31,6 +32,8 @@ inline constexpr std::string_view kSequenceHeader = "ce_sequence";
 inline constexpr std::string_view kPreviousHeader = "ce_previous";
 inline constexpr std::string_view kContentTypeHeader = "content-type";
 inline constexpr std::string_view kTraceparentHeader = "traceparent";
+// The mesh that a record was written in, as MeshName puts it.
+inline constexpr std::string_view kMeshHeader = "tradewind-mesh";
 // Commands only. The reply address is a partition of mesh.replies.v1.
 inline constexpr std::string_view kReplyPartitionHeader = "tradewind-reply-partition";
 inline constexpr std::string_view kReplyInstanceHeader = "tradewind-reply-instance";
@@ -38,6 +41,14 @@ inline constexpr std::string_view kCorrelationHeader = "tradewind-correlation";
 inline constexpr std::string_view kCallerHeader = "tradewind-caller";
 inline constexpr std::string_view kMethodHeader = "tradewind-method";
 inline constexpr std::string_view kRequestIdHeader = "tradewind-request-id";
+
+// The most bytes that ce_id, ce_type and ce_source may have, and the most that the headers of a command may have: they
+// are kept, indexed and shown. A record with more in one of them is refused.
+inline constexpr size_t kMaxAttributeBytes = 1024;
+inline constexpr size_t kMaxCommandHeaderBytes = 4096;
+// The greatest epoch of a sequence: epochs are times in milliseconds since 1970, and this is the year 2100. A greater
+// one can only be forged or damaged, and taking it would make a repeat of everything that comes after it.
+inline constexpr uint64_t kMaxEpoch = 4'102'444'800'000;
 
 inline constexpr std::string_view kSpecVersion = "1.0";
 inline constexpr std::string_view kProtobufContentType = "application/protobuf";
@@ -82,7 +93,13 @@ struct Envelope {
   std::string_view caller;
   std::string_view method;
   std::string_view request_id;
+  // Absent on records from outside the mesh, and on those that were written before meshes had names.
+  std::optional<std::string_view> mesh;
 };
+
+// The name of a mesh in kMeshHeader: the id of its Kafka cluster and the prefix of its topics, with a slash between
+// them. Neither can contain one.
+std::string MeshName(std::string_view cluster_id, std::string_view topic_prefix);
 
 // The reverse of ParseEnvelope, for whoever produces: the headers of an outgoing record.
 //
@@ -111,8 +128,14 @@ class EnvelopeHeaders {
 // RFC 3339 in UTC with milliseconds, as ce_time has it.
 std::string EventTime(absl::Time time);
 
-// InvalidArgument, naming the header, when a required attribute (id, type, source, specversion 1.0) is missing or a
-// mesh header does not parse. Unknown headers are ignored.
+// Reads and checks the headers of a record, whoever wrote it. InvalidArgument, naming the header, when
+//   - it is a CloudEvent in structured or batch mode,
+//   - a required attribute (id, type, source, specversion 1.0) is missing, or a header of a command does not parse,
+//   - a text that the mesh keeps is not UTF-8 or has more bytes than the limits above,
+//   - a `ce_` or `tradewind-` header stands there twice; of any other the last counts,
+//   - the sequence is one that no clock could give, or does not follow its predecessor.
+// A ce_sequence of another form than ours is somebody else's: the event then has no sequence. A traceparent that is not
+// printable ASCII of at most 512 bytes is left out, as W3C Trace Context asks. Unknown headers are ignored.
 absl::StatusOr<Envelope> ParseEnvelope(const Record& record);
 
 // Java's murmur2 as Kafka's DefaultPartitioner uses it: the partition of a key, the same for every client that is set

@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 #include <librdkafka/rdkafka.h>
 
+#include <map>
+#include <optional>
+
 #include "tradewind/bus/internal/murmur2.h"
 
 namespace tradewind::bus {
@@ -118,8 +121,116 @@ TEST(Envelope, RefusesAnotherSpecVersion) {
   EXPECT_THAT(ErrorOf(headers), HasSubstr("ce_specversion is '0.3'"));
 }
 
+// The headers of an event that is taken, with its sequence, or nothing where it has none.
+std::optional<Sequence> SequenceOf(Headers headers) {
+  const Record record = RecordWith(std::move(headers));
+  const auto envelope = ParseEnvelope(record);
+  EXPECT_TRUE(envelope.ok()) << envelope.status();
+  return envelope.ok() ? envelope->sequence : std::nullopt;
+}
+
+TEST(Envelope, TakesAForeignSequenceForNone) {
+  const std::string ours = Sequence{5, 9}.ToString();
+  for (const std::string& foreign : {std::string("42"), std::string(), std::string("00000000000000000001"),
+                                     std::string("\xff\xfe"), ours + "0", std::string(500'000, '7')}) {
+    EXPECT_EQ(SequenceOf(With({{"ce_sequence", foreign}})), std::nullopt);
+    // A predecessor means nothing then either.
+    EXPECT_EQ(SequenceOf(With({{"ce_sequence", foreign}, {"ce_previous", "x"}})), std::nullopt);
+  }
+  EXPECT_EQ(SequenceOf(With({{"ce_sequence", ours}})), (Sequence{5, 9}));
+}
+
+TEST(Envelope, RefusesASequenceBeyondTheYear2100) {
+  EXPECT_EQ(SequenceOf(With({{"ce_sequence", Sequence{kMaxEpoch, 1}.ToString()}})), (Sequence{kMaxEpoch, 1}));
+  EXPECT_THAT(ErrorOf(With({{"ce_sequence", Sequence{kMaxEpoch + 1, 1}.ToString()}})), HasSubstr("2100"));
+  EXPECT_THAT(ErrorOf(With({{"ce_sequence", "9999999999999999-9999999999999999"}})), HasSubstr("2100"));
+}
+
+TEST(Envelope, RefusesAHeaderThatStandsThereTwice) {
+  for (const char* name : {"ce_specversion", "ce_id", "ce_type", "ce_source", "ce_sequence", "ce_subject", "ce_theirs",
+                           "tradewind-mesh", "tradewind-request-id", "tradewind-theirs"}) {
+    const std::string value = std::string_view(name) == "ce_specversion" ? "1.0" : "v";
+    Headers headers = With({{"x", "between"}});
+    std::erase_if(headers, [&](const auto& header) { return header.first == name; });
+    headers.insert(headers.begin(), {name, value});
+    headers.emplace_back(name, value);
+    EXPECT_THAT(ErrorOf(headers), HasSubstr(std::string(name) + " stands there twice"));
+  }
+}
+
+TEST(Envelope, TakesTheLastOfOtherHeadersThatStandThereTwice) {
+  const Record record = RecordWith(With({{"traceparent", "00-aa-bb-01"},
+                                         {"content-type", "text/plain"},
+                                         {"x", "1"},
+                                         {"traceparent", "00-cc-dd-01"},
+                                         {"content-type", "application/protobuf"},
+                                         {"x", "2"}}));
+  const auto envelope = ParseEnvelope(record);
+  ASSERT_TRUE(envelope.ok()) << envelope.status();
+  EXPECT_EQ(envelope->traceparent, "00-cc-dd-01");
+  EXPECT_EQ(envelope->content_type, "application/protobuf");
+}
+
+TEST(Envelope, NamesBinaryModeToAnEventInAnotherMode) {
+  for (const char* type : {"application/cloudevents+json", "application/cloudevents-batch+json; charset=utf-8",
+                           "Application/CloudEvents+avro"}) {
+    EXPECT_THAT(ErrorOf({{"content-type", type}}), HasSubstr("binary mode"));
+    EXPECT_THAT(ErrorOf(With({{"content-type", type}})), HasSubstr("binary mode"));
+  }
+}
+
+TEST(Envelope, RefusesTextThatIsNotUtf8) {
+  for (const char* name :
+       {"ce_id", "ce_type", "ce_source", "tradewind-caller", "tradewind-method", "tradewind-request-id"}) {
+    Headers headers = Required();
+    std::erase_if(headers, [&](const auto& header) { return header.first == name; });
+    headers.emplace_back(name, "/ext\xff");
+    EXPECT_THAT(ErrorOf(headers), HasSubstr(std::string(name) + " is '/ext\xff', not UTF-8"));
+  }
+}
+
+TEST(Envelope, RefusesTextBeyondItsLimit) {
+  for (const auto& [name, limit] : std::map<std::string, size_t>{{"ce_id", 1024},
+                                                                 {"ce_type", 1024},
+                                                                 {"ce_source", 1024},
+                                                                 {"tradewind-caller", 4096},
+                                                                 {"tradewind-request-id", 4096}}) {
+    Headers headers = Required();
+    std::erase_if(headers, [&, wanted = name](const auto& header) { return header.first == wanted; });
+    headers.emplace_back(name, std::string(limit, 'k'));
+    EXPECT_TRUE(ParseEnvelope(RecordWith(headers)).ok()) << name;
+    headers.back().second += 'k';
+    EXPECT_THAT(ErrorOf(headers), HasSubstr("the most is " + std::to_string(limit)));
+  }
+}
+
+TEST(Envelope, LeavesOutATraceparentThatIsNone) {
+  for (const std::string& text : {std::string("\xff"), std::string("00-aa\n"), std::string(513, '0')}) {
+    const Record record = RecordWith(With({{"traceparent", text}}));
+    const auto envelope = ParseEnvelope(record);
+    ASSERT_TRUE(envelope.ok()) << envelope.status();
+    EXPECT_EQ(envelope->traceparent, "");
+  }
+}
+
+TEST(Envelope, PassesOverHeadersOfAnyOtherNameAndValue) {
+  Headers headers = With({{"", ""}, {"\xff\x00", "\xff"}, {std::string(100'000, 'n'), std::string(100'000, 'v')}});
+  for (int i = 0; i < 10'000; ++i) headers.emplace_back("ce_theirs" + std::to_string(i), "v");
+  const Record record = RecordWith(headers);
+  EXPECT_TRUE(ParseEnvelope(record).ok());
+}
+
+TEST(Envelope, ReadsTheMeshThatARecordNames) {
+  EXPECT_EQ(MeshName("cluster-1", "staging."), "cluster-1/staging.");
+  const Record named = RecordWith(With({{"tradewind-mesh", "cluster-1/"}}));
+  EXPECT_EQ(ParseEnvelope(named)->mesh, "cluster-1/");
+  const Record empty = RecordWith(With({{"tradewind-mesh", ""}}));
+  EXPECT_EQ(ParseEnvelope(empty)->mesh, "");
+  const Record unnamed = RecordWith(Required());
+  EXPECT_EQ(ParseEnvelope(unnamed)->mesh, std::nullopt);
+}
+
 TEST(Envelope, RefusesAChainThatCannotBe) {
-  EXPECT_THAT(ErrorOf(With({{"ce_sequence", "9"}})), HasSubstr("ce_sequence"));
   const std::string sequence = Sequence{5, 9}.ToString();
   EXPECT_THAT(ErrorOf(With({{"ce_sequence", sequence}, {"ce_previous", "x"}})), HasSubstr("ce_previous"));
   EXPECT_THAT(ErrorOf(With({{"ce_sequence", sequence}, {"ce_previous", sequence}})), HasSubstr("ce_previous"));
@@ -150,7 +261,8 @@ TEST(Envelope, IsReadBackFromTheHeadersItWrites) {
                       .reply_to = ReplyAddress{11, "gateway-a", 12},
                       .caller = "alice",
                       .method = "/m",
-                      .request_id = "r-1"};
+                      .request_id = "r-1",
+                      .mesh = "cluster-1/"};
   const EnvelopeHeaders headers(sent, "key-1");
   Headers copied;
   for (const HeaderView& header : headers.view()) {
@@ -173,6 +285,7 @@ TEST(Envelope, IsReadBackFromTheHeadersItWrites) {
   EXPECT_EQ(read->caller, sent.caller);
   EXPECT_EQ(read->method, sent.method);
   EXPECT_EQ(read->request_id, sent.request_id);
+  EXPECT_EQ(read->mesh, sent.mesh);
 }
 
 TEST(EventTime, IsUtcWithMilliseconds) {

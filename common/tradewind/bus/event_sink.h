@@ -2,6 +2,7 @@
 // purpose.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -13,6 +14,10 @@
 #include "tradewind/bus/record.h"
 
 namespace tradewind::bus {
+
+// The most bytes that a record may have on its way: key, value, headers, and some for the framing of each. A sink
+// refuses a larger one; Kafka's own limit for a batch (max.message.bytes) is a little above it by default.
+inline constexpr size_t kMaxRecordBytes = 1'000'000;
 
 // Views that need to live only until Produce returns.
 struct OutgoingRecord {

@@ -103,6 +103,7 @@ absl::Status KafkaSink::Impl::Start() {
   SetDurability(settings, options_);
   settings.Set("message.timeout.ms", MessageTimeout(options_.delivery_timeout));
   settings.Set("linger.ms", options_.linger);
+  settings.Set("message.max.bytes", static_cast<int64_t>(kMaxRecordBytes));
   settings.Set("queue.buffering.max.messages", int64_t{options_.queue_limit});
   settings.Set("retry.backoff.ms", int64_t{50});
   rd_kafka_conf_set_dr_msg_cb(settings.conf(), &Impl::OnDelivery);

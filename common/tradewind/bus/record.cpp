@@ -25,7 +25,7 @@ Record Record::FromContent(RecordContent content) {
     headers.push_back({name, value});
   }
   return Record(std::move(owner), kept->topic, kept->partition, kept->offset, kept->timestamp_ms, kept->key,
-                kept->value, std::move(headers));
+                kept->has_value ? std::string_view(kept->value) : std::string_view(), std::move(headers));
 }
 
 std::string_view Record::header(std::string_view name) const {

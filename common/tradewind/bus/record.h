@@ -31,6 +31,8 @@ struct RecordContent {
   std::string key;
   std::string value;
   std::vector<std::pair<std::string, std::string>> headers;
+  // False for a tombstone: a record whose value is null, not empty.
+  bool has_value = true;
 };
 
 // Move-only. Not thread-safe; may be moved to another thread.
@@ -41,6 +43,7 @@ class Record {
   using Owner = std::unique_ptr<void, void (*)(void*)>;
 
   Record() : owner_(nullptr, [](void*) {}) {}
+  // A `value` without data is a null value.
   Record(Owner owner, std::string_view topic, int32_t partition, int64_t offset, int64_t timestamp_ms,
          std::string_view key, std::string_view value, Headers headers)
       : owner_(std::move(owner)),
@@ -62,7 +65,10 @@ class Record {
   int64_t offset() const { return offset_; }
   int64_t timestamp_ms() const { return timestamp_ms_; }
   std::string_view key() const { return key_; }
+  // Empty where the value is empty, and where there is none.
   std::string_view value() const { return value_; }
+  // False for a tombstone: a record whose value is null.
+  bool has_value() const { return value_.data() != nullptr; }
   absl::Span<const HeaderView> headers() const { return headers_; }
   // The last header of that name, or an empty view where there is none.
   std::string_view header(std::string_view name) const;

@@ -69,5 +69,10 @@ TEST(Record, FingerprintNeverChanges) {
   EXPECT_EQ(Fingerprint(Record::FromContent({.timestamp_ms = 0, .key = "", .value = ""})), 0xa8c7f832281a39c5ULL);
 }
 
+TEST(Record, TellsNoValueFromAnEmptyOne) {
+  EXPECT_TRUE(Record::FromContent({.topic = "t", .value = ""}).has_value());
+  EXPECT_FALSE(Record::FromContent({.topic = "t", .has_value = false}).has_value());
+}
+
 }  // namespace
 }  // namespace tradewind::bus
