@@ -47,6 +47,9 @@ absl::StatusOr<std::unique_ptr<GroupRunner>> GroupRunner::Start(const runtime::G
                            .store_id = surroundings.store.id(),
                            .cluster_id = surroundings.cluster_id,
                            .topic_prefix = kafka.topic_prefix,
+                           .accept_unmarked_events = surroundings.worker.accept_unmarked_events == "auto"
+                                                         ? surroundings.store.predates_mesh_names()
+                                                         : surroundings.worker.accept_unmarked_events == "true",
                            .partition_counts = surroundings.partition_counts,
                            .make_source = [&kafka, source](bus::AssignmentListener& listener)
                                -> absl::StatusOr<std::unique_ptr<bus::EventSource>> {

@@ -85,6 +85,7 @@ absl::Status CommandLink::Open(const std::vector<std::string>& command_topics) {
 
 void CommandLink::OpenOver(std::unique_ptr<bus::EventSink> sink,
                            const std::map<std::string, int32_t>& partition_counts) {
+  mesh_ = bus::MeshName("test", "");
   for (const auto& [topic, partitions] : partition_counts) {
     targets_[topic] = {.topic = topic, .partitions = partitions};
   }
@@ -101,6 +102,11 @@ absl::Status CommandLink::MakeTopics(const std::vector<std::string>& command_top
   for (const std::string& topic : command_topics) {
     names.push_back(bus::FullTopic(kafka_, topic));
   }
+  absl::StatusOr<std::string> cluster_id = (*admin)->ClusterId();
+  if (!cluster_id.ok()) {
+    return cluster_id.status();
+  }
+  mesh_ = bus::MeshName(*cluster_id, kafka_.topic_prefix);
   absl::StatusOr<std::map<std::string, int32_t>> counts = (*admin)->EnsureTopics(names);
   if (!counts.ok()) {
     return counts.status();
@@ -129,7 +135,8 @@ absl::Status CommandLink::Send(const Command& command, uint64_t id, PendingCall&
       .reply_to = bus::ReplyAddress{.partition = reply_partition_, .instance_id = instance_id_, .correlation_id = id},
       .caller = command.caller,
       .method = command.method,
-      .request_id = command.request_id};
+      .request_id = command.request_id,
+      .mesh = mesh_};
   const bus::EnvelopeHeaders headers(envelope, command.key);
   const bus::OutgoingRecord record{.topic = target.topic,
                                    .partition = bus::PartitionOf(command.key, target.partitions),

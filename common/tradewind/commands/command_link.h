@@ -101,6 +101,8 @@ class CommandLink {
   const std::string instance_id_;
   // ce_source.
   const std::string source_;
+  // What every command names as its mesh. Written by Open, then only read.
+  std::string mesh_;
   // By name without prefix.
   std::map<std::string, Target, std::less<>> targets_;
   int32_t reply_partition_ = 0;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "google/protobuf/message.h"
@@ -99,26 +100,56 @@ void Attempt::TakeFromTopic(TaskWork& work, Input& input) {
   work.moved = true;
   progress->MoveTo(record.offset() + 1, bus::Fingerprint(record));
   if (!input.envelope.ok()) {
-    Bury(work, {record, nullptr}, 0, std::string(input.envelope.status().message()), Hold::kNothing);
+    Bury(work, {record, nullptr}, input.envelope.status());
     return;
   }
   const bus::Envelope& envelope = *input.envelope;
-  switch (progress->Judge(envelope)) {
-    case Verdict::kRepeat:
-      ++counts_.repeats;
-      return;
-    case Verdict::kGap:
-      HoldBack(work, record, envelope);
-      return;
-    case Verdict::kTake:
-      if (!TakeFromInbox(envelope)) {
-        ++counts_.repeats;
-        return;
-      }
-      progress->Take(envelope);
-      HandleInTurn(work, {record, &envelope, nullptr, input.refused, &input});
-      TakeHeld(work, *progress, envelope.source);
+  const absl::Status sender = CheckSender(envelope, settings_.mesh, settings_.accept_unmarked);
+  if (!sender.ok()) return Bury(work, {record, &envelope}, sender);
+  const Verdict verdict = progress->Judge(envelope);
+  if (verdict == Verdict::kRepeat) {
+    ++counts_.repeats;
+  } else if (!progress->MakeRoomFor(envelope, now_)) {
+    ++counts_.beyond_sources;
+    Bury(work, {record, &envelope}, 0,
+         fmt::format("its partition has {} sources already, and none of them has been silent for {}", kMaxSources,
+                     absl::FormatDuration(kSourceAge)),
+         Hold::kNothing);
+  } else {
+    TakeInChain(work, *progress, input, verdict);
   }
+}
+
+void Attempt::TakeInChain(TaskWork& work, InputProgress& progress, Input& input, Verdict verdict) {
+  const bus::Envelope& envelope = *input.envelope;
+  Item item{input.record, &envelope, nullptr, input.refused, &input};
+  const Handler* handler = group_.Find(envelope.type);
+  std::unique_ptr<google::protobuf::Message> message;
+  if (handler != nullptr && !KillsProcesses(work, item)) {
+    auto read = ReadMessage(input.record, envelope, *handler, KeyRuleOf(*handler, item));
+    if (!read.ok()) {
+      // Received all the same, where it was its turn: what comes after it in its chain does not wait for it.
+      if (verdict == Verdict::kTake) progress.Take(envelope, now_);
+      Bury(work, item, read.status());
+      return TakeHeld(work, progress, envelope.source);
+    }
+    message = *std::move(read);
+    item.message = message.get();
+  }
+  if (verdict == Verdict::kGap) return HoldBack(work, input.record, envelope);
+  if (!TakeFromInbox(envelope)) {
+    ++counts_.repeats;
+    return;
+  }
+  progress.Take(envelope, now_);
+  HandleInTurn(work, item);
+  TakeHeld(work, progress, envelope.source);
+}
+
+KeyRule Attempt::KeyRuleOf(const Handler& handler, const Item& item) const {
+  if (item.unchecked || item.record.topic() == settings_.timers_topic) return KeyRule::kNone;
+  return item.record.topic() == settings_.rekeyed_topic && handler.rekey != nullptr ? KeyRule::kOfSubscription
+                                                                                    : KeyRule::kOfOptions;
 }
 
 void Attempt::TakeHeld(TaskWork& work, InputProgress& progress, std::string_view source) {
@@ -130,8 +161,8 @@ void Attempt::TakeHeld(TaskWork& work, InputProgress& progress, std::string_view
     const Verdict verdict = progress.Judge(event.envelope);
     if (verdict == Verdict::kGap) return;
     if (verdict == Verdict::kTake) {
-      progress.Take(event.envelope);
-      HandleInTurn(work, {event.record, &event.envelope});
+      progress.Take(event.envelope, now_);
+      HandleInTurn(work, {.record = event.record, .envelope = &event.envelope, .unchecked = event.unchecked});
     }
     work.moved = true;
     kept_removed_.push_back(event.id);
@@ -164,35 +195,43 @@ bool Attempt::Handle(TaskWork& work, const Item& item) {
     Send(envelope, std::move(reply));
     return true;
   }
-  const std::unique_ptr<google::protobuf::Message> message(handler->prototype->New());
-  if (!message->ParseFromArray(item.record.value().data(), static_cast<int>(item.record.value().size()))) {
-    Bury(work, item, 0, fmt::format("its value is not a {}", envelope.type), Hold::kNothing);
-    return true;
+  std::unique_ptr<google::protobuf::Message> read;
+  const google::protobuf::Message* message = item.message;
+  if (message == nullptr) {
+    auto checked = ReadMessage(item.record, envelope, *handler, KeyRuleOf(*handler, item));
+    if (!checked.ok()) {
+      Bury(work, item, checked.status());
+      return true;
+    }
+    read = *std::move(checked);
+    message = read.get();
   }
   if (pass_on) {
     PassOnUnderItsKey(work, item, *handler, *message);
     return true;
   }
   const int first_event = work.outbox->events_size();
-  const Outcome outcome = item.refused.empty() ? RunHandler(*handler, *message, work, item, *reply)
-                                               : Retry(absl::ZeroDuration(), std::string(item.refused));
+  const Outcome outcome =
+      item.refused.empty() ? RunHandler(*handler, *message, work, item, *reply) : Dead(std::string(item.refused));
   return status_.ok() && Conclude(work, item, *handler, outcome, first_event, std::move(reply));
 }
 
 void Attempt::PassOnUnderItsKey(TaskWork& work, const Item& item, const Handler& handler,
                                 const google::protobuf::Message& message) {
+  auto key = SubscriptionKeyOf(handler, message);
+  if (!key.ok()) return Bury(work, item, key.status());
   auto& events = *work.outbox->mutable_events();
   mesh::v1::OutgoingEvent& out = *events.Add();
-  try {
-    router_.AddressTo(group_.RekeyedTopic(), handler.rekey(message), out);
-  } catch (const InvalidEvent& error) {
-    events.RemoveLast();
-    return Bury(work, item, 0, error.what(), Hold::kNothing);
-  }
   out.set_value(item.record.value().data(), item.record.value().size());
   out.set_type(std::string(item.envelope->type));
   out.set_id(std::string(item.envelope->id));
   out.set_traceparent(std::string(item.envelope->traceparent));
+  try {
+    router_.AddressTo(group_.RekeyedTopic(), *std::move(key), out);
+  } catch (const InvalidEvent& error) {
+    events.RemoveLast();
+    Bury(work, item, 0, error.what(), Hold::kNothing);
+  }
 }
 
 bool Attempt::KillsProcesses(const TaskWork& work, const Item& item) const {
@@ -234,6 +273,8 @@ Outcome Attempt::RunHandler(const Handler& handler, const google::protobuf::Mess
   } catch (const std::exception& error) {
     // A StoreAway has left its mark in status_; this outcome is then never looked at.
     return Retry(absl::ZeroDuration(), error.what());
+  } catch (...) {
+    return Retry(absl::ZeroDuration(), std::string(kUnknownException));
   }
 }
 
@@ -332,10 +373,11 @@ store::Batch Attempt::Finish(const std::function<uint64_t(const Task&)>& acknowl
                            .progress = work.progress_blob,
                            .outbox = work.outbox_blob,
                            .outbox_acknowledged = acknowledged(task)});
+    task.KeepWithheld(batch.tasks.back().outbox_acknowledged, batch);
   }
   batch.aggregates = aggregates_.Writes();
   batch.requests = requests_.Writes();
-  batch.kept = std::move(kept_);
+  batch.kept.insert(batch.kept.end(), std::make_move_iterator(kept_.begin()), std::make_move_iterator(kept_.end()));
   batch.kept_updated = std::move(kept_updated_);
   batch.kept_removed = std::move(kept_removed_);
   return batch;

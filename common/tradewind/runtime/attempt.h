@@ -23,6 +23,7 @@
 #include "tradewind/runtime/aggregate_cache.h"
 #include "tradewind/runtime/event_router.h"
 #include "tradewind/runtime/group.h"
+#include "tradewind/runtime/record_check.h"
 #include "tradewind/runtime/request_ledger.h"
 #include "tradewind/runtime/task.h"
 #include "tradewind/store/store.h"
@@ -47,6 +48,8 @@ struct Counts {
   int64_t dead = 0;
   int64_t rejected = 0;
   int64_t timers = 0;
+  // Of the dead: from a source for which there was no room.
+  int64_t beyond_sources = 0;
 };
 
 // What the attempt makes of one task.
@@ -80,8 +83,13 @@ struct AttemptSettings {
   absl::Duration first_retry;
   absl::Duration longest_retry;
   std::string cluster_id;
-  // Full name of Group::RekeyedTopic.
+  // As bus::MeshName puts it.
+  std::string mesh;
+  // Whether an event with a sequence of our form that names no mesh counts as this mesh's.
+  bool accept_unmarked = false;
+  // Full names of Group::RekeyedTopic and of kTimersTopic.
   std::string rekeyed_topic;
+  std::string timers_topic;
 
   // Whether what `handler` is for has to travel under its other key first, when it comes from `topic` (full name).
   bool IsToBePassedOn(const Handler& handler, std::string_view topic) const {
@@ -126,6 +134,10 @@ class Attempt {
     std::string_view refused;
     // Null for one that stood behind a gap.
     Input* input = nullptr;
+    // What its value holds; null where that has yet to be read and checked.
+    const google::protobuf::Message* message = nullptr;
+    // As Input::unchecked.
+    bool unchecked = false;
   };
   struct TimerChange {
     std::string key;
@@ -137,6 +149,9 @@ class Attempt {
   absl::Status Prefetch(absl::Span<const Input> inputs);
   void Take(Input& input);
   void TakeFromTopic(TaskWork& work, Input& input);
+  // Handles an event that is next in its source's chain, or holds it back where its `verdict` is kGap.
+  void TakeInChain(TaskWork& work, InputProgress& progress, Input& input, Verdict verdict);
+  KeyRule KeyRuleOf(const Handler& handler, const Item& item) const;
   void TakeHeld(TaskWork& work, InputProgress& progress, std::string_view source);
   // Handles the message, or puts it into its key's queue.
   void HandleInTurn(TaskWork& work, const Item& item);
@@ -171,6 +186,8 @@ class Attempt {
   void Park(TaskWork& work, const Item& item, int32_t attempts, const Outcome& outcome);
   enum class Hold { kKey, kNothing };
   void Bury(TaskWork& work, const Item& item, int32_t attempts, std::string_view why, Hold hold);
+  // For what no handler can be given, whatever happens: holds nothing.
+  void Bury(TaskWork& work, const Item& item, const absl::Status& why);
   void Announce(TaskWork& work, const Item& item, const std::string& reason);
   void CarryOut(TaskWork& work, const store::KeptRecord& requested);
   void CarryOutForHeld(TaskWork& work, const store::KeptRecord& requested);

@@ -21,6 +21,12 @@ namespace {
 
 using errors::Printable;
 
+// How much is kept, announced and logged of a text whose size nobody has limited: a key, a reason. The record itself is
+// kept whole.
+constexpr size_t kMaxNotice = 1024;
+// The same for a line of the log.
+constexpr size_t kMaxLogged = 200;
+
 // With a first delay of 100 ms, ten attempts take about a day.
 constexpr double kDelayGrowth = 5.4;
 
@@ -34,7 +40,7 @@ absl::Duration DelayAfter(int32_t attempts, const AttemptSettings& settings) {
 store::KeptRecord ToKept(const TaskWork& work, const bus::Record& record, const bus::Envelope* envelope) {
   return {.task = work.task->id,
           .key = KeptKeyOf(record),
-          .type = envelope == nullptr ? "" : Printable(envelope->type),
+          .type = envelope == nullptr ? "" : Printable(envelope->type, kMaxNotice),
           .record = SerializeRecord(record)};
 }
 
@@ -45,9 +51,13 @@ void Attempt::TakeFromQueue(TaskWork& work, const Input& input) {
   const auto due = QueueOf(work, input.record);
   if (!due.has_value() || *due > now_) return;
   work.moved = true;
-  const Item item{input.record, input.envelope.ok() ? &*input.envelope : nullptr, &*input.queued, input.refused};
+  const Item item{.record = input.record,
+                  .envelope = input.envelope.ok() ? &*input.envelope : nullptr,
+                  .queued = &*input.queued,
+                  .refused = input.refused,
+                  .unchecked = input.unchecked};
   if (item.envelope == nullptr) {
-    Bury(work, item, 0, std::string(input.envelope.status().message()), Hold::kNothing);
+    Bury(work, item, input.envelope.status());
   } else if (!Handle(work, item)) {
     return;
   }
@@ -65,7 +75,7 @@ void Attempt::Fire(TaskWork& work, const Input& input) {
   if (input.envelope.ok()) {
     HandleInTurn(work, {input.record, &*input.envelope, nullptr, input.refused});
   } else {
-    Bury(work, {input.record, nullptr}, 0, std::string(input.envelope.status().message()), Hold::kNothing);
+    Bury(work, {input.record, nullptr}, input.envelope.status());
   }
 }
 
@@ -108,7 +118,7 @@ void Attempt::HoldBack(TaskWork& work, const bus::Record& record, const bus::Env
   work.held_added = true;
   store::KeptRecord& kept = kept_.emplace_back(ToKept(work, record, &envelope));
   kept.state = store::KeptState::kHeld;
-  kept.source = Printable(envelope.source);
+  kept.source = Printable(envelope.source, kMaxNotice);
   kept.reason = fmt::format("nothing was received for {}", envelope.previous.ToString());
 }
 
@@ -139,15 +149,15 @@ bool Attempt::Fail(TaskWork& work, const Item& item, const Handler& handler, con
 }
 
 void Attempt::Park(TaskWork& work, const Item& item, int32_t attempts, const Outcome& outcome) {
-  const std::string reason = Printable(outcome.reason());
+  const std::string reason = Printable(outcome.reason(), kMaxNotice);
   ++counts_.parked;
   const absl::Duration delay = std::max(outcome.after(), DelayAfter(attempts, settings_));
   kLog.Warn("a message failed; it is handled again later, and its key's later ones wait",
             {{"topic", item.record.topic()},
              {"partition", item.record.partition()},
              {"offset", item.record.offset()},
-             {"key", Printable(item.record.key())},
-             {"type", item.envelope->type},
+             {"key", Printable(item.record.key(), kMaxLogged)},
+             {"type", Printable(item.envelope->type, kMaxLogged)},
              {"attempt", attempts},
              {"retry_in", delay},
              {"reason", reason}});
@@ -170,14 +180,15 @@ void Attempt::Park(TaskWork& work, const Item& item, int32_t attempts, const Out
 }
 
 void Attempt::Bury(TaskWork& work, const Item& item, int32_t attempts, std::string_view why, Hold hold) {
-  const std::string reason = Printable(why);
+  const std::string reason = Printable(why, kMaxNotice);
   ++counts_.dead;
-  kLog.Error("an event was kept as dead", {{"topic", item.record.topic()},
-                                           {"partition", item.record.partition()},
-                                           {"offset", item.record.offset()},
-                                           {"key", Printable(item.record.key())},
-                                           {"type", item.envelope == nullptr ? "" : item.envelope->type},
-                                           {"reason", reason}});
+  kLog.Error("an event was kept as dead",
+             {{"topic", item.record.topic()},
+              {"partition", item.record.partition()},
+              {"offset", item.record.offset()},
+              {"key", Printable(item.record.key(), kMaxLogged)},
+              {"type", item.envelope == nullptr ? "" : Printable(item.envelope->type, kMaxNotice)},
+              {"reason", reason}});
   if (hold == Hold::kKey) work.queues[QueueKeyOf(item.record)] = absl::InfiniteFuture();
   if (hold == Hold::kKey && item.queued != nullptr) {
     kept_updated_.push_back(
@@ -192,18 +203,27 @@ void Attempt::Bury(TaskWork& work, const Item& item, int32_t attempts, std::stri
   Announce(work, item, reason);
 }
 
+void Attempt::Bury(TaskWork& work, const Item& item, const absl::Status& why) {
+  Bury(work, item, 0, std::string(why.message()), Hold::kNothing);
+}
+
 void Attempt::Announce(TaskWork& work, const Item& item, const std::string& reason) {
   mesh::v1::EventDied died;
   died.set_group(group_.name());
-  died.set_key(Printable(KeptKeyOf(item.record)));
+  died.set_key(Printable(KeptKeyOf(item.record), kMaxNotice));
   died.set_topic(std::string(item.record.topic()));
   died.set_partition(item.record.partition());
   died.set_offset(item.record.offset());
-  died.set_type(item.envelope == nullptr ? "" : Printable(item.envelope->type));
-  died.set_event_id(item.envelope == nullptr ? "" : Printable(item.envelope->id));
+  died.set_type(item.envelope == nullptr ? "" : Printable(item.envelope->type, kMaxNotice));
+  died.set_event_id(item.envelope == nullptr ? "" : Printable(item.envelope->id, kMaxNotice));
   died.set_reason(reason);
   *died.mutable_death_time() = google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(now_));
-  router_.Address(died, *work.outbox->add_events());
+  try {
+    AddEvent(work, died, "");
+  } catch (const InvalidEvent& error) {
+    // Kept all the same, and counted.
+    kLog.Error("the notice of a dead event could not be published", {{"error", error.what()}});
+  }
 
   if (item.envelope == nullptr) return;
   auto reply = std::make_unique<mesh::v1::Reply>();
@@ -220,7 +240,7 @@ void Attempt::CarryOut(TaskWork& work, const store::KeptRecord& requested) {
   const bool skip = requested.requested == store::KeptAction::kSkip;
   kLog.Info(skip ? "a record that was set aside is skipped, as requested"
                  : "a record that was set aside is handled again, as requested",
-            {{"id", requested.id}, {"key", Printable(requested.key)}, {"type", requested.type}});
+            {{"id", requested.id}, {"key", Printable(requested.key, kMaxLogged)}, {"type", requested.type}});
   work.queues_unknown = true;
   if (!skip && requested.queued) {
     kept_updated_.push_back({.id = requested.id,
@@ -255,7 +275,7 @@ void Attempt::CarryOutForHeld(TaskWork& work, const store::KeptRecord& requested
                {"source", chain.second},
                {"missing", envelope.previous.ToString()},
                {"event", skip ? "skipped" : "taken"}});
-    progress->SetWatermark(chain.second, skip ? *envelope.sequence : envelope.previous);
+    progress->SetWatermark(chain.second, skip ? *envelope.sequence : envelope.previous, now_);
     return;
   }
   kLog.Warn("only the first held event of a source can be retried or skipped; this one was left as it is",

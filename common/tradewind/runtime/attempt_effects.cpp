@@ -41,7 +41,7 @@ void Attempt::EndEffect(TaskWork& work, const Input& input) {
   const EffectResult& result = *input.effect;
   const Input::FromQueue* queued = input.queued.has_value() ? &*input.queued : nullptr;
   const Item item{input.record, &*input.envelope, queued, input.refused};
-  Outcome outcome = input.refused.empty() ? result.outcome : Retry(absl::ZeroDuration(), input.refused);
+  Outcome outcome = input.refused.empty() ? result.outcome : Dead(input.refused);
   bool done = outcome.kind() == Outcome::Kind::kAck && Publish(work, result, outcome);
   if (result.undecodable) {
     Bury(work, item, 1, outcome.reason(), Hold::kNothing);

@@ -18,6 +18,7 @@
 
 #include "tradewind/runtime/effect_context.h"
 #include "tradewind/runtime/kept_record.h"
+#include "tradewind/runtime/record_check.h"
 #include "tradewind/telemetry/trace.h"
 
 namespace tradewind::runtime {
@@ -88,14 +89,17 @@ struct EffectLanes::State {
 
 namespace {
 
-// Nothing where the value does not parse.
-std::optional<Call> Prepare(const Effect& effect) {
+// InvalidArgument, as ReadMessage says, where the record cannot be handled.
+absl::StatusOr<Call> Prepare(const Effect& effect) {
   const bus::Record& record = effect.input.record;
   const bus::Envelope& envelope = *effect.input.envelope;
-  Call call{.message = std::unique_ptr<google::protobuf::Message>(effect.handler->prototype->New()),
+  // An effect that is KeyedBy comes from its group's own topic: else it would have been passed on.
+  KeyRule rule = effect.handler->rekey != nullptr ? KeyRule::kOfSubscription : KeyRule::kOfOptions;
+  if (effect.input.unchecked) rule = KeyRule::kNone;
+  auto message = ReadMessage(record, envelope, *effect.handler, rule);
+  if (!message.ok()) return message.status();
+  Call call{.message = *std::move(message),
             .about = {.key = std::string(record.key()), .event_id = std::string(envelope.id)}};
-  if (!call.message->ParseFromArray(record.value().data(), static_cast<int>(record.value().size())))
-    return std::nullopt;
   if (const auto parent = telemetry::TraceContext::Parse(envelope.traceparent)) {
     call.about.traceparent = parent->NewChild().ToTraceparent();
   }
@@ -113,6 +117,8 @@ EffectResult RunHandler(const Handler& handler, const Call& call, absl::Time dea
     result.outcome = handler.effect(*call.message, context);
   } catch (const std::exception& error) {
     result.outcome = Retry(absl::ZeroDuration(), error.what());
+  } catch (...) {
+    result.outcome = Retry(absl::ZeroDuration(), std::string(kUnknownException));
   }
   result.events = context.TakeEvents();
   return result;
@@ -197,10 +203,10 @@ void EffectLanes::State::Work() {
     startable.wait(lock, [&] { return over || (!stopping && Start(run)); });
     if (over) return;
     lock.unlock();
-    const std::optional<Call> call = Prepare(run.effect);
+    const absl::StatusOr<Call> call = Prepare(run.effect);
     lock.lock();
-    if (!call.has_value()) {
-      End(run, {.outcome = Dead("its value is not of its type"), .undecodable = true});
+    if (!call.ok()) {
+      End(run, {.outcome = Dead(std::string(call.status().message())), .undecodable = true});
       continue;
     }
     const Handler& handler = *run.effect.handler;

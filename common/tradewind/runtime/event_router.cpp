@@ -6,10 +6,33 @@
 #include "google/protobuf/message.h"
 
 #include "tradewind/bus/envelope.h"
+#include "tradewind/bus/event_sink.h"
+#include "tradewind/errors/printable.h"
 #include "tradewind/mesh/v1/state.pb.h"
 #include "tradewind/runtime/context.h"
 
 namespace tradewind::runtime {
+namespace {
+
+// Room for what a record has beside key and value: names and texts of its headers, each of which has a limit of its own
+// (type and id kMaxAttributeBytes, source and mesh what Kafka allows in the names they are made of).
+constexpr size_t kHeaderAllowance = 8 * 1024;
+
+void CheckSize(const mesh::v1::OutgoingEvent& event) {
+  if (event.value().size() <= kMaxEventBytes && CanBePublished(event)) return;
+  throw InvalidEvent(fmt::format(
+      "{} under key '{}' has {} bytes, and its key, which travels three times, {}; the most is {} for the value and {} "
+      "for all",
+      event.type(), errors::Printable(event.key(), 100), event.value().size(), event.key().size(), kMaxEventBytes,
+      bus::kMaxRecordBytes - kHeaderAllowance));
+}
+
+}  // namespace
+
+bool CanBePublished(const mesh::v1::OutgoingEvent& event) {
+  // The key is also ce_subject and ce_partitionkey.
+  return event.value().size() + 3 * event.key().size() + kHeaderAllowance <= bus::kMaxRecordBytes;
+}
 
 int32_t EventRouter::PartitionCount(const std::string& full_topic) const {
   const auto found = partition_counts_.find(full_topic);
@@ -38,14 +61,15 @@ void EventRouter::Address(const google::protobuf::Message& event, mesh::v1::Outg
     throw InvalidEvent(fmt::format("{} was emitted without its key '{}'", event.GetDescriptor()->full_name(),
                                    target.route.key->name()));
   }
-  if (!event.SerializeToString(out.mutable_value()) || out.value().size() > kMaxEventBytes) {
-    throw InvalidEvent(fmt::format("{} under key '{}' has {} bytes; the most is {}", event.GetDescriptor()->full_name(),
-                                   key, out.value().size(), kMaxEventBytes));
-  }
   out.set_topic(target.full_topic);
   out.set_partition(bus::PartitionOf(key, target.partitions));
   out.set_key(key.data(), key.size());
   out.set_type(event.GetDescriptor()->full_name());
+  // Beyond 2 GiB protobuf refuses.
+  if (!event.SerializeToString(out.mutable_value())) {
+    throw InvalidEvent(fmt::format("{} is too large to be serialized", out.type()));
+  }
+  CheckSize(out);
 }
 
 void EventRouter::AddressTo(const std::string& topic, std::string key, mesh::v1::OutgoingEvent& out) const {
@@ -56,6 +80,7 @@ void EventRouter::AddressTo(const std::string& topic, std::string key, mesh::v1:
   out.set_topic(std::move(full_topic));
   out.set_partition(bus::PartitionOf(key, partitions));
   out.set_key(std::move(key));
+  CheckSize(out);
 }
 
 }  // namespace tradewind::runtime

@@ -18,6 +18,9 @@ class OutgoingEvent;
 
 namespace tradewind::runtime {
 
+// Whether Kafka can take the event: value, key as often as it travels, and headers together.
+bool CanBePublished(const mesh::v1::OutgoingEvent& event);
+
 class EventRouter {
  public:
   // `partition_counts` by full topic name.
@@ -28,7 +31,8 @@ class EventRouter {
   // be published; `out` is then left half filled.
   void Address(const google::protobuf::Message& event, mesh::v1::OutgoingEvent& out);
 
-  // For an event whose topic (without prefix) and key are not those of its options. Fills in topic, partition and key.
+  // For an event whose topic (without prefix) and key are not those of its options, and whose value and type are there
+  // already. Fills in topic, partition and key. Throws InvalidEvent as Address does.
   void AddressTo(const std::string& topic, std::string key, mesh::v1::OutgoingEvent& out) const;
 
   std::string FullTopic(const std::string& topic) const { return topic_prefix_ + topic; }

@@ -40,13 +40,18 @@ void Group::AddHandler(const Handler& handler) {
   }
 }
 
-std::string Group::AddInput(const Handler& handler) {
-  std::string topic = TopicOf(handler.prototype->GetDescriptor());
+std::string Group::AddInput(Handler handler) {
+  auto route = RouteOf(handler.prototype->GetDescriptor());
+  if (!route.ok()) {
+    status_.Update(route.status());
+    return "";
+  }
+  handler.key = route->key;
   AddHandler(handler);
-  AddOnce(input_topics_, topic);
+  AddOnce(input_topics_, route->topic);
   AddOnce(input_types_, handler.prototype->GetDescriptor()->full_name());
-  if (lead_topic_.empty()) lead_topic_ = topic;
-  return topic;
+  if (lead_topic_.empty()) lead_topic_ = route->topic;
+  return route->topic;
 }
 
 void Group::Add(const Handler& handler) { AddInput(handler); }

@@ -18,6 +18,7 @@
 
 namespace google::protobuf {
 class Descriptor;
+class FieldDescriptor;
 class Message;
 }  // namespace google::protobuf
 
@@ -29,6 +30,8 @@ struct Handler {
   std::function<Outcome(const google::protobuf::Message&, Context&)> run;
   std::function<Outcome(const google::protobuf::Message&, EffectContext&)> effect;
   const google::protobuf::Message* prototype = nullptr;
+  // The field that its options name as the key of its records; set by Group. Null for what comes from no topic.
+  const google::protobuf::FieldDescriptor* key = nullptr;
   // Types of the aggregates under the message's own key that the handler needs, loaded together with those of the whole
   // batch.
   std::vector<const google::protobuf::Message*> own_states;
@@ -96,7 +99,7 @@ class Group {
  private:
   void AddHandler(const Handler& handler);
   // Empty where it could not be added.
-  std::string AddInput(const Handler& handler);
+  std::string AddInput(Handler handler);
   std::string TopicOf(const google::protobuf::Descriptor* type);
 
   std::string name_;

@@ -11,9 +11,10 @@ namespace tradewind::runtime {
 namespace {
 
 absl::StatusOr<Input> ToInput(Task& task, const std::string& bytes) {
-  auto record = ParseRecord(bytes);
-  if (!record.ok()) return record.status();
-  Input input{.task = &task, .record = *std::move(record), .envelope = bus::Envelope()};
+  auto kept = ParseRecord(bytes);
+  if (!kept.ok()) return kept.status();
+  Input input{.task = &task, .record = std::move(kept->record), .envelope = bus::Envelope()};
+  input.unchecked = kept->unchecked;
   input.envelope = bus::ParseEnvelope(input.record);
   return input;
 }
@@ -30,13 +31,14 @@ std::string SerializeRecord(const bus::Record& record) {
   kept.set_value(record.value().data(), record.value().size());
   for (const bus::HeaderView& header : record.headers()) {
     auto& out = *kept.add_headers();
-    out.set_name(std::string(header.name));
+    out.set_name(header.name.data(), header.name.size());
     out.set_value(header.value.data(), header.value.size());
   }
+  kept.set_has_value(record.has_value());
   return kept.SerializeAsString();
 }
 
-absl::StatusOr<bus::Record> ParseRecord(const std::string& bytes) {
+absl::StatusOr<Kept> ParseRecord(const std::string& bytes) {
   mesh::v1::KeptRecord kept;
   if (!kept.ParseFromString(bytes)) return absl::DataLossError("a record kept in the store does not parse");
   bus::RecordContent content{.topic = kept.topic(),
@@ -45,8 +47,9 @@ absl::StatusOr<bus::Record> ParseRecord(const std::string& bytes) {
                              .timestamp_ms = kept.timestamp_ms(),
                              .key = std::move(*kept.mutable_key()),
                              .value = std::move(*kept.mutable_value())};
+  content.has_value = !kept.has_has_value() || kept.has_value();
   for (auto& header : *kept.mutable_headers()) content.headers.emplace_back(header.name(), header.value());
-  return bus::Record::FromContent(std::move(content));
+  return Kept{.record = bus::Record::FromContent(std::move(content)), .unchecked = !kept.has_has_value()};
 }
 
 std::string QueueKeyOf(const bus::Record& record) { return store::ShortKey(KeptKeyOf(record)); }

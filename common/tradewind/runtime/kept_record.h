@@ -14,8 +14,13 @@ namespace tradewind::runtime {
 
 // Serialized mesh.v1.KeptRecord.
 std::string SerializeRecord(const bus::Record& record);
+struct Kept {
+  bus::Record record;
+  // An earlier version kept it, which did not compare its key with its message.
+  bool unchecked = false;
+};
 // DataLoss when the bytes do not parse.
-absl::StatusOr<bus::Record> ParseRecord(const std::string& bytes);
+absl::StatusOr<Kept> ParseRecord(const std::string& bytes);
 
 // Returns the key under which a record is kept: its own, or a key of its place where it has none, so that it has a queue
 // of its own.

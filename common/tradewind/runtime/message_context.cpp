@@ -50,7 +50,8 @@ void MessageContext::SetTimer(std::string_view name, absl::Time due, const googl
                                       .source = work_.task->source,
                                       .time = time,
                                       .content_type = "application/protobuf",
-                                      .traceparent = traceparent_},
+                                      .traceparent = traceparent_,
+                                      .mesh = attempt_.settings_.mesh},
                                      key());
   for (const bus::HeaderView& header : headers.view()) content.headers.emplace_back(header.name, header.value);
   store::Timer timer{

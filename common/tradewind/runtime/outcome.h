@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/time/time.h"
@@ -9,6 +10,9 @@
 #include "tradewind/errors/problem.h"
 
 namespace tradewind::runtime {
+
+// Why a handler failed that threw what has no text.
+inline constexpr std::string_view kUnknownException = "it threw something that is not a std::exception";
 
 class Outcome {
  public:

@@ -5,6 +5,7 @@
 #include "absl/time/clock.h"
 
 #include "tradewind/bus/envelope.h"
+#include "tradewind/errors/problem.h"
 #include "tradewind/faults/crash_point.h"
 #include "tradewind/mesh/v1/state.pb.h"
 #include "tradewind/runtime/logger.h"
@@ -15,6 +16,9 @@ namespace {
 
 constexpr absl::Duration kFirstBackoff = absl::Milliseconds(50);
 constexpr absl::Duration kLongestBackoff = absl::Seconds(5);
+// Of a lane of which Kafka refuses an event for what it is: until a limit is raised, or a topic is there again.
+constexpr absl::Duration kFirstRest = absl::Milliseconds(500);
+constexpr absl::Duration kLongestRest = absl::Seconds(30);
 
 const telemetry::Counter& ResendCounter() {
   static const telemetry::Counter counter =
@@ -35,8 +39,8 @@ struct BatchHeaders {
   std::string id_prefix;
 };
 
-absl::Status ProduceEvent(bus::EventSink& sink, const mesh::v1::OutboxBatch& batch, const BatchHeaders& shared,
-                          const mesh::v1::OutgoingEvent& event, uint64_t token) {
+absl::Status ProduceEvent(bus::EventSink& sink, std::string_view mesh, const mesh::v1::OutboxBatch& batch,
+                          const BatchHeaders& shared, const mesh::v1::OutgoingEvent& event, uint64_t token) {
   const std::string sequence = bus::Sequence{batch.epoch(), event.number()}.ToString();
   const std::string id = event.id().empty() ? shared.id_prefix + "-" + sequence : event.id();
   std::string previous;
@@ -50,6 +54,7 @@ absl::Status ProduceEvent(bus::EventSink& sink, const mesh::v1::OutboxBatch& bat
       {bus::kPartitionKeyHeader, event.key()},
       {bus::kSequenceHeader, sequence},
       {bus::kContentTypeHeader, bus::kProtobufContentType},
+      {bus::kMeshHeader, mesh},
   };
   if (event.has_previous()) {
     previous = bus::Sequence{event.previous().epoch(), event.previous().number()}.ToString();
@@ -80,6 +85,7 @@ void Publisher::AppendLeftBehind(int32_t partition, uint64_t sequence, std::uniq
 }
 
 void Publisher::Pump(absl::Time now) {
+  now_ = now;
   Collect(absl::ZeroDuration());
   if (failed_) {
     if (now < retry_at_) return;
@@ -87,7 +93,7 @@ void Publisher::Pump(absl::Time now) {
     if (failed_) return;
   }
   for (auto& [partition, lane] : lanes_) {
-    if (!Send(partition, lane)) return;
+    if (lane.retry_at <= now && !Send(partition, lane)) return;
   }
 }
 
@@ -131,13 +137,13 @@ bool Publisher::SendRow(int32_t partition, uint64_t lane_id, Row& row) {
   const BatchHeaders shared(*row.batch);
   while (row.sent < row.batch->events_size()) {
     const uint64_t token = next_token_++;
-    const absl::Status taken = ProduceEvent(sink_, *row.batch, shared, row.batch->events(row.sent), token);
+    const absl::Status taken = ProduceEvent(sink_, mesh_, *row.batch, shared, row.batch->events(row.sent), token);
     if (absl::IsResourceExhausted(taken)) return false;
+    in_flight_.emplace(token, RowName{partition, lane_id, row.sequence});
     if (!taken.ok()) {
       OnDelivery({.token = token, .status = taken});
       return false;
     }
-    in_flight_.emplace(token, RowName{partition, lane_id, row.sequence});
     ++row.sent;
     TRADEWIND_CRASH_POINT("publish.begun");
   }
@@ -157,6 +163,7 @@ void Publisher::OnDelivery(const bus::Delivery& delivery) {
       kLog.Warn("an event could not be published; its outbox will be sent again", {{"error", delivery.status}});
     }
     failed_ = true;
+    if (errors::Read(delivery.status) == errors::Reading::kPermanent) Rest(name, delivery.status);
     return;
   }
   const auto lane_found = lanes_.find(name.partition);
@@ -174,7 +181,19 @@ void Publisher::OnDelivery(const bus::Delivery& delivery) {
     lane.rows.pop_front();
     --lane.sent_rows;
     backoff_ = absl::ZeroDuration();
+    lane.backoff = absl::ZeroDuration();
   }
+}
+
+void Publisher::Rest(const RowName& name, const absl::Status& why) {
+  const auto found = lanes_.find(name.partition);
+  // Others of the same failed request have reported before.
+  if (found == lanes_.end() || found->second.id != name.lane_id || found->second.retry_at > now_) return;
+  Lane& lane = found->second;
+  lane.backoff = std::clamp(lane.backoff * 2, kFirstRest, kLongestRest);
+  lane.retry_at = now_ + lane.backoff;
+  kLog.Error("Kafka refuses an event of a task for what it is; the task's events wait, those of others go on",
+             {{"partition", name.partition}, {"error", why}, {"retry_in", lane.backoff}});
 }
 
 void Publisher::StartAfresh(absl::Time now) {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -21,8 +22,8 @@ namespace tradewind::runtime {
 
 class Publisher {
  public:
-  // `sink` outlives the publisher.
-  explicit Publisher(bus::EventSink& sink) : sink_(sink) {}
+  // `sink` outlives the publisher; `mesh` is what every event names as its mesh, as bus::MeshName puts it.
+  Publisher(bus::EventSink& sink, std::string mesh) : sink_(sink), mesh_(std::move(mesh)) {}
 
   // Takes over a committed row of the task on this partition number. Rows of a task come in the order of `sequence`.
   void Append(int32_t partition, uint64_t sequence, std::unique_ptr<mesh::v1::OutboxBatch> batch);
@@ -59,6 +60,9 @@ class Publisher {
     // Rows at the front whose events were all handed to the sink.
     size_t sent_rows = 0;
     uint64_t acknowledged = 0;
+    // Set while Kafka refuses an event of the first row for what it is: the other lanes go on meanwhile.
+    absl::Time retry_at = absl::InfinitePast();
+    absl::Duration backoff;
   };
   struct RowName {
     int32_t partition;
@@ -71,9 +75,14 @@ class Publisher {
   bool SendRow(int32_t partition, uint64_t lane_id, Row& row);
   void Collect(absl::Duration timeout);
   void OnDelivery(const bus::Delivery& delivery);
+  // Leaves the lane of this event alone for a while.
+  void Rest(const RowName& name, const absl::Status& why);
   void StartAfresh(absl::Time now);
 
   bus::EventSink& sink_;
+  const std::string mesh_;
+  // Of the last Pump.
+  absl::Time now_ = absl::InfinitePast();
   std::unordered_map<int32_t, Lane> lanes_;
   // What a delivery's token stands for.
   std::unordered_map<uint64_t, RowName> in_flight_;

@@ -38,7 +38,7 @@ class PublisherFaultTest : public ::testing::Test {
   void SetUp() override {
     topic_ = bus::MakeTopic(broker_->config(), "publisher", 1);
     sink_ = *bus::KafkaSink::Create(broker_->config(), {.client_id = "test", .gapless = true});
-    publisher_.emplace(*sink_);
+    publisher_.emplace(*sink_, "test/");
   }
 
   // Appends a row of events to the outbox.
@@ -76,7 +76,7 @@ class PublisherFaultTest : public ::testing::Test {
       const Verdict verdict = progress.Judge(*envelope);
       if (verdict == Verdict::kGap) taken.push_back(0);
       if (verdict != Verdict::kTake) continue;
-      progress.Take(*envelope);
+      progress.Take(*envelope, absl::Now());
       taken.push_back(envelope->sequence->number);
     }
     return taken;
@@ -101,7 +101,7 @@ bus::KafkaProxy* PublisherFaultTest::proxy_ = nullptr;
 TEST_F(PublisherFaultTest, LosesNothingWhenTheFirstBatchOfANewProducerIsRefused) {
   for (const int16_t error : {bus::kNotLeaderOrFollower, bus::kNotEnoughReplicas}) {
     sink_ = *bus::KafkaSink::Create(broker_->config(), {.client_id = "test", .gapless = true});
-    publisher_.emplace(*sink_);
+    publisher_.emplace(*sink_, "test/");
     const int before = proxy_->interfered();
     proxy_->RefuseProduce(2, error);
     for (int row = 0; row < 5; ++row) Append(20);

@@ -146,12 +146,15 @@ absl::Status Takeover::LoadHeld(store::Session& session, Task& task) {
   if (!rows.ok()) return rows.status();
   task.held.clear();
   for (const store::KeptRecord& row : *rows) {
-    auto record = ParseRecord(row.record);
-    if (!record.ok()) return record.status();
-    auto envelope = bus::ParseEnvelope(*record);
+    auto kept = ParseRecord(row.record);
+    if (!kept.ok()) return kept.status();
+    auto envelope = bus::ParseEnvelope(kept->record);
     if (!envelope.ok()) return absl::DataLossError(fmt::format("held event {} of the store does not parse", row.id));
-    const Task::ChainName chain{std::string(record->topic()), std::string(envelope->source)};
-    task.held[chain].push_back({.id = row.id, .record = *std::move(record), .envelope = *std::move(envelope)});
+    const Task::ChainName chain{std::string(kept->record.topic()), std::string(envelope->source)};
+    task.held[chain].push_back({.id = row.id,
+                                .record = std::move(kept->record),
+                                .envelope = *std::move(envelope),
+                                .unchecked = kept->unchecked});
   }
   // They came in this order, unless some were lost more than once on their way.
   for (auto& [chain, events] : task.held) {

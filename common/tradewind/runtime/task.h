@@ -30,6 +30,8 @@ struct HeldEvent {
   int64_t id;
   bus::Record record;
   bus::Envelope envelope;
+  // As Input::unchecked.
+  bool unchecked = false;
 };
 
 struct Task {
@@ -51,6 +53,25 @@ struct Task {
   std::map<std::string, std::set<int64_t>, std::less<>> to_read_again;
   // Outbox rows up to here are gone from the store.
   uint64_t outbox_dropped = 0;
+  // An event of an outbox row that Kafka can never take, of which a mesh.v1.EventWithheld is published instead. Kept as
+  // dead in the transaction that drops the row.
+  struct Withheld {
+    uint64_t row;
+    store::KeptRecord kept;
+  };
+  // In the order of the rows.
+  std::vector<Withheld> withheld;
+  // Adds to `batch` what is kept of the rows that it drops.
+  void KeepWithheld(uint64_t acknowledged, store::Batch& batch) const {
+    for (const Withheld& event : withheld) {
+      if (event.row <= acknowledged) batch.kept.push_back(event.kept);
+    }
+  }
+  // After a commit that dropped the rows up to there.
+  void DropOutbox(uint64_t acknowledged) {
+    outbox_dropped = acknowledged;
+    std::erase_if(withheld, [&](const Withheld& event) { return event.row <= acknowledged; });
+  }
   // Kafka's committed offsets are behind the row's.
   bool offsets_moved = false;
 
@@ -83,7 +104,7 @@ struct Task {
 // What came of an attempt at an effect.
 struct EffectResult {
   Outcome outcome = Ack();
-  // Its value could not be parsed.
+  // Its record could not be handled, whatever the handler.
   bool undecodable = false;
   // Emitted, in order; to be published when the outcome is Ack.
   std::vector<std::unique_ptr<google::protobuf::Message>> events;
@@ -104,6 +125,8 @@ struct Input {
     bool last = false;
   };
   std::optional<FromQueue> queued;
+  // Kept by an earlier version, which did not compare its key with its message.
+  bool unchecked = false;
   // The timer it comes from, or "".
   std::string timer;
   // Set for an effect that has run.

@@ -16,6 +16,10 @@ void ToProto(const bus::Sequence& sequence, mesh::v1::Sequence& out) {
   out.set_number(sequence.number);
 }
 
+uint32_t HourOf(absl::Time time) {
+  return static_cast<uint32_t>(std::max<int64_t>(absl::ToUnixSeconds(time) / 3600, 0));
+}
+
 }  // namespace
 
 std::vector<InputProgress::Watermark>::const_iterator InputProgress::Find(std::string_view source) const {
@@ -26,7 +30,7 @@ std::vector<InputProgress::Watermark>::const_iterator InputProgress::Find(std::s
 Verdict InputProgress::Judge(const bus::Envelope& envelope) const {
   if (!envelope.sequence.has_value()) return Verdict::kTake;
   const auto mark = Find(envelope.source);
-  if (mark == watermarks_.end() || mark->source != envelope.source) {
+  if (!Knows(envelope.source)) {
     const bool lost_its_predecessor = read_from_start_ && envelope.previous.number > 0;
     return lost_its_predecessor ? Verdict::kGap : Verdict::kTake;
   }
@@ -34,16 +38,33 @@ Verdict InputProgress::Judge(const bus::Envelope& envelope) const {
   return envelope.previous <= mark->sequence ? Verdict::kTake : Verdict::kGap;
 }
 
-void InputProgress::Take(const bus::Envelope& envelope) {
-  if (envelope.sequence.has_value()) SetWatermark(envelope.source, *envelope.sequence);
+bool InputProgress::Knows(std::string_view source) const {
+  const auto mark = Find(source);
+  return mark != watermarks_.end() && mark->source == source;
 }
 
-void InputProgress::SetWatermark(std::string_view source, bus::Sequence sequence) {
-  const auto mark = Find(source);
-  if (mark != watermarks_.end() && mark->source == source) {
-    watermarks_[static_cast<size_t>(mark - watermarks_.begin())].sequence = sequence;
+bool InputProgress::MakeRoomFor(const bus::Envelope& envelope, absl::Time now) {
+  if (!envelope.sequence.has_value() || watermarks_.size() < kMaxSources || Knows(envelope.source)) return true;
+  const uint32_t oldest_kept = HourOf(now - kSourceAge);
+  const auto forgotten =
+      std::erase_if(watermarks_, [&](const Watermark& mark) { return mark.seen_hour < oldest_kept; });
+  // One that was forgotten and speaks again is taken as it comes.
+  if (forgotten > 0) read_from_start_ = false;
+  return forgotten > 0;
+}
+
+void InputProgress::Take(const bus::Envelope& envelope, absl::Time now) {
+  if (envelope.sequence.has_value()) SetWatermark(envelope.source, *envelope.sequence, now);
+}
+
+void InputProgress::SetWatermark(std::string_view source, bus::Sequence sequence, absl::Time now) {
+  const auto found = Find(source);
+  const auto place = watermarks_.begin() + (found - watermarks_.begin());
+  if (found != watermarks_.end() && found->source == source) {
+    place->sequence = sequence;
+    place->seen_hour = HourOf(now);
   } else {
-    watermarks_.insert(mark, {std::string(source), sequence});
+    watermarks_.insert(place, {std::string(source), sequence, HourOf(now)});
   }
 }
 
@@ -66,7 +87,7 @@ absl::StatusOr<TaskProgress> TaskProgress::Parse(const std::string& blob) {
     added.fingerprint_ = input.fingerprint();
     added.read_from_start_ = input.read_from_start();
     for (const auto& mark : input.watermarks()) {
-      added.watermarks_.push_back({mark.source(), FromProto(mark.sequence())});
+      added.watermarks_.push_back({mark.source(), FromProto(mark.sequence()), mark.seen_hour()});
     }
     int64_t pending = input.offset();
     for (const uint64_t distance : input.pending_distances()) {
@@ -101,6 +122,7 @@ std::string TaskProgress::Serialize(const std::string& cluster_id) const {
       auto& watermark = *out.add_watermarks();
       watermark.set_source(mark.source);
       ToProto(mark.sequence, *watermark.mutable_sequence());
+      watermark.set_seen_hour(mark.seen_hour);
     }
     int64_t behind = input.next_offset_;
     for (auto pending = input.pending_.rbegin(); pending != input.pending_.rend(); ++pending) {

@@ -5,6 +5,7 @@
 // source's watermark and its predecessor is not. tests/ drive it against a plain model.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -12,10 +13,16 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
 #include "tradewind/bus/envelope.h"
 
 namespace tradewind::runtime {
+
+// Sources of a topic's partition whose watermarks are remembered. Where one more comes, those that have been silent for
+// longer than kSourceAge make room; where there are none, its event is set aside.
+inline constexpr size_t kMaxSources = 10'000;
+inline constexpr absl::Duration kSourceAge = absl::Hours(24 * 7);
 
 enum class Verdict {
   // Next in its source's chain, or from a source never seen before, or from outside the mesh. A source never seen
@@ -50,10 +57,12 @@ class InputProgress {
 
   // Does not change anything.
   Verdict Judge(const bus::Envelope& envelope) const;
+  // False when the event has a source that is not known yet and there is no room for another.
+  bool MakeRoomFor(const bus::Envelope& envelope, absl::Time now);
   // Raises the watermark of the event's source. No effect for an event without a sequence.
-  void Take(const bus::Envelope& envelope);
+  void Take(const bus::Envelope& envelope, absl::Time now);
   // Sets the watermark of a source: whatever is missing up to there is not waited for.
-  void SetWatermark(std::string_view source, bus::Sequence sequence);
+  void SetWatermark(std::string_view source, bus::Sequence sequence, absl::Time now);
   void MoveTo(int64_t next_offset, uint64_t fingerprint) {
     next_offset_ = next_offset;
     fingerprint_ = fingerprint;
@@ -64,9 +73,12 @@ class InputProgress {
   struct Watermark {
     std::string source;
     bus::Sequence sequence;
+    // When it was last set, in hours since 1970; 0 where an earlier version set it.
+    uint32_t seen_hour = 0;
   };
   // Sorted by source.
   std::vector<Watermark>::const_iterator Find(std::string_view source) const;
+  bool Knows(std::string_view source) const;
 
   std::string topic_;
   int64_t next_offset_;

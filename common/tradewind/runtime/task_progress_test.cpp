@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "gtest/gtest.h"
 #include "rapidcheck.h"
 #include "rapidcheck/gtest.h"
@@ -26,7 +27,7 @@ TEST(TaskProgress, TakesASourceNeverSeenAsItComes) {
 
 TEST(TaskProgress, TellsRepeatFromGapFromNext) {
   InputProgress progress("topic");
-  progress.Take(Event("/a/0", {7, 5}, {}));
+  progress.Take(Event("/a/0", {7, 5}, {}), absl::Now());
   EXPECT_EQ(progress.Judge(Event("/a/0", {7, 5}, {7, 4})), Verdict::kRepeat);
   EXPECT_EQ(progress.Judge(Event("/a/0", {6, 9}, {6, 8})), Verdict::kRepeat);
   EXPECT_EQ(progress.Judge(Event("/a/0", {7, 8}, {7, 5})), Verdict::kTake);
@@ -46,7 +47,7 @@ TEST(TaskProgress, TakesEventsFromOutsideAlways) {
   InputProgress progress("topic");
   bus::Envelope outside;
   outside.source = "/elsewhere";
-  progress.Take(outside);
+  progress.Take(outside, absl::Now());
   EXPECT_EQ(progress.Judge(outside), Verdict::kTake);
 }
 
@@ -62,8 +63,8 @@ TEST(TaskProgress, ChainsEachOutputPartitionByItself) {
 TEST(TaskProgress, SurvivesItsBlob) {
   TaskProgress progress;
   InputProgress& input = progress.AddInput("topic", 3);
-  input.Take(Event("/b/0", {7, 5}, {}));
-  input.Take(Event("/a/0", {7, 6}, {}));
+  input.Take(Event("/b/0", {7, 5}, {}), absl::Now());
+  input.Take(Event("/a/0", {7, 6}, {}), absl::Now());
   input.MoveTo(9, 42);
   for (const int64_t offset : {3, 5, 8}) input.AddPending(offset);
   input.RemovePending(5);
@@ -102,7 +103,7 @@ RC_GTEST_PROP(TaskProgress, ResendsAreTakenOnceAndLossStopsTheChain, ()) {
     if (i == lost) continue;
     const bus::Envelope event = Event("/a/0", {1, static_cast<uint64_t>(i) + 1}, {1, static_cast<uint64_t>(i)});
     if (progress.Judge(event) != Verdict::kTake) continue;
-    progress.Take(event);
+    progress.Take(event, absl::Now());
     taken.push_back(i);
   }
   const int expected = std::min(length, lost);

@@ -55,6 +55,12 @@ void Describe(config::Schema& schema, WorkerConfig& config) {
       .Min(absl::Minutes(1));
   section.Field("adopt_offsets", &config.adopt_offsets,
                 "go on although Kafka knows another store, or a newer state of this one, for this group");
+  section
+      .Field(
+          "accept_unmarked_events", &config.accept_unmarked_events,
+          "take events of an earlier version, which do not name their mesh, for this mesh's; auto: where the store is "
+          "of one too")
+      .OneOf({"auto", "true", "false"});
 }
 
 Worker::Worker(WorkerPorts ports, WorkerConfig config) : impl_(std::make_unique<Impl>(std::move(ports), config)) {}
@@ -255,7 +261,7 @@ absl::Status Worker::Impl::OnStoreError(const absl::Status& error, absl::Span<In
 
 void Worker::Impl::AfterCommit(Attempt& attempt, const store::Batch& batch) {
   for (const store::TaskCommit& commit : batch.tasks) {
-    tasks_.at(commit.task.partition)->outbox_dropped = commit.outbox_acknowledged;
+    tasks_.at(commit.task.partition)->DropOutbox(commit.outbox_acknowledged);
   }
   TRADEWIND_CRASH_POINT("batch.committed");
   replier_.Send(attempt.replies());

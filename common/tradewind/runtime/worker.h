@@ -50,6 +50,9 @@ struct WorkerConfig {
   absl::Duration request_retention = absl::Hours(24 * 7);
   // Go on although Kafka knows another store, or a newer state of this one, for the group: after a restore.
   bool adopt_offsets = false;
+  // Whether events with a sequence of our form that name no mesh count as this mesh's: true, false, or auto, which is
+  // true for a store that was made before meshes had names. Read by whoever fills in WorkerPorts.
+  std::string accept_unmarked_events = "auto";
 };
 
 // Binds the fields under "runtime".
@@ -64,6 +67,9 @@ struct WorkerPorts {
   std::string store_id;
   std::string cluster_id;
   std::string topic_prefix;
+  // Events with a sequence of our form that name no mesh count as this mesh's: the log holds some of an earlier
+  // version.
+  bool accept_unmarked_events = false;
   // Partitions of every input and output topic, by full name. Pinned for the life of the worker.
   std::map<std::string, int32_t> partition_counts;
   // Makes the member of the consumer group; called once, by Run.

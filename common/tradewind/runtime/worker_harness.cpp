@@ -21,6 +21,7 @@ int64_t Append(testing::InMemoryKafka& kafka, const google::protobuf::Message& m
   const std::string topic = RouteOf(message.GetDescriptor())->topic;
   headers.emplace_back(bus::kSpecVersionHeader, "1.0");
   headers.emplace_back(bus::kTypeHeader, message.GetDescriptor()->full_name());
+  headers.emplace_back(bus::kMeshHeader, bus::MeshName(kClusterId, ""));
   return kafka.Append({.topic = topic,
                        .partition = bus::PartitionOf(key, kPartitions),
                        .key = key,
@@ -39,7 +40,8 @@ RunningWorker::RunningWorker(Mesh& mesh, const Group& group, const std::vector<i
                   .session = session_.get(),
                   .reader = &mesh.store().reader(),
                   .store_id = mesh.store().id(),
-                  .cluster_id = "cluster-1",
+                  .cluster_id = kClusterId,
+                  .accept_unmarked_events = config.accept_unmarked_events == "true",
                   .partition_counts = mesh.kafka().partition_counts(),
                   .make_source = [this, &mesh, &group, partitions](bus::AssignmentListener& listener)
                       -> absl::StatusOr<std::unique_ptr<bus::EventSource>> {

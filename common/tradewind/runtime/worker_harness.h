@@ -25,6 +25,7 @@ inline constexpr char kUserEvents[] = "user.events.v1";
 inline constexpr char kReplies[] = "mesh.replies.v1";
 inline constexpr char kDead[] = "mesh.dead.v1";
 inline constexpr int32_t kPartitions = 4;
+inline constexpr char kClusterId[] = "cluster-1";
 
 // Retries and timers that a test need not wait for.
 inline constexpr WorkerConfig kQuick{.max_attempts = 3,

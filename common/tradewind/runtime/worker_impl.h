@@ -35,9 +35,12 @@ class Worker::Impl final : public bus::AssignmentListener {
                           .first_retry = config.first_retry,
                           .longest_retry = config.longest_retry,
                           .cluster_id = ports_.cluster_id,
-                          .rekeyed_topic = router_.FullTopic(ports_.group->RekeyedTopic())},
+                          .mesh = bus::MeshName(ports_.cluster_id, ports_.topic_prefix),
+                          .accept_unmarked = ports_.accept_unmarked_events,
+                          .rekeyed_topic = router_.FullTopic(ports_.group->RekeyedTopic()),
+                          .timers_topic = router_.FullTopic(std::string(kTimersTopic))},
         takeover_(*ports_.group, router_, *ports_.session, ports_.store_id, ports_.cluster_id, config.adopt_offsets),
-        publisher_(*ports_.events),
+        publisher_(*ports_.events, attempt_settings_.mesh),
         replier_(*ports_.replies, router_.FullTopic(std::string(bus::kRepliesTopic))),
         metrics_(ports_.group->name()),
         lanes_(ports_.group->runs_effects() ? std::make_unique<EffectLanes>(config.effect_threads) : nullptr) {}
@@ -88,6 +91,7 @@ class Worker::Impl final : public bus::AssignmentListener {
   void Crowd(Task& task);
 
   std::vector<bus::Position> TakeOver(absl::Span<const int32_t> partitions);
+  void SendLeftBehind(Task& task, absl::Span<const store::OutboxRow> outbox);
   void Disown(Task& task, std::string_view why);
   void PauseTask(Task& task, Task::State state, absl::Duration delay);
   void StopReading(const Task& task);

@@ -20,6 +20,8 @@ struct WorkerMetrics {
         rejected(New("tradewind_commands_rejected_total", "Commands refused by their handler.", group)),
         parked(
             New("tradewind_events_parked_total", "Messages that failed and are retried, or wait behind one.", group)),
+        beyond_sources(New("tradewind_events_beyond_sources_total",
+                           "Events set aside because their partition has too many sources.", group)),
         timers(New("tradewind_timers_fired_total", "Timers handled.", group)),
         conflicts(New("tradewind_commit_conflicts_total", "Batches decided again: an aggregate had changed.", group)),
         fenced(New("tradewind_commits_fenced_total", "Commits refused because a task had another owner.", group)),
@@ -41,12 +43,14 @@ struct WorkerMetrics {
     dead.Add(static_cast<double>(counts.dead));
     rejected.Add(static_cast<double>(counts.rejected));
     parked.Add(static_cast<double>(counts.parked));
+    beyond_sources.Add(static_cast<double>(counts.beyond_sources));
     timers.Add(static_cast<double>(counts.timers));
     batches.Add();
     batch_seconds.Observe(absl::ToDoubleSeconds(took));
   }
 
-  telemetry::Counter handled, skipped, repeats, gaps, dead, rejected, parked, timers, conflicts, fenced, batches;
+  telemetry::Counter handled, skipped, repeats, gaps, dead, rejected, parked, beyond_sources, timers, conflicts, fenced,
+      batches;
   telemetry::Gauge dead_records, parked_records, held_records, parked_keys, outbox_bytes, outbox_full;
   telemetry::Histogram batch_seconds;
 

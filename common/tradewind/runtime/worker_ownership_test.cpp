@@ -3,6 +3,7 @@
 #include <atomic>
 #include <thread>
 
+#include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -43,7 +44,7 @@ std::vector<std::string> TakenByWatermark(const std::vector<bus::RecordContent>&
     const Verdict verdict = progress.Judge(*envelope);
     EXPECT_NE(verdict, Verdict::kGap);
     if (verdict != Verdict::kTake) continue;
-    progress.Take(*envelope);
+    progress.Take(*envelope, absl::Now());
     taken.emplace_back(envelope->id);
   }
   return taken;

@@ -8,6 +8,8 @@
 #include <numeric>
 #include <utility>
 
+#include "absl/time/clock.h"
+
 #include "tradewind/order/v1/events.pb.h"
 #include "tradewind/order/v1/order.pb.h"
 #include "tradewind/runtime/task_progress.h"
@@ -138,7 +140,7 @@ std::map<std::string, std::vector<int64_t>> TakenFromTheLog(Mesh& mesh, std::vec
       const Verdict verdict = progress.Judge(*envelope);
       if (verdict == Verdict::kGap) wrong.push_back(fmt::format("{}: a gap before it", std::string(envelope->id)));
       if (verdict != Verdict::kTake) continue;
-      progress.Take(*envelope);
+      progress.Take(*envelope, absl::Now());
       OrderCreated event;
       event.ParseFromString(content.value);
       taken[content.key].push_back(event.revision());

@@ -1,4 +1,6 @@
 // Tasks come, pause, are taken anew and go.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <set>
@@ -7,9 +9,12 @@
 
 #include "absl/random/random.h"
 
+#include "tradewind/errors/printable.h"
 #include "tradewind/errors/problem.h"
 #include "tradewind/faults/crash_point.h"
+#include "tradewind/mesh/v1/envelope.pb.h"
 #include "tradewind/mesh/v1/state.pb.h"
+#include "tradewind/runtime/kept_record.h"
 #include "tradewind/runtime/logger.h"
 #include "tradewind/runtime/worker_impl.h"
 
@@ -25,6 +30,33 @@ constexpr absl::Duration kFinishOnRevoke = absl::Seconds(1);
 // A commit of offsets that meets the second join of a cooperative rebalance makes librdkafka 2.0.2 give up all
 // partitions (its issue 4059, mended in 2.10). That join comes a second after the first.
 constexpr absl::Duration kNoMirrorAfterRebalance = absl::Milliseconds(2500);
+// How much of the key of an event that is too large for Kafka stands at the note in its place.
+constexpr size_t kWithheldKey = 512;
+
+// Puts an EventWithheld in the event's place, and returns the event as it is to be kept.
+store::KeptRecord Withhold(const Task& task, mesh::v1::OutgoingEvent& event) {
+  mesh::v1::EventWithheld stand_in;
+  stand_in.set_type(errors::Printable(event.type()));
+  stand_in.set_bytes(static_cast<int64_t>(event.value().size()));
+  kLog.Error("an event is too large for Kafka; it is kept as dead, and a note stands in its place",
+             {{"topic", event.topic()}, {"partition", event.partition()}, {"type", stand_in.type()}});
+  const bus::EnvelopeHeaders headers({.id = event.id(), .type = event.type(), .source = task.source}, event.key());
+  bus::RecordContent content{.topic = event.topic(),
+                             .partition = event.partition(),
+                             .key = std::move(*event.mutable_key()),
+                             .value = std::move(*event.mutable_value())};
+  for (const bus::HeaderView& header : headers.view()) content.headers.emplace_back(header.name, header.value);
+  store::KeptRecord kept{.task = task.id,
+                         .state = store::KeptState::kDead,
+                         .key = content.key,
+                         .type = stand_in.type(),
+                         .reason = "it is too large for Kafka: an earlier version emitted it without looking"};
+  event.set_key(content.key.substr(0, kWithheldKey));
+  kept.record = SerializeRecord(bus::Record::FromContent(std::move(content)));
+  event.set_type(mesh::v1::EventWithheld::descriptor()->full_name());
+  event.set_value(stand_in.SerializeAsString());
+  return kept;
+}
 
 }  // namespace
 
@@ -76,14 +108,25 @@ std::vector<bus::Position> Worker::Impl::TakeOver(absl::Span<const int32_t> part
     for (const auto& [partition, outbox] : outboxes) Disown(*tasks_.at(partition), std::string(mirrored.message()));
     return {};
   }
-  for (auto& [partition, outbox] : outboxes) {
-    for (store::OutboxRow& row : outbox) {
-      auto batch = std::make_unique<mesh::v1::OutboxBatch>();
-      batch->ParseFromString(row.batch);
-      publisher_.AppendLeftBehind(partition, row.sequence, std::move(batch));
-    }
-  }
+  for (const auto& [partition, outbox] : outboxes) SendLeftBehind(*tasks_.at(partition), outbox);
   return positions;
+}
+
+void Worker::Impl::SendLeftBehind(Task& task, absl::Span<const store::OutboxRow> outbox) {
+  for (const store::OutboxRow& row : outbox) {
+    auto batch = std::make_unique<mesh::v1::OutboxBatch>();
+    if (!batch->ParseFromString(row.batch)) {
+      if (fatal_.ok()) {
+        fatal_ = absl::DataLossError(fmt::format("outbox row {} of group '{}', partition {} does not parse",
+                                                 row.sequence, task.id.group, task.id.partition));
+      }
+      return;
+    }
+    for (mesh::v1::OutgoingEvent& event : *batch->mutable_events()) {
+      if (!CanBePublished(event)) task.withheld.push_back({row.sequence, Withhold(task, event)});
+    }
+    publisher_.AppendLeftBehind(task.id.partition, row.sequence, std::move(batch));
+  }
 }
 
 void Worker::Impl::Disown(Task& task, std::string_view why) {

@@ -75,6 +75,7 @@ void Worker::Impl::TidyOutboxes(bool ending) {
                            .new_emit_sequence = task->emit_sequence + 1,
                            .progress = blobs.back(),
                            .outbox_acknowledged = acknowledged});
+    task->KeepWithheld(acknowledged, batch);
   }
   if (batch.tasks.empty()) return;
   TRADEWIND_CRASH_POINT("outbox.tidying");
@@ -84,7 +85,7 @@ void Worker::Impl::TidyOutboxes(bool ending) {
     for (size_t i = 0; i < tidied.size(); ++i) {
       ++tidied[i]->emit_sequence;
       tidied[i]->untouched = false;
-      tidied[i]->outbox_dropped = batch.tasks[i].outbox_acknowledged;
+      tidied[i]->DropOutbox(batch.tasks[i].outbox_acknowledged);
     }
     return;
   }

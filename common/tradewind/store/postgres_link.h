@@ -24,6 +24,8 @@ struct PostgresPlace {
   // Of the store, as SQL has it: in quotes.
   std::string quoted_schema;
   std::string id;
+  // As Store::predates_mesh_names.
+  bool predates_mesh_names = false;
 };
 
 class PostgresLink {

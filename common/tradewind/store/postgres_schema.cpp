@@ -206,7 +206,7 @@ absl::StatusOr<int> PrepareSchema(PostgresConnection& connection, std::string_vi
   return **version;
 }
 
-absl::StatusOr<std::string> UpdateInTransaction(PostgresConnection& connection, std::string_view schema) {
+absl::StatusOr<PostgresIdentity> UpdateInTransaction(PostgresConnection& connection, std::string_view schema) {
   const auto locked = Query(connection, "SELECT pg_advisory_xact_lock(hashtextextended(convert_from($1, 'UTF8'), $2))",
                             PostgresParameters().Bytes(schema).Bigint(/*"TWND", for us alone:*/ 0x54574e44));
   if (!locked.ok()) return locked.status();
@@ -228,23 +228,25 @@ absl::StatusOr<std::string> UpdateInTransaction(PostgresConnection& connection, 
   if (id->rows() != 1) {
     return absl::DataLossError(fmt::format("{}: schema '{}': the store's id is missing", connection.where(), schema));
   }
-  return std::string(id->Bytes(0, 0));
+  const auto predates = Query(connection, "SELECT value FROM meta WHERE name = 'predates_mesh_names'", {});
+  if (!predates.ok()) return predates.status();
+  return PostgresIdentity{.id = std::string(id->Bytes(0, 0)), .predates_mesh_names = predates->rows() > 0};
 }
 
 }  // namespace
 
 int PostgresSchemaVersion() { return static_cast<int>(kSteps.size()); }
 
-absl::StatusOr<std::string> UpdatePostgresSchema(PostgresConnection& connection, std::string_view schema) {
+absl::StatusOr<PostgresIdentity> UpdatePostgresSchema(PostgresConnection& connection, std::string_view schema) {
   if (absl::Status begun = connection.Execute(kBegin); !begun.ok()) return begun;
-  absl::StatusOr<std::string> id = UpdateInTransaction(connection, schema);
-  if (!id.ok()) {
+  absl::StatusOr<PostgresIdentity> identity = UpdateInTransaction(connection, schema);
+  if (!identity.ok()) {
     // Where this fails the connection is gone, and the transaction with it.
     if (connection.usable()) (void)connection.Execute("ROLLBACK");
-    return id.status();
+    return identity.status();
   }
   if (absl::Status committed = connection.Execute("COMMIT"); !committed.ok()) return committed;
-  return id;
+  return identity;
 }
 
 }  // namespace tradewind::store

@@ -27,6 +27,7 @@ class PostgresStore final : public Store {
   PostgresStore(PostgresPlace place, size_t max_readers) : place_(std::move(place)), reader_(place_, max_readers) {}
 
   const std::string& id() const override { return place_.id; }
+  bool predates_mesh_names() const override { return place_.predates_mesh_names; }
   absl::StatusOr<std::unique_ptr<Session>> OpenSession() override { return std::make_unique<PostgresSession>(place_); }
   Reader& reader() override { return reader_; }
   absl::StatusOr<int64_t> Request(const KeptFilter& filter, KeptAction action) override {
@@ -102,10 +103,11 @@ absl::StatusOr<std::unique_ptr<Store>> Open(const PostgresConfig& config, std::s
                     "another",
                     (*connection)->where(), (*connection)->server_version() / 10000, kOldestServer / 10000));
   }
-  absl::StatusOr<std::string> id = UpdatePostgresSchema(**connection, name);
-  if (!id.ok()) return id.status();
+  absl::StatusOr<PostgresIdentity> identity = UpdatePostgresSchema(**connection, name);
+  if (!identity.ok()) return identity.status();
   place.quoted_schema = (*connection)->Quote(name);
-  place.id = *std::move(id);
+  place.id = std::move(identity->id);
+  place.predates_mesh_names = identity->predates_mesh_names;
   return std::make_unique<PostgresStore>(std::move(place), static_cast<size_t>(config.max_readers));
 }
 

@@ -25,15 +25,17 @@ constexpr int64_t kMinCacheBytes = 1 << 20;
 
 class SqliteStore final : public Store {
  public:
-  SqliteStore(std::string id, FileLock lock, std::unique_ptr<SqliteWriter> writer,
+  SqliteStore(std::string id, bool predates_mesh_names, FileLock lock, std::unique_ptr<SqliteWriter> writer,
               std::unique_ptr<SqliteCheckpointer> checkpointer, const std::string& file)
       : id_(std::move(id)),
+        predates_mesh_names_(predates_mesh_names),
         lock_(std::move(lock)),
         writer_(std::move(writer)),
         checkpointer_(std::move(checkpointer)),
         reader_(file) {}
 
   const std::string& id() const override { return id_; }
+  bool predates_mesh_names() const override { return predates_mesh_names_; }
   absl::StatusOr<std::unique_ptr<Session>> OpenSession() override { return std::make_unique<SqliteSession>(*writer_); }
   Reader& reader() override { return reader_; }
   absl::StatusOr<int64_t> Request(const KeptFilter& filter, KeptAction action) override {
@@ -44,6 +46,7 @@ class SqliteStore final : public Store {
 
  private:
   const std::string id_;
+  const bool predates_mesh_names_;
   // Destroyed from the bottom up: the lock goes when every connection is closed.
   FileLock lock_;
   std::unique_ptr<SqliteWriter> writer_;
@@ -102,13 +105,16 @@ absl::StatusOr<std::unique_ptr<Store>> Open(const SqliteConfig& config, const st
   absl::StatusOr<std::string> id = (*connection)->QueryText("SELECT value FROM meta WHERE name = 'id'");
   if (!id.ok()) return id.status();
   if (id->empty()) return absl::DataLossError(fmt::format("{}: the store's id is missing", file));
+  absl::StatusOr<std::string> predates =
+      (*connection)->QueryText("SELECT value FROM meta WHERE name = 'predates_mesh_names'");
+  if (!predates.ok()) return predates.status();
   absl::StatusOr<std::unique_ptr<SqliteWriter>> writer = SqliteWriter::Make(*std::move(connection));
   if (!writer.ok()) return writer.status();
   absl::StatusOr<std::unique_ptr<SqliteCheckpointer>> checkpointer =
       SqliteCheckpointer::Start(*(*writer)->connection, (*writer)->mutex, SqliteCheckpointer::Limits());
   if (!checkpointer.ok()) return checkpointer.status();
-  return std::make_unique<SqliteStore>(*std::move(id), *std::move(lock), *std::move(writer), *std::move(checkpointer),
-                                       file);
+  return std::make_unique<SqliteStore>(*std::move(id), !predates->empty(), *std::move(lock), *std::move(writer),
+                                       *std::move(checkpointer), file);
 }
 
 }  // namespace

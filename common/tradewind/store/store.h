@@ -314,6 +314,8 @@ class Store {
   virtual ~Store() = default;
   // A random id written when the store was created: tells it from every other store, a restored copy excepted.
   virtual const std::string& id() const = 0;
+  // Whether it was in use before events named their mesh: its topics may hold some that do not.
+  virtual bool predates_mesh_names() const = 0;
   virtual absl::StatusOr<std::unique_ptr<Session>> OpenSession() = 0;
   virtual Reader& reader() = 0;
   // Notes what a person asks of the records that `filter` chooses, in place of what was asked before; returns how many
