@@ -145,6 +145,21 @@ TEST(PostgresStore, RefusesASchemaNewerThanItsOwn) {
   EXPECT_THAT(Message(refused), AllOf(HasSubstr(schema.name()), HasSubstr("newer version")));
 }
 
+TEST(PostgresStore, KnowsWhetherItIsOlderThanMeshNames) {
+  const TemporarySchema schema;
+  {
+    const auto store = OpenOrDie(schema.name());
+    ASSERT_TRUE((*store->OpenSession())->TakeTask({"orders", 1}, 0).ok());
+    EXPECT_FALSE(store->predates_mesh_names());
+  }
+  EXPECT_FALSE(OpenOrDie(schema.name())->predates_mesh_names());
+  // As the version before that step left it.
+  TestServer::Execute("SET search_path = " + schema.Quoted() +
+                      "; UPDATE meta SET value = '2' WHERE name = 'schema_version'");
+  EXPECT_TRUE(OpenOrDie(schema.name())->predates_mesh_names());
+  EXPECT_TRUE(OpenOrDie(schema.name())->predates_mesh_names());
+}
+
 // A schema as the version before keys had a short form left it. That took long keys only where they compress.
 TEST(PostgresStore, ShortensTheKeysOfAnOlderSchema) {
   const TemporarySchema schema;

@@ -134,7 +134,12 @@ UPDATE name SET name = short_key(name) WHERE octet_length(name) > 1024;
 DROP FUNCTION short_key(bytea);
 )sql";
 
-constexpr std::array kSteps = {kTables, kShortKeys};
+// A store that was in use before this step is older than the header that names an event's mesh.
+constexpr const char* kMeshNames = R"sql(
+INSERT INTO meta SELECT 'predates_mesh_names', '1' WHERE EXISTS (SELECT 1 FROM task);
+)sql";
+
+constexpr std::array kSteps = {kTables, kShortKeys, kMeshNames};
 
 // Migrations may take long, and so may waiting for another instance's.
 constexpr const char* kBegin =

@@ -93,6 +93,20 @@ TEST(SqliteStore, RefusesASchemaNewerThanItsOwn) {
   EXPECT_THAT(Message(refused), AllOf(HasSubstr(folder.File("orders.db")), HasSubstr("newer version")));
 }
 
+TEST(SqliteStore, KnowsWhetherItIsOlderThanMeshNames) {
+  const TemporaryFolder folder;
+  {
+    const auto store = OpenOrDie(folder.Config());
+    ASSERT_TRUE((*store->OpenSession())->TakeTask({"orders", 1}, 0).ok());
+    EXPECT_FALSE(store->predates_mesh_names());
+  }
+  EXPECT_FALSE(OpenOrDie(folder.Config())->predates_mesh_names());
+  // As the version before that step left it.
+  ExecuteOn(folder.File("orders.db"), "PRAGMA user_version = 3");
+  EXPECT_TRUE(OpenOrDie(folder.Config())->predates_mesh_names());
+  EXPECT_TRUE(OpenOrDie(folder.Config())->predates_mesh_names());
+}
+
 // A file as the version before keys had a short form left it, but for what that version never wrote.
 TEST(SqliteStore, ShortensTheKeysOfAnOlderFile) {
   const TemporaryFolder folder;
