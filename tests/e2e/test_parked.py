@@ -13,7 +13,7 @@ import uuid
 import pytest
 
 from support.client import ORDERS, new_user_id, order_request
-from support.kafka import cloud_event_headers, produce
+from support.kafka import cloud_event_headers, mesh_name, produce, send
 from support.mesh import BIN, TREE, wait_until
 
 EVENTS = ["OrderCreated", "OrderReserved", "OrderConfirmed", "OrderCancelRequested", "OrderCancelled"]
@@ -271,27 +271,30 @@ def test_a_message_that_kills_the_process_is_set_aside(picky, client):
 def test_events_behind_a_gap_are_held_until_it_is_given_up(picky, mesh):
     picky.run(PATIENT)
     user = new_user_id()
+    order = str(uuid.uuid4())
+    # OrderConfirmed.order_id and user_id.
+    value = b"\x0a" + bytes([len(order)]) + order.encode() + b"\x12" + bytes([len(user)]) + user.encode()
 
-    def send(number, previous):
+    def send_event(number, previous):
         headers = {
-            **cloud_event_headers("tradewind.order.v1.OrderConfirmed", user),
+            **cloud_event_headers("tradewind.order.v1.OrderConfirmed", order),
             "ce_source": f"/tests/{user}",
             "ce_sequence": f"{1:016}-{number:016}",
             "ce_previous": f"{1:016}-{previous:016}",
+            "tradewind-mesh": mesh_name(mesh.address("kafka")),
         }
-        # Only OrderConfirmed.user_id: the order's id would need a line feed.
-        produce(mesh.address("kafka"), "order.events.v1", user, b"\x12" + bytes([len(user)]) + user.encode(), headers)
+        send(mesh.address("kafka"), "order.events.v1", order, value, headers)
 
     def handled():
-        return (picky.folder / "log").read_text().splitlines().count(f"{user}  OrderConfirmed")
+        return (picky.folder / "log").read_text().splitlines().count(f"{user} {order} OrderConfirmed")
 
-    send(1, 0)
+    send_event(1, 0)
     wait_until(lambda: handled() == 1, 10, "the first event")
-    send(3, 2)
-    send(4, 3)
+    send_event(3, 2)
+    send_event(4, 3)
     # Held by both groups that read the topic.
-    wait_until(lambda: len(picky.parked("--key", user, "--state", "held")) == 4, 10, "the events behind the gap")
-    first, second = picky.parked("picky", "--key", user)
+    wait_until(lambda: len(picky.parked("--key", order, "--state", "held")) == 4, 10, "the events behind the gap")
+    first, second = picky.parked("picky", "--key", order)
     assert (first["reason"], first["holds_key"]) == (f"nothing was received for {1:016}-{2:016}", False)
     wait_until(lambda: picky.group()["held"] == 2, 5, "the number in the status")
 
@@ -301,9 +304,9 @@ def test_events_behind_a_gap_are_held_until_it_is_given_up(picky, mesh):
     assert done.returncode == 1 and f"{second['id']} is still held" in done.stderr
     assert handled() == 1
 
-    picky.cli("parked", "retry", "--state", "held", "--key", user)
+    picky.cli("parked", "retry", "--state", "held", "--key", order)
     wait_until(lambda: handled() == 3, 10, "what was held")
-    assert picky.parked("--key", user) == []
+    assert picky.parked("--key", order) == []
 
 
 def test_what_cannot_be_done_is_said(picky):

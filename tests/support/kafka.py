@@ -5,6 +5,7 @@ import subprocess
 import uuid
 
 from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 import cloudevents.core.bindings.kafka as cloudevents_kafka
 
@@ -44,6 +45,11 @@ def cloud_event_headers(event_type, key):
         "ce_subject": key,
         "content-type": "application/protobuf",
     }
+
+
+def mesh_name(broker, topic_prefix=""):
+    """What a record of the mesh on this broker has in its header `tradewind-mesh`."""
+    return f"{AdminClient({'bootstrap.servers': broker}).list_topics(timeout=10).cluster_id}/{topic_prefix}"
 
 
 def consume_with_headers(broker, topic):

@@ -1,0 +1,195 @@
+"""Records that somebody else put on the topics of a mesh: each costs itself, and nothing more. No process ends, services
+start again, other keys go on, and the operator's command deals with what was set aside."""
+
+import json
+import os
+import time
+import uuid
+
+import pytest
+
+from support.client import APPROVED, ORDERS, PAYMENTS, USERS, Client, order_request, stock_shop
+from support.kafka import cloud_event_headers, mesh_name, read_record, send
+from support.mesh import OWNERS, SECOND_OFFSET, Mesh, taken_down, wait_until
+
+ORDER_TYPE = "tradewind.order.v1."
+READERS = ("inventory", "payment", "shipping", "notification")
+
+
+@pytest.fixture(scope="module")
+def mesh(tmp_path_factory):
+    """Of its own: what lies on its topics stays there."""
+    with taken_down(Mesh(tmp_path_factory.mktemp("foreign"), SECOND_OFFSET)) as mesh:
+        mesh.up()
+        stock_shop(mesh.address("gateway"))
+        yield mesh
+
+
+@pytest.fixture(scope="module")
+def client(mesh):
+    client = Client(mesh.address("gateway"))
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def buyer(client):
+    return client.register(f"{uuid.uuid4()}@example.com")["id"]
+
+
+@pytest.fixture
+def put(mesh):
+    return lambda topic, key, value, headers: send(mesh.address("kafka"), topic, key, value, headers)
+
+
+def parked(mesh):
+    return [json.loads(line) for line in mesh.cli("parked", "list", "--json").splitlines()]
+
+
+def dead(mesh):
+    return sum(mesh.metric(owner, "tradewind_dead_records") for owner in OWNERS)
+
+
+def pids(mesh):
+    return {owner: mesh.pid(owner) for owner in OWNERS}
+
+
+def confirm_orders(client, buyer, count):
+    """Orders under so many keys that every partition has some; each has to go through."""
+    orders = [client.create_order(order_request(buyer), timeout=20)["id"] for _ in range(count)]
+    for order in orders:
+        assert client.await_order(order, lambda now: now["state"] != "ORDER_STATE_PENDING", 20)["state"] == (
+            "ORDER_STATE_CONFIRMED"
+        )
+    return orders
+
+
+def assert_well(mesh, client, buyer, before):
+    """No process has ended, and every partition goes on; the same once all have been started again."""
+    confirm_orders(client, buyer, 24)
+    assert pids(mesh) == before
+    for owner in OWNERS:
+        mesh.service("kill", owner)
+    for owner in OWNERS:
+        mesh.service("start", owner)
+    after = pids(mesh)
+    confirm_orders(client, buyer, 24)
+    assert pids(mesh) == after
+
+
+def test_no_record_ends_a_process_or_holds_up_another(mesh, client, buyer, put):
+    before = pids(mesh)
+    sequence = f"{int(time.time() * 1000):016}-{1:016}"
+    good = lambda name: cloud_event_headers(ORDER_TYPE + name, "k")
+    was_dead = dead(mesh)
+    # Without an envelope, under keys of any size and bytes.
+    for key in (b"\xff" * 230_000, b"k" * 300_000, b"k" * 910_000, b"\x01" * 63_000, b"", None):
+        put("order.events.v1", key, b"x", {})
+    put("order.commands.v1", b"\xff" * 230_000, b"x", {})
+    put("user.commands.v1", b"\xff" * 230_000, b"x", {})
+    # Text that is not UTF-8 or longer than any limit, and headers that stand there twice or have no value.
+    put("order.events.v1", "k1", b"x", {**good("OrderCreated"), "ce_id": b"\xff" * 230_000})
+    put("order.events.v1", "k1", b"", {**good("Unknown"), "ce_source": b"/ext\xff", "ce_sequence": sequence})
+    put("order.events.v1", "k1", b"", {**good("Unknown"), "ce_source": b"s" * 100_000})
+    put("order.events.v1", "k1", b"", [*good("OrderCreated").items(), ("ce_id", "again")])
+    put("order.events.v1", "k1", b"", {**good("OrderCreated"), "ce_type": None})
+    put("order.events.v1", "k1", b"", {**good("Unknown"), "ce_sequence": f"{'9' * 16}-{'9' * 16}"})
+    put("order.events.v1", "k1", b"junk", {b"\xff\xfe".decode("latin1"): b"\xff", **good("OrderCreated")})
+    # Other modes of CloudEvents.
+    put("order.events.v1", "k1", b"{}", {"content-type": "application/cloudevents+json"})
+    # Four groups read the events, two of them in one service.
+    wait_until(lambda: dead(mesh) >= was_dead + 4 * 12, 30, "what cannot be read among the dead")
+    assert_well(mesh, client, buyer, before)
+
+    reasons = {record["reason"] for record in parked(mesh)}
+    for part in ("ce_specversion is missing", "not UTF-8", "the most is 1024", "stands there twice", "2100", "binary mode"):
+        assert any(part in reason for reason in reasons), f"{part}: {reasons}"
+    status = mesh.cli("status")
+    assert "order" in status
+    # All can be looked at, tried again, and let go.
+    one = next(record for record in parked(mesh) if "ce_specversion" in record["reason"])
+    assert "ce_specversion" in mesh.cli("parked", "show", one["service"], str(one["id"]))
+    mesh.cli("parked", "retry", one["service"], "--id", str(one["id"]))
+    wait_until(lambda: one["id"] not in {r["id"] for r in parked(mesh) if r["service"] == one["service"]}, 10, "the retry")
+    mesh.cli("parked", "skip", "--all")
+    wait_until(lambda: parked(mesh) == [], 20, "everything skipped")
+
+
+def test_a_tombstone_acts_for_nobody(mesh, client, buyer, put):
+    (order,) = confirm_orders(client, buyer, 1)
+    was_dead = dead(mesh)
+    for topic, name in (
+        ("order.events.v1", "order.v1.OrderCancelled"),
+        ("order.events.v1", "order.v1.OrderShipped"),
+        ("order.commands.v1", "order.v1.CancelOrderRequest"),
+        ("payment.commands.v1", "payment.v1.RefundPaymentRequest"),
+        ("shipping.events.v1", "shipping.v1.ShipmentDispatched"),
+    ):
+        for value in (None, b""):
+            put(topic, order, value, cloud_event_headers(f"tradewind.{name}", order))
+    wait_until(lambda: dead(mesh) >= was_dead + 10, 20, "the tombstones among the dead")
+    assert client.call(ORDERS, "GetOrder", {"id": order})["state"] == "ORDER_STATE_CONFIRMED"
+    assert client.call(PAYMENTS, "GetPayment", {"id": order})["state"] == "PAYMENT_STATE_AUTHORIZED"
+    # The key goes on.
+    client.update_shipment(order, "IN_TRANSIT")
+    client.await_order(order, lambda now: now["state"] == "ORDER_STATE_SHIPPED")
+    mesh.cli("parked", "skip", "--all")
+
+
+def test_a_key_and_a_body_of_two_things_act_on_neither(mesh, client, buyer, put):
+    one, other = confirm_orders(client, buyer, 2)
+    users = [client.register(f"{uuid.uuid4()}@example.com")["id"] for _ in range(2)]
+    was_dead = dead(mesh)
+    for topic, service, method, key, body in (
+        ("order.commands.v1", ORDERS, "CancelOrder", one, {"id": other}),
+        ("payment.commands.v1", PAYMENTS, "RefundPayment", one, {"id": other}),
+        ("user.commands.v1", USERS, "DeleteUser", users[0], {"id": users[1]}),
+    ):
+        package = service.rpartition(".")[0]
+        put(topic, key, client.message(service, method, body), cloud_event_headers(f"{package}.{method}Request", key))
+    wait_until(lambda: dead(mesh) == was_dead + 3, 20, "the three among the dead")
+    for order in (one, other):
+        assert client.call(ORDERS, "GetOrder", {"id": order})["state"] == "ORDER_STATE_CONFIRMED"
+        assert client.call(PAYMENTS, "GetPayment", {"id": order})["state"] == "PAYMENT_STATE_AUTHORIZED"
+    for user in users:
+        assert "@example.com" in client.call(USERS, "GetUser", {"id": user})["email"]
+    mesh.cli("parked", "skip", "--all")
+
+
+def test_a_record_copied_from_another_mesh_silences_nobody(mesh, client, buyer, put):
+    (order,) = confirm_orders(client, buyer, 1)
+    broker = mesh.address("kafka")
+    record = read_record(broker, "order.events.v1", lambda found: found.key() == order.encode())
+    headers = {name: value.decode() for name, value in record.headers()}
+    assert headers["tradewind-mesh"] == mesh_name(broker)
+    # A later place in the chain of that task, as a mesh that has run for longer gives it.
+    copied = {**headers, "ce_sequence": f"{int(time.time() * 1000) + 10**9:016}-{7:016}"}
+    copied.pop("ce_previous", None)
+    was_dead = dead(mesh)
+    put("order.events.v1", order, record.value(), {**copied, "tradewind-mesh": "another/"})
+    unmarked = dict(copied)
+    del unmarked["tradewind-mesh"]
+    put("order.events.v1", order, record.value(), unmarked)
+    wait_until(lambda: dead(mesh) >= was_dead + 2 * len(READERS), 20, "the copies among the dead")
+    # Whatever the same task says next is taken.
+    before = pids(mesh)
+    confirm_orders(client, buyer, 24)
+    assert pids(mesh) == before
+    mesh.cli("parked", "skip", "--all")
+
+
+def test_an_event_with_another_systems_sequence_is_taken(mesh, client, buyer, put):
+    order = str(uuid.uuid4())
+    command = client.message(ORDERS, "CreateOrder", {**order_request(buyer, payment_token=APPROVED), "id": order})
+    headers = {**cloud_event_headers("tradewind.order.v1.CreateOrderRequest", order), "ce_sequence": "42"}
+    put("order.commands.v1", order, command, headers)
+    wait_until(lambda: order in {found["id"] for found in client.orders_of(buyer)}, 10, "the order")
+
+
+def test_control_topics_pass_over_what_they_cannot_read(mesh, client, buyer, put):
+    before = pids(mesh)
+    for topic in ("mesh.replies.v1", "mesh.dead.v1"):
+        for value in (None, b"", b"\xff\xff\xff", os.urandom(900_000)):
+            put(topic, b"\xff\x00", value, {"ce_type": b"\xff"})
+    confirm_orders(client, buyer, 12)
+    assert pids(mesh) == before
