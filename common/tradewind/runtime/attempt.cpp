@@ -162,7 +162,13 @@ void Attempt::TakeHeld(TaskWork& work, InputProgress& progress, std::string_view
     if (verdict == Verdict::kGap) return;
     if (verdict == Verdict::kTake) {
       progress.Take(event.envelope, now_);
-      HandleInTurn(work, {.record = event.record, .envelope = &event.envelope, .unchecked = event.unchecked});
+      const Item item{.record = event.record, .envelope = &event.envelope, .unchecked = event.unchecked};
+      const bool was_handled = !event.unchecked && !event.unhandled;
+      if (was_handled && group_.Find(event.envelope.type) == nullptr) {
+        WaitForHandler(work, item);
+      } else {
+        HandleInTurn(work, item);
+      }
     }
     work.moved = true;
     kept_removed_.push_back(event.id);
@@ -170,6 +176,7 @@ void Attempt::TakeHeld(TaskWork& work, InputProgress& progress, std::string_view
 }
 
 void Attempt::HandleInTurn(TaskWork& work, const Item& item) {
+  if (group_.Find(item.envelope->type) == nullptr) return HandleUnknown(work, item);
   if (const auto first_due = QueueOf(work, item.record)) return Enqueue(work, item, *first_due);
   Handle(work, item);
 }
@@ -177,10 +184,6 @@ void Attempt::HandleInTurn(TaskWork& work, const Item& item) {
 bool Attempt::Handle(TaskWork& work, const Item& item) {
   const bus::Envelope& envelope = *item.envelope;
   const Handler* handler = group_.Find(envelope.type);
-  if (handler == nullptr) {
-    HandleUnknown(work, item);
-    return true;
-  }
   if (KillsProcesses(work, item)) {
     return Fail(work, item, *handler,
                 Dead(fmt::format("the process died {} times while it handled this by itself", kMostDeaths)));
@@ -247,9 +250,7 @@ bool Attempt::TakeFromInbox(const bus::Envelope& envelope) {
 
 void Attempt::HandleUnknown(TaskWork& work, const Item& item) {
   const std::string topic(item.record.topic().substr(router_.FullTopic("").size()));
-  if (topic == kTimersTopic) {
-    Bury(work, item, 0, fmt::format("this version knows no timer {}", item.envelope->type), Hold::kNothing);
-  } else if (group_.is_command_topic(topic)) {
+  if (group_.is_command_topic(topic)) {
     Bury(work, item, 0, fmt::format("this version knows no command {}", item.envelope->type), Hold::kNothing);
   } else {
     ++counts_.skipped;

@@ -64,6 +64,8 @@ struct TaskWork {
   std::map<Task::ChainName, std::set<bus::Sequence>> newly_held;
   // When the first record of a key's queue is due, for the queues that changed; nothing for one that is empty now.
   std::map<std::string, std::optional<absl::Time>, std::less<>> queues;
+  // Queues whose first record was found to have no handler in this version.
+  std::set<std::string, std::less<>> without_handler;
   // Queues changed in ways that only the store tells.
   bool queues_unknown = false;
   // By key and name; nothing for one that was cancelled or has fired.
@@ -157,7 +159,11 @@ class Attempt {
   void HandleInTurn(TaskWork& work, const Item& item);
   // False when it failed and stands in its key's queue.
   bool Handle(TaskWork& work, const Item& item);
+  // For what comes from a topic and has no handler.
   void HandleUnknown(TaskWork& work, const Item& item);
+  // For what an earlier or a later version has set aside, or set a timer for, and this one has no handler for: it waits
+  // in its key's queue for a version that has.
+  void WaitForHandler(TaskWork& work, const Item& item);
   void PassOnUnderItsKey(TaskWork& work, const Item& item, const Handler& handler,
                          const google::protobuf::Message& message);
   // False for an event from outside the mesh that was taken before, where its handler wants to know.

@@ -27,6 +27,10 @@ constexpr size_t kMaxNotice = 1024;
 // The same for a line of the log.
 constexpr size_t kMaxLogged = 200;
 
+// How often it is looked whether there is a handler now for what waits for one. Only another version has it: this is
+// how late one is that takes the task without being told.
+constexpr absl::Duration kLookForHandlerEvery = absl::Minutes(1);
+
 // With a first delay of 100 ms, ten attempts take about a day.
 constexpr double kDelayGrowth = 5.4;
 
@@ -58,6 +62,8 @@ void Attempt::TakeFromQueue(TaskWork& work, const Input& input) {
                   .unchecked = input.unchecked};
   if (item.envelope == nullptr) {
     Bury(work, item, input.envelope.status());
+  } else if (group_.Find(item.envelope->type) == nullptr) {
+    return WaitForHandler(work, item);
   } else if (!Handle(work, item)) {
     return;
   }
@@ -72,7 +78,9 @@ void Attempt::Fire(TaskWork& work, const Input& input) {
   if (!added) return;
   work.moved = true;
   ++counts_.timers;
-  if (input.envelope.ok()) {
+  if (input.envelope.ok() && group_.Find(input.envelope->type) == nullptr) {
+    WaitForHandler(work, {input.record, &*input.envelope});
+  } else if (input.envelope.ok()) {
     HandleInTurn(work, {input.record, &*input.envelope, nullptr, input.refused});
   } else {
     Bury(work, {input.record, nullptr}, input.envelope.status());
@@ -102,6 +110,35 @@ void Attempt::Enqueue(TaskWork& work, const Item& item, absl::Time first_due) {
   Send(*item.envelope, std::move(reply));
 }
 
+void Attempt::WaitForHandler(TaskWork& work, const Item& item) {
+  const std::string key = QueueKeyOf(item.record);
+  const std::string reason =
+      fmt::format("no handler: this version has none for {}; it waits for one that has, or to be skipped",
+                  Printable(item.envelope->type, kMaxLogged));
+  const absl::Time due = now_ + kLookForHandlerEvery;
+  const bool first = item.queued != nullptr || !QueueOf(work, item.record).has_value();
+  if (first) {
+    kLog.Warn("a message that was set aside has no handler in this version; it waits",
+              {{"key", Printable(key, kMaxLogged)}, {"type", Printable(item.envelope->type, kMaxLogged)}});
+    work.queues[key] = due;
+    work.without_handler.insert(key);
+  }
+  if (item.queued != nullptr) {
+    kept_updated_.push_back({.id = item.queued->id,
+                             .state = store::KeptState::kParked,
+                             .reason = reason,
+                             .attempts = item.queued->attempts,
+                             .due = due});
+    return;
+  }
+  store::KeptRecord& kept = kept_.emplace_back(ToKept(work, item.record, item.envelope));
+  kept.state = store::KeptState::kParked;
+  kept.queued = true;
+  kept.reason = reason;
+  // One that waits behind another is not due by itself.
+  if (first) kept.due = due;
+}
+
 void Attempt::HoldBack(TaskWork& work, const bus::Record& record, const bus::Envelope& envelope) {
   if (IsHeld(work, record, envelope)) {
     ++counts_.repeats;
@@ -117,6 +154,7 @@ void Attempt::HoldBack(TaskWork& work, const bus::Record& record, const bus::Env
              {"missing", envelope.previous.ToString()}});
   work.held_added = true;
   store::KeptRecord& kept = kept_.emplace_back(ToKept(work, record, &envelope));
+  kept.record = SerializeRecord(record, /*unhandled=*/group_.Find(envelope.type) == nullptr);
   kept.state = store::KeptState::kHeld;
   kept.source = Printable(envelope.source, kMaxNotice);
   kept.reason = fmt::format("nothing was received for {}", envelope.previous.ToString());

@@ -16,7 +16,11 @@ void Attempt::TakeAgain(TaskWork& work, InputProgress& progress, Input& input) {
   const bool is_wanted = wanted != work.task->to_read_again.end() && wanted->second.contains(offset);
   if (!input.from_lane && !is_wanted) return;
   const Item item{input.record, &*input.envelope, nullptr, {}, &input};
-  if (const auto first_due = QueueOf(work, input.record)) {
+  if (group_.Find(input.envelope->type) == nullptr) {
+    work.moved = true;
+    progress.RemovePending(offset);
+    WaitForHandler(work, item);
+  } else if (const auto first_due = QueueOf(work, input.record)) {
     work.moved = true;
     progress.RemovePending(offset);
     Enqueue(work, item, *first_due);

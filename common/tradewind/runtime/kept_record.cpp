@@ -21,7 +21,7 @@ absl::StatusOr<Input> ToInput(Task& task, const std::string& bytes) {
 
 }  // namespace
 
-std::string SerializeRecord(const bus::Record& record) {
+std::string SerializeRecord(const bus::Record& record, bool unhandled) {
   mesh::v1::KeptRecord kept;
   kept.set_topic(std::string(record.topic()));
   kept.set_partition(record.partition());
@@ -35,6 +35,7 @@ std::string SerializeRecord(const bus::Record& record) {
     out.set_value(header.value.data(), header.value.size());
   }
   kept.set_has_value(record.has_value());
+  kept.set_unhandled(unhandled);
   return kept.SerializeAsString();
 }
 
@@ -49,7 +50,9 @@ absl::StatusOr<Kept> ParseRecord(const std::string& bytes) {
                              .value = std::move(*kept.mutable_value())};
   content.has_value = !kept.has_has_value() || kept.has_value();
   for (auto& header : *kept.mutable_headers()) content.headers.emplace_back(header.name(), header.value());
-  return Kept{.record = bus::Record::FromContent(std::move(content)), .unchecked = !kept.has_has_value()};
+  return Kept{.record = bus::Record::FromContent(std::move(content)),
+              .unchecked = !kept.has_has_value(),
+              .unhandled = kept.unhandled()};
 }
 
 std::string QueueKeyOf(const bus::Record& record) { return store::ShortKey(KeptKeyOf(record)); }

@@ -12,18 +12,19 @@
 
 namespace tradewind::runtime {
 
-// Serialized mesh.v1.KeptRecord.
-std::string SerializeRecord(const bus::Record& record);
+// Serialized mesh.v1.KeptRecord. `unhandled`: there is no handler for it.
+std::string SerializeRecord(const bus::Record& record, bool unhandled = false);
 struct Kept {
   bus::Record record;
-  // An earlier version kept it, which did not compare its key with its message.
+  // An earlier version kept it, which did not compare its key with its message, nor note whether it had a handler.
   bool unchecked = false;
+  bool unhandled = false;
 };
 // DataLoss when the bytes do not parse.
 absl::StatusOr<Kept> ParseRecord(const std::string& bytes);
 
-// Returns the key under which a record is kept: its own, or a key of its place where it has none, so that it has a queue
-// of its own.
+// Returns the key under which a record is kept: its own, or a key of its place where it has none, so that it has a
+// queue of its own.
 std::string KeptKeyOf(const bus::Record& record);
 // Returns the name of the queue that a record belongs to: the short form of the key under which it is kept.
 std::string QueueKeyOf(const bus::Record& record);

@@ -154,7 +154,8 @@ absl::Status Takeover::LoadHeld(store::Session& session, Task& task) {
     task.held[chain].push_back({.id = row.id,
                                 .record = std::move(kept->record),
                                 .envelope = *std::move(envelope),
-                                .unchecked = kept->unchecked});
+                                .unchecked = kept->unchecked,
+                                .unhandled = kept->unhandled});
   }
   // They came in this order, unless some were lost more than once on their way.
   for (auto& [chain, events] : task.held) {

@@ -32,6 +32,8 @@ struct HeldEvent {
   bus::Envelope envelope;
   // As Input::unchecked.
   bool unchecked = false;
+  // The version that kept it had no handler for it.
+  bool unhandled = false;
 };
 
 struct Task {
@@ -47,6 +49,8 @@ struct Task {
   // In the order of the chain.
   std::map<ChainName, std::deque<HeldEvent>> held;
   KeyQueues queues;
+  // Those of the queues whose first record has no handler in this version.
+  std::set<std::string, std::less<>> without_handler;
   // No timer is due before.
   absl::Time next_timer = absl::InfiniteFuture();
   // Effects that an earlier owner had begun and that have not been read again yet, by topic.

@@ -115,6 +115,7 @@ void Worker::Impl::AdvanceQueues(TaskWork& work) {
   Task& task = *work.task;
   if (work.queues.empty() && !work.queues_unknown) return;
   for (const auto& [key, due] : work.queues) {
+    task.without_handler.erase(key);
     if (due.has_value()) {
       task.queues.Put(key, *due);
     } else {
@@ -125,9 +126,15 @@ void Worker::Impl::AdvanceQueues(TaskWork& work) {
     const absl::Status loaded = Takeover::LoadQueues(*ports_.session, task);
     if (!loaded.ok()) return Disown(task, std::string(loaded.message()));
   }
+  task.without_handler.merge(work.without_handler);
   size_t keys = 0;
-  for (const auto& [partition, other] : tasks_) keys += other->queues.size();
+  size_t without_handler = 0;
+  for (const auto& [partition, other] : tasks_) {
+    keys += other->queues.size();
+    without_handler += other->without_handler.size();
+  }
   metrics_.parked_keys.Set(static_cast<double>(keys));
+  metrics_.no_handler_records.Set(static_cast<double>(without_handler));
 }
 
 void Worker::Impl::Crowd(Task& task) {

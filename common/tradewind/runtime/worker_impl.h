@@ -106,6 +106,8 @@ class Worker::Impl final : public bus::AssignmentListener {
   // With `wait` an error means that Kafka may not have them; without it only that they were not sent.
   absl::Status MirrorOffsets(absl::Span<const int32_t> partitions, bool wait);
   std::vector<int32_t> AllPartitions() const;
+  // False for a topic that only another version reads: its progress is kept, and nothing is asked of Kafka about it.
+  bool IsRead(const InputProgress& input) const;
   std::vector<bus::Position> PositionsOf(const Task& task) const;
 
   const WorkerPorts ports_;

@@ -76,11 +76,11 @@ struct RekeyedFixture {
     group.Add({.run =
                    [this](const google::protobuf::Message& message, Context& context) {
                      const auto& event = static_cast<const UserRegistered&>(message);
-                     if (event.user_id() == "bad") return Dead("on purpose");
+                     if (event.email() == "bad") return Dead("on purpose");
                      const auto total = context.Load<Int64Value>(context.key());
                      total->set_value(total->value() + 1);
                      const std::lock_guard lock(mutex);
-                     seen.push_back(std::string(context.key()) + ":" + event.user_id());
+                     seen.push_back(std::string(context.key()) + ":" + event.email());
                      ids.emplace_back(context.event_id());
                      return Ack();
                    },
@@ -94,6 +94,12 @@ struct RekeyedFixture {
     const std::lock_guard lock(mutex);
     return seen.size();
   }
+  // An event of the user, to be taken under `team`; `name` tells it from others.
+  void Send(const std::string& user, const std::string& team, const std::string& name) {
+    UserRegistered event = Registered(user, team);
+    event.set_email(name);
+    mesh.Send(event, user);
+  }
 
   Mesh mesh;
   Group group;
@@ -105,7 +111,7 @@ struct RekeyedFixture {
 TEST(WorkerKeys, TakesEventsUnderTheKeyThatTheSubscriptionNames) {
   RekeyedFixture test;
   const auto worker = test.mesh.Start(test.group);
-  for (int i = 0; i < 20; ++i) test.mesh.Send(Registered("u-" + std::to_string(i), "team"), "u-" + std::to_string(i));
+  for (int i = 0; i < 20; ++i) test.Send("u-" + std::to_string(i), "team", std::to_string(i));
   ASSERT_TRUE(Eventually([&] { return test.Count() == 20; }));
   ASSERT_TRUE(worker->Stop().ok());
   EXPECT_EQ(Total(test.mesh, "team"), 20);
@@ -126,7 +132,7 @@ TEST(WorkerKeys, KeepsTheOrderOfOneSourceUnderTheNewKey) {
   std::vector<std::string> expected;
   for (int i = 0; i < 50; ++i) {
     // One key, so one partition: their order is the log's.
-    test.mesh.Send(Registered(std::to_string(i), "team"), "u-1");
+    test.Send("u-1", "team", std::to_string(i));
     expected.push_back("team:" + std::to_string(i));
     if (i == 25) {
       ASSERT_TRUE(worker->Stop().ok());
@@ -140,8 +146,8 @@ TEST(WorkerKeys, KeepsTheOrderOfOneSourceUnderTheNewKey) {
 TEST(WorkerKeys, ParksUnderTheNewKey) {
   RekeyedFixture test;
   const auto worker = test.mesh.Start(test.group);
-  for (const char* id : {"1", "bad", "2"}) test.mesh.Send(Registered(id, "team"), "u-1");
-  test.mesh.Send(Registered("3", "other team"), "u-1");
+  for (const char* id : {"1", "bad", "2"}) test.Send("u-1", "team", id);
+  test.Send("u-1", "other team", "3");
   ASSERT_TRUE(Eventually([&] { return test.Count() == 2; }));
   ASSERT_TRUE(Eventually(
       [&] { return *test.mesh.store().reader().CountKept(test.group.name(), store::KeptState::kParked) == 1; }));
@@ -151,8 +157,8 @@ TEST(WorkerKeys, ParksUnderTheNewKey) {
 TEST(WorkerKeys, BuriesAnEventThatHasNoNewKeyAndGoesOn) {
   RekeyedFixture test;
   const auto worker = test.mesh.Start(test.group);
-  test.mesh.Send(Registered("1", ""), "u-1");
-  test.mesh.Send(Registered("2", "team"), "u-1");
+  test.Send("u-1", "", "1");
+  test.Send("u-1", "team", "2");
   ASSERT_TRUE(Eventually([&] { return test.Count() == 1; }));
   ASSERT_TRUE(test.mesh.kafka().WaitForRecords(kDead, 1));
 }

@@ -30,6 +30,8 @@ struct WorkerMetrics {
         parked_records(NewGauge("tradewind_parked_records", "Messages in the store that wait in a queue.", group)),
         held_records(NewGauge("tradewind_held_records", "Events in the store that wait behind a gap.", group)),
         parked_keys(NewGauge("tradewind_parked_keys", "Keys of this process's tasks that have a queue.", group)),
+        no_handler_records(NewGauge("tradewind_no_handler_records",
+                                    "First messages of queues that have no handler in this version.", group)),
         outbox_bytes(NewGauge("tradewind_outbox_bytes", "Committed and not yet acknowledged by Kafka.", group)),
         outbox_full(NewGauge("tradewind_outbox_full", "1 while a full outbox keeps input from being read.", group)),
         batch_seconds(telemetry::NewHistogram("tradewind_batch_seconds", "From the first load to the commit.",
@@ -51,7 +53,8 @@ struct WorkerMetrics {
 
   telemetry::Counter handled, skipped, repeats, gaps, dead, rejected, parked, beyond_sources, timers, conflicts, fenced,
       batches;
-  telemetry::Gauge dead_records, parked_records, held_records, parked_keys, outbox_bytes, outbox_full;
+  telemetry::Gauge dead_records, parked_records, held_records, parked_keys, no_handler_records, outbox_bytes,
+      outbox_full;
   telemetry::Histogram batch_seconds;
 
  private:

@@ -237,7 +237,7 @@ TEST(WorkerParking, ReadsNothingMoreWhileTooManyKeysWait) {
     test.mesh.kafka().Append({.topic = kUserEvents,
                               .partition = 0,
                               .key = "u-" + std::to_string(i),
-                              .value = Registered("u", "bad").SerializeAsString(),
+                              .value = Registered("u-" + std::to_string(i), "bad").SerializeAsString(),
                               .headers = {{"ce_specversion", "1.0"},
                                           {"ce_id", std::to_string(i)},
                                           {"ce_source", "/test"},

@@ -226,6 +226,12 @@ void Worker::Impl::Forget(absl::Span<const int32_t> partitions) {
   }
 }
 
+bool Worker::Impl::IsRead(const InputProgress& input) const {
+  const auto& topics = ports_.group->input_topics();
+  return std::any_of(topics.begin(), topics.end(),
+                     [&](const std::string& topic) { return router_.FullTopic(topic) == input.topic(); });
+}
+
 std::vector<int32_t> Worker::Impl::AllPartitions() const {
   std::vector<int32_t> partitions;
   partitions.reserve(tasks_.size());
@@ -236,6 +242,7 @@ std::vector<int32_t> Worker::Impl::AllPartitions() const {
 std::vector<bus::Position> Worker::Impl::PositionsOf(const Task& task) const {
   std::vector<bus::Position> positions;
   for (const InputProgress& input : task.progress.inputs()) {
+    if (!IsRead(input)) continue;
     int64_t offset = input.next_offset();
     const auto again = task.to_read_again.find(input.topic());
     if (again != task.to_read_again.end() && !again->second.empty()) offset = std::min(offset, *again->second.begin());

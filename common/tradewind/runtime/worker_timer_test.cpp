@@ -19,7 +19,6 @@ namespace {
 
 using order::v1::OrderCreated;
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using ::testing::SizeIs;
 using user::v1::UserRegistered;
 
@@ -162,23 +161,6 @@ TEST(WorkerTimer, FiresThousandsThatAreDueAtOnce) {
   ASSERT_TRUE(test.mesh.kafka().WaitForRecords(kEvents, 2 * kCount));
   ASSERT_TRUE(worker->Stop().ok());
   EXPECT_THAT(test.mesh.kafka().ReadAll(kEvents), SizeIs(2 * kCount));
-}
-
-TEST(WorkerTimer, ATimerThatNoHandlerIsLeftForIsDead) {
-  Fixture test;
-  test.delay = absl::Milliseconds(50);
-  auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, kQuick);
-  test.Send("set a");
-  test.Wait(1);
-  ASSERT_TRUE(worker->Stop().ok());
-  std::vector<std::string> seen;
-  const Group older = RecordingGroup(seen);
-  worker = test.mesh.Start(older, {0, 1, 2, 3}, kQuick);
-  ASSERT_TRUE(test.mesh.kafka().WaitForRecords(kDead, 1));
-  ASSERT_TRUE(worker->Stop().ok());
-  const auto dead = test.mesh.store().reader().ListKept({.state = store::KeptState::kDead}, 0, 10);
-  ASSERT_THAT(*dead, SizeIs(1));
-  EXPECT_THAT((*dead)[0].reason, HasSubstr("knows no timer tradewind.order.v1.Order"));
 }
 
 }  // namespace

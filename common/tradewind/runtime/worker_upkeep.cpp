@@ -102,6 +102,7 @@ absl::Status Worker::Impl::MirrorOffsets(absl::Span<const int32_t> partitions, b
     task.offsets_moved = false;
     const std::string metadata = OffsetMetadata{ports_.store_id, task.epoch}.ToString();
     for (const InputProgress& input : task.progress.inputs()) {
+      if (!IsRead(input)) continue;
       offsets.push_back({input.topic(), partition, input.next_offset(), metadata});
     }
   }

@@ -1,0 +1,218 @@
+// Two versions of a service, one after the other: what one has set aside and the other has no handler for waits.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/time/clock.h"
+
+#include "tradewind/order/v1/events.pb.h"
+#include "tradewind/runtime/worker_harness.h"
+#include "tradewind/runtime/worker_test_group.h"
+#include "tradewind/testing/eventually.h"
+#include "tradewind/user/v1/events.pb.h"
+
+namespace tradewind::runtime {
+namespace {
+
+using ::testing::ElementsAre;
+using testing::Eventually;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using user::v1::UserRegistered;
+using user::v1::UserUpdated;
+
+UserUpdated Updated(const std::string& user_id, const std::string& name) {
+  UserUpdated event;
+  event.set_user_id(user_id);
+  event.set_display_name(name);
+  return event;
+}
+
+// The newer version also has a handler for UserUpdated, and a timer; while it is broken the handler fails.
+struct Versions {
+  Versions() : older("loyalty"), newer("loyalty") {
+    AddCommon(older);
+    AddCommon(newer);
+    newer.Add({.run =
+                   [this](const google::protobuf::Message& message, Context& context) {
+                     const std::string name = static_cast<const UserUpdated&>(message).display_name();
+                     if (name == "set a timer") {
+                       order::v1::Order order;
+                       order.set_id("timer");
+                       context.SetTimer("t", context.now(), order);
+                     }
+                     if (broken) return Retry(absl::ZeroDuration(), "broken on purpose");
+                     See(name);
+                     return Ack();
+                   },
+               .prototype = &UserUpdated::default_instance()});
+    newer.AddTimer({.run =
+                        [this](const google::protobuf::Message& message, Context&) {
+                          See(static_cast<const order::v1::Order&>(message).id());
+                          return Ack();
+                        },
+                    .prototype = &order::v1::Order::default_instance()});
+  }
+
+  void AddCommon(Group& group) {
+    group.Add({.run =
+                   [this](const google::protobuf::Message& message, Context&) {
+                     See(static_cast<const UserRegistered&>(message).display_name());
+                     return Ack();
+                   },
+               .prototype = &UserRegistered::default_instance()});
+  }
+  void See(const std::string& name) {
+    const std::lock_guard lock(mutex);
+    seen.push_back(name);
+  }
+  std::vector<std::string> Seen() {
+    const std::lock_guard lock(mutex);
+    return seen;
+  }
+  std::vector<store::KeptRecord> Kept() { return *mesh.store().reader().ListKept({}, 0, 100); }
+  bool KeptReasonHas(const std::string& part) {
+    for (const store::KeptRecord& kept : Kept()) {
+      if (kept.reason.find(part) != std::string::npos) return true;
+    }
+    return false;
+  }
+  // What waits for a handler is looked at again at once, and not in a minute.
+  void Hurry() {
+    for (const store::KeptRecord& kept : Kept())
+      mesh.store().Request({.id = kept.id}, store::KeptAction::kRetry).IgnoreError();
+  }
+
+  Mesh mesh;
+  Group older;
+  Group newer;
+  std::atomic<bool> broken{true};
+  std::mutex mutex;
+  std::vector<std::string> seen;
+};
+
+TEST(WorkerVersion, KeepsWhatANewerVersionHasParked) {
+  Versions versions;
+  {
+    const auto worker = versions.mesh.Start(versions.newer, {0, 1, 2, 3}, kQuick);
+    versions.mesh.Send(Updated("u-1", "parked"), "u-1");
+    EXPECT_TRUE(Eventually([&] { return versions.KeptReasonHas("broken on purpose"); }));
+  }
+  {
+    const auto worker = versions.mesh.Start(versions.older, {0, 1, 2, 3}, kQuick);
+    EXPECT_TRUE(Eventually([&] { return versions.KeptReasonHas("no handler"); }));
+    // Its key waits in order, another goes on.
+    versions.mesh.Send(Registered("u-1", "behind it"), "u-1");
+    versions.mesh.Send(Registered("u-2", "beside it"), "u-2");
+    EXPECT_TRUE(Eventually([&] { return versions.Seen() == std::vector<std::string>{"beside it"}; }));
+  }
+  versions.broken = false;
+  const auto worker = versions.mesh.Start(versions.newer, {0, 1, 2, 3}, kQuick);
+  versions.Hurry();
+  EXPECT_TRUE(Eventually([&] { return versions.Seen().size() == 3; }));
+  EXPECT_THAT(versions.Seen(), ElementsAre("beside it", "parked", "behind it"));
+  EXPECT_TRUE(Eventually([&] { return versions.Kept().empty(); }));
+}
+
+TEST(WorkerVersion, KeepsTheTimerOfANewerVersion) {
+  Versions versions;
+  versions.broken = false;
+  const int32_t partition = bus::PartitionOf("u-1", kPartitions);
+  {
+    WorkerConfig never_looks = kQuick;
+    never_looks.timer_tick = absl::Hours(1);
+    const auto worker = versions.mesh.Start(versions.newer, {partition}, never_looks);
+    versions.mesh.Send(Updated("u-1", "set a timer"), "u-1");
+    EXPECT_TRUE(Eventually([&] { return !versions.Seen().empty(); }));
+  }
+  {
+    const auto worker = versions.mesh.Start(versions.older, {partition}, kQuick);
+    EXPECT_TRUE(
+        Eventually([&] { return versions.KeptReasonHas("no handler: this version has none for tradewind.order"); }));
+  }
+  const auto worker = versions.mesh.Start(versions.newer, {partition}, kQuick);
+  versions.Hurry();
+  EXPECT_TRUE(Eventually([&] { return versions.Seen().size() == 2; }));
+  EXPECT_THAT(versions.Seen(), ElementsAre("set a timer", "timer"));
+}
+
+TEST(WorkerVersion, KeepsWhatANewerVersionHasHeldBack) {
+  Versions versions;
+  versions.broken = false;
+  {
+    const auto worker = versions.mesh.Start(versions.newer, {0, 1, 2, 3}, kQuick);
+    versions.mesh.SendChained(Updated("u-1", "held"), "u-1", "/user/1", {5, 2}, {5, 1});
+    EXPECT_TRUE(Eventually([&] { return versions.KeptReasonHas("nothing was received"); }));
+  }
+  {
+    const auto worker = versions.mesh.Start(versions.older, {0, 1, 2, 3}, kQuick);
+    versions.mesh.SendChained(Registered("u-1", "first"), "u-1", "/user/1", {5, 1}, {});
+    EXPECT_TRUE(Eventually([&] { return versions.KeptReasonHas("no handler"); }));
+  }
+  const auto worker = versions.mesh.Start(versions.newer, {0, 1, 2, 3}, kQuick);
+  versions.Hurry();
+  EXPECT_TRUE(Eventually([&] { return versions.Seen().size() == 2; }));
+  EXPECT_THAT(versions.Seen(), ElementsAre("first", "held"));
+}
+
+TEST(WorkerVersion, SkipsByTypeWhatNoVersionHandlesAnyMore) {
+  Versions versions;
+  {
+    const auto worker = versions.mesh.Start(versions.newer, {0, 1, 2, 3}, kQuick);
+    versions.mesh.Send(Updated("u-1", "parked"), "u-1");
+    EXPECT_TRUE(Eventually([&] { return versions.KeptReasonHas("broken on purpose"); }));
+  }
+  const auto worker = versions.mesh.Start(versions.older, {0, 1, 2, 3}, kQuick);
+  versions.mesh.Send(Registered("u-1", "behind it"), "u-1");
+  EXPECT_TRUE(Eventually([&] { return versions.KeptReasonHas("no handler") && versions.Kept().size() == 2; }));
+  EXPECT_EQ(*versions.mesh.store().Request({.type = UserUpdated::descriptor()->full_name()}, store::KeptAction::kSkip),
+            1);
+  EXPECT_TRUE(Eventually([&] { return versions.Seen() == std::vector<std::string>{"behind it"}; }));
+  EXPECT_TRUE(Eventually([&] { return versions.Kept().empty(); }));
+}
+
+TEST(WorkerVersion, KeepsAnEffectThatANewerVersionHadBegun) {
+  Mesh mesh;
+  std::atomic<bool> hangs{true};
+  std::atomic<int> begun{0};
+  const auto effect = [](const google::protobuf::Message* prototype, std::function<Outcome()> run) {
+    return Handler{.effect = [run = std::move(run)](const google::protobuf::Message&, EffectContext&) { return run(); },
+                   .prototype = prototype};
+  };
+  Group older("loyalty.effects");
+  older.AddEffect(effect(&UserRegistered::default_instance(), [] { return Ack(); }));
+  Group newer("loyalty.effects");
+  newer.AddEffect(effect(&UserRegistered::default_instance(), [] { return Ack(); }));
+  newer.AddEffect(effect(&UserUpdated::default_instance(), [&] {
+    ++begun;
+    while (hangs) std::this_thread::yield();
+    return Ack();
+  }));
+  {
+    const auto worker = mesh.Start(newer, {0, 1, 2, 3}, kQuick);
+    mesh.Send(Updated("u-1", "pending"), "u-1");
+    EXPECT_TRUE(Eventually([&] { return begun == 1; }));
+    worker->source().Lose({0, 1, 2, 3});
+    EXPECT_TRUE(Eventually([&] { return !worker->source().owns(0); }));
+    hangs = false;
+  }
+  {
+    const auto worker = mesh.Start(older, {0, 1, 2, 3}, kQuick);
+    EXPECT_TRUE(Eventually([&] {
+      const auto kept = *mesh.store().reader().ListKept({}, 0, 10);
+      return kept.size() == 1 && kept[0].reason.find("no handler") != std::string::npos;
+    }));
+  }
+  const auto worker = mesh.Start(newer, {0, 1, 2, 3}, kQuick);
+  EXPECT_EQ(*mesh.store().Request({.type = UserUpdated::descriptor()->full_name()}, store::KeptAction::kRetry), 1);
+  EXPECT_TRUE(Eventually([&] { return begun == 2; }));
+  EXPECT_TRUE(Eventually([&] { return mesh.store().reader().ListKept({}, 0, 10)->empty(); }));
+}
+
+}  // namespace
+}  // namespace tradewind::runtime
