@@ -312,7 +312,8 @@ EventFeed& App::Impl::FeedOf(std::string_view topic) {
     auto started = WaitForPart<std::unique_ptr<EventFeed>>(
         "Kafka",
         [&] {
-          return StartEventFeed(settings_.kafka, "tradewind-" + group_.name() + "-feed", full, partitions->second);
+          return StartEventFeed(settings_.kafka, "tradewind-" + group_.name() + "-feed",
+                                bus::MeshName(cluster_id_, settings_.kafka.topic_prefix), full, partitions->second);
         },
         *shutdown_);
     if (!started.ok()) throw StartFailed(started.status());

@@ -22,9 +22,10 @@ constexpr std::chrono::milliseconds kRetryDelay{1000};
 
 class KafkaEventFeed final : public EventFeed {
  public:
-  KafkaEventFeed(bus::KafkaConfig config, std::string client_id, std::vector<bus::Position> positions,
+  KafkaEventFeed(bus::KafkaConfig config, std::string client_id, std::string mesh, std::vector<bus::Position> positions,
                  std::unique_ptr<bus::PartitionReader> reader)
-      : config_(std::move(config)),
+      : table_(std::move(mesh)),
+        config_(std::move(config)),
         client_id_(std::move(client_id)),
         positions_(std::move(positions)),
         reader_(std::move(reader)),
@@ -65,9 +66,9 @@ class KafkaEventFeed final : public EventFeed {
     }
   }
 
+  WatcherTable table_;
   const bus::KafkaConfig config_;
   const std::string client_id_;
-  WatcherTable table_;
   // The feed's thread only. By partition number; the next offset to read, kFromEnd before the first record.
   std::vector<bus::Position> positions_;
   std::unique_ptr<bus::PartitionReader> reader_;
@@ -78,7 +79,7 @@ class KafkaEventFeed final : public EventFeed {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<EventFeed>> StartEventFeed(const bus::KafkaConfig& config, std::string client_id,
-                                                          std::string topic, int32_t partitions) {
+                                                          std::string mesh, std::string topic, int32_t partitions) {
   std::vector<bus::Position> positions;
   for (int32_t partition = 0; partition < partitions; ++partition) {
     positions.push_back({.topic = topic, .partition = partition, .offset = bus::kFromEnd});
@@ -87,7 +88,8 @@ absl::StatusOr<std::unique_ptr<EventFeed>> StartEventFeed(const bus::KafkaConfig
   // The topic is there, since its partitions were counted: a broker that does not know it has yet to hear of it.
   if (absl::IsNotFound(reader.status())) return absl::UnavailableError(reader.status().message());
   if (!reader.ok()) return reader.status();
-  return std::make_unique<KafkaEventFeed>(config, std::move(client_id), std::move(positions), std::move(*reader));
+  return std::make_unique<KafkaEventFeed>(config, std::move(client_id), std::move(mesh), std::move(positions),
+                                          std::move(*reader));
 }
 
 }  // namespace tradewind

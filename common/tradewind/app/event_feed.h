@@ -35,8 +35,9 @@ class EventFeed {
   virtual std::unique_ptr<Subscription> Watch(std::string key, Watcher watcher) = 0;
 };
 
-// Starts following all partitions of `topic` (full name); returns once their ends are known.
+// Starts following all partitions of `topic` (full name) for events of `mesh`, as bus::MeshName puts it; returns once
+// their ends are known.
 absl::StatusOr<std::unique_ptr<EventFeed>> StartEventFeed(const bus::KafkaConfig& config, std::string client_id,
-                                                          std::string topic, int32_t partitions);
+                                                          std::string mesh, std::string topic, int32_t partitions);
 
 }  // namespace tradewind

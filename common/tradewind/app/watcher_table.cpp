@@ -8,8 +8,8 @@
 
 #include "absl/container/inlined_vector.h"
 
-#include "tradewind/app/logger.h"
 #include "tradewind/bus/envelope.h"
+#include "tradewind/runtime/record_check.h"
 
 namespace tradewind {
 
@@ -111,7 +111,7 @@ class WatcherTable::Registration final : public EventFeed::Subscription {
   std::shared_ptr<Entry> entry_;
 };
 
-WatcherTable::WatcherTable() : keys_(std::make_shared<Keys>()) {}
+WatcherTable::WatcherTable(std::string mesh) : keys_(std::make_shared<Keys>()), mesh_(std::move(mesh)) {}
 WatcherTable::~WatcherTable() = default;
 
 std::unique_ptr<EventFeed::Subscription> WatcherTable::Watch(std::string key, EventFeed::Watcher watcher) {
@@ -124,13 +124,11 @@ void WatcherTable::Dispatch(const bus::Record& record) {
   const Keys::Entries watching = keys_->Find(record.key());
   if (watching.empty()) return;
   const auto envelope = bus::ParseEnvelope(record);
-  if (!envelope.ok()) {
-    kLog.Warn("watch streams skip a record that is no event", {{"topic", record.topic()},
-                                                               {"partition", record.partition()},
-                                                               {"offset", record.offset()},
-                                                               {"reason", envelope.status()}});
-    return;
+  if (!envelope.ok()) return skipped_.Add(record, envelope.status());
+  if (absl::Status sender = runtime::CheckSender(*envelope, mesh_, /*accept_unmarked=*/true); !sender.ok()) {
+    return skipped_.Add(record, sender);
   }
+  if (!record.has_value()) return skipped_.Add(record, absl::InvalidArgumentError("it has no value"));
   for (const auto& entry : watching) entry->Show(*envelope, record);
 }
 

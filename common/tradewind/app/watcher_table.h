@@ -9,13 +9,15 @@
 
 #include "tradewind/app/event_feed.h"
 #include "tradewind/bus/record.h"
+#include "tradewind/bus/skipped_records.h"
 
 namespace tradewind {
 
 // Thread-safe; Dispatch is called by one thread at a time. Subscriptions may outlive the table.
 class WatcherTable {
  public:
-  WatcherTable();
+  // `mesh`: the one whose events are shown, as bus::MeshName puts it.
+  explicit WatcherTable(std::string mesh);
   ~WatcherTable();
   WatcherTable(const WatcherTable&) = delete;
   WatcherTable& operator=(const WatcherTable&) = delete;
@@ -24,8 +26,8 @@ class WatcherTable {
   std::unique_ptr<EventFeed::Subscription> Watch(std::string key, EventFeed::Watcher watcher);
 
   // Hands the record to everyone who watches its key. An event that was put on the topic again (a publisher repeats
-  // what it cannot know to have arrived) is handed to each watcher once. A record that is no event is logged and
-  // skipped.
+  // what it cannot know to have arrived) is handed to each watcher once. A record that is not an event, or one of
+  // another mesh, is counted and skipped.
   void Dispatch(const bus::Record& record);
 
   // Watchers there are.
@@ -36,6 +38,8 @@ class WatcherTable {
   class Keys;
   class Registration;
   std::shared_ptr<Keys> keys_;
+  const std::string mesh_;
+  bus::SkippedRecords skipped_{"watch"};
 };
 
 }  // namespace tradewind

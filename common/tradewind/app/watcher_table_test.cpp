@@ -38,7 +38,7 @@ class WatcherTableTest : public ::testing::Test {
     table_.Dispatch(testing::MakeEventRecord(event, source, sequence));
   }
 
-  WatcherTable table_;
+  WatcherTable table_{"cluster-1/"};
 };
 
 TEST_F(WatcherTableTest, ShowsAnEventToThoseWhoWatchItsKey) {
@@ -131,10 +131,34 @@ TEST_F(WatcherTableTest, SkipsARecordThatIsNoEvent) {
 }
 
 TEST(WatcherTableLifeTest, ASubscriptionMayOutliveTheTable) {
-  auto table = std::make_unique<WatcherTable>();
+  auto table = std::make_unique<WatcherTable>("cluster-1/");
   auto subscription = table->Watch("o-1", [](const bus::Envelope&, const bus::Record&) {});
   table.reset();
   subscription.reset();
+}
+
+TEST_F(WatcherTableTest, PassesOverWhatIsNotAnEventOfThisMesh) {
+  std::vector<std::string> seen;
+  const auto watching = Watch("o-1", seen);
+  order::v1::OrderCancelled event;
+  event.set_order_id("o-1");
+  event.set_reason("copied");
+  bus::RecordContent content{.topic = "order.events.v1",
+                             .key = "o-1",
+                             .value = event.SerializeAsString(),
+                             .headers = {{"ce_specversion", "1.0"},
+                                         {"ce_id", "x"},
+                                         {"ce_source", "/order/0"},
+                                         {"ce_type", event.GetDescriptor()->full_name()},
+                                         {"tradewind-mesh", "another/"}}};
+  table_.Dispatch(bus::Record::FromContent(content));
+  content.headers.pop_back();
+  content.has_value = false;
+  table_.Dispatch(bus::Record::FromContent(content));
+  content.headers.clear();
+  table_.Dispatch(bus::Record::FromContent(content));
+  Publish("o-1", "ours", {1, 1});
+  EXPECT_THAT(seen, ElementsAre("ours"));
 }
 
 }  // namespace

@@ -107,13 +107,9 @@ void ReplyReader::Run() {
     if (!record->has_value()) {
       continue;
     }
-    const bus::Record& found = **record;
-    const absl::StatusOr<int> ended = DeliverReplies(found.value(), instance_id_, scratch, pending_);
+    const absl::StatusOr<int> ended = DeliverReplies((*record)->value(), instance_id_, scratch, pending_);
     if (!ended.ok()) {
-      kLog.Warn("skipped a record on the reply topic", {{"error", ended.status()},
-                                                        {"topic", found.topic()},
-                                                        {"partition", found.partition()},
-                                                        {"offset", found.offset()}});
+      skipped_.Add(**record, ended.status());
     }
   }
 }

@@ -14,6 +14,7 @@
 
 #include "tradewind/bus/kafka_config.h"
 #include "tradewind/bus/partition_reader.h"
+#include "tradewind/bus/skipped_records.h"
 #include "tradewind/commands/pending_table.h"
 #include "tradewind/mesh/v1/envelope.pb.h"
 
@@ -48,6 +49,7 @@ class ReplyReader {
   const int32_t partition_;
   PendingTable& pending_;
   std::unique_ptr<bus::PartitionReader> reader_;
+  bus::SkippedRecords skipped_{"replies"};
   absl::Notification stop_;
   std::thread thread_;
 };
