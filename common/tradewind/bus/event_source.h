@@ -51,6 +51,9 @@ class AssignmentListener {
   virtual void OnRevoked(absl::Span<const int32_t> partitions) = 0;
   // No longer ours, possibly since long: nothing may be committed or published for them.
   virtual void OnLost(absl::Span<const int32_t> partitions) = 0;
+  // Ours, and one of its topics cannot be read from where it stood: its log holds other offsets. Nothing more comes of
+  // that topic's partition until Resume names it. OutOfRange, which says what the log holds.
+  virtual void OnUnreadable(int32_t partition, const absl::Status& why) = 0;
 };
 
 // Not thread-safe: one worker thread owns a source.
@@ -59,7 +62,8 @@ class EventSource {
   virtual ~EventSource() = default;
 
   // The next record, or nothing after `timeout`. Errors that pass by themselves (a broker away) are logged and retried
-  // inside; an error returned here is fatal for this source.
+  // inside, and one that concerns a single partition goes to the listener; an error returned here is fatal for this
+  // source.
   virtual absl::StatusOr<std::optional<Record>> Poll(absl::Duration timeout) = 0;
 
   // Stops and continues the reading of one task's partitions, of every topic. Records already fetched are dropped by

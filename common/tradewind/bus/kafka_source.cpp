@@ -181,9 +181,11 @@ absl::Status KafkaSource::Impl::Judge(const rd_kafka_message_t& message) {
     return absl::OkStatus();
   }
   if (status.code() == absl::StatusCode::kOutOfRange) {
-    const Assignment::Lane* lane = assignment_.Find(topic, message.partition);
     // Of a partition that was given away meanwhile it is no concern of ours.
-    return lane == nullptr ? absl::OkStatus() : OutsideTheLog(topic, message.partition, message.offset);
+    if (assignment_.Find(topic, message.partition) != nullptr && listener_ != nullptr) {
+      listener_->OnUnreadable(message.partition, OutsideTheLog(topic, message.partition, message.offset));
+    }
+    return absl::OkStatus();
   }
   return status;
 }

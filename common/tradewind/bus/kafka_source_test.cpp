@@ -135,18 +135,22 @@ TEST_F(KafkaSourceTest, CloseRevokesCommitsAndHandsOverAtOnce) {
   EXPECT_EQ((*offsets)[2].offset, -1);
 }
 
-TEST_F(KafkaSourceTest, AnOffsetPastTheEndIsFatalAndNamed) {
-  MakeTopics(1);
+TEST_F(KafkaSourceTest, AnOffsetPastTheEndIsNamedAndStopsItsPartitionAlone) {
+  MakeTopics(2);
   Fill(config_, lead_, 0, 0, 10);
   const auto member = NewMember();
   member->listener.start = {{{lead_, 0}, 500}};
-  ASSERT_TRUE(WaitFor([&] { return !member->status.ok(); }, [&] { member->Step(); }));
-  EXPECT_EQ(member->status.code(), absl::StatusCode::kOutOfRange);
-  EXPECT_THAT(std::string(member->status.message()),
+  ASSERT_TRUE(WaitFor([&] { return !member->listener.unreadable.empty(); }, [&] { member->Step(); }));
+  const absl::Status why = member->listener.unreadable.at(0);
+  EXPECT_EQ(why.code(), absl::StatusCode::kOutOfRange);
+  EXPECT_THAT(std::string(why.message()),
               AllOf(HasSubstr(lead_ + "-0"), HasSubstr("500"), HasSubstr("[0, 10)"), HasSubstr(group_)));
-  const absl::Status first = member->status;
-  member->Step();
-  EXPECT_EQ(member->status, first);
+  Fill(config_, lead_, 1, 0, 3);
+  EXPECT_TRUE(WaitFor([&] { return member->Values(lead_, 1).size() == 3; }, [&] { member->Step(); }));
+  EXPECT_TRUE(member->status.ok()) << member->status;
+  // And it goes on once it is told where.
+  ASSERT_TRUE(member->source->Resume({{lead_, 0, 7}}).ok());
+  EXPECT_TRUE(WaitFor([&] { return member->Values(lead_, 0).size() == 3; }, [&] { member->Step(); }));
 }
 
 TEST_F(KafkaSourceTest, PausedPartitionsStayQuietAndResumeWhereTold) {

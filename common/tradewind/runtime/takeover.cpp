@@ -128,7 +128,7 @@ absl::StatusOr<int64_t> Takeover::Start(const std::string& topic, const bus::Off
   const auto& pending = input->pending();
   task.to_read_again[topic] = {pending.begin(), pending.end()};
   if (next < range.low || next > range.high || (!pending.empty() && pending.front() < range.low)) {
-    return absl::FailedPreconditionError(fmt::format(
+    return absl::OutOfRangeError(fmt::format(
         "group '{}' continues {}/{} at offset {}, and the log holds {} to {}: {}; give the service an empty store to "
         "start from what is there",
         group_.name(), topic, task.id.partition, pending.empty() ? next : pending.front(), range.low, range.high,
@@ -184,7 +184,7 @@ absl::Status CheckFirstRecord(Task& task, const bus::Record& record) {
   if (record.offset() < offset) return absl::OkStatus();
   task.expected.erase(expected);
   if (record.offset() != offset || bus::Fingerprint(record) == fingerprint) return absl::OkStatus();
-  return absl::FailedPreconditionError(fmt::format(
+  return absl::OutOfRangeError(fmt::format(
       "{}/{} holds another record at offset {} than the one group '{}' read there: the topic was made anew; give the "
       "service an empty store, or bring the topic back",
       record.topic(), record.partition(), offset, task.id.group));

@@ -48,8 +48,9 @@ class Takeover {
         cluster_id_(std::move(cluster_id)),
         adopt_offsets_(adopt_offsets) {}
 
-  // Blocks for requests to Kafka and the store. Unavailable: try again. FailedPrecondition: this store, these offsets
-  // and these topics do not belong together; the message names the way out.
+  // Blocks for requests to Kafka and the store. Unavailable: try again. FailedPrecondition: this store, this group and
+  // this cluster do not belong together. OutOfRange, NotFound and DataLoss: one log, or the task's row, is not what it
+  // has to be. The message names the way out.
   absl::StatusOr<TakenOver> Take(bus::EventSource& source, int32_t partition);
 
   // The held events of a task, in order. Used again after a commit that added some.
@@ -71,8 +72,7 @@ class Takeover {
   const bool adopt_offsets_;
 };
 
-// The record that a resumed partition starts with: whether it is the one the task remembers. FailedPrecondition when
-// it is not.
+// The record that a resumed partition starts with: whether it is the one the task remembers. OutOfRange when it is not.
 absl::Status CheckFirstRecord(Task& task, const bus::Record& record);
 
 }  // namespace tradewind::runtime

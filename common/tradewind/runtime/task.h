@@ -103,6 +103,8 @@ struct Task {
   int32_t careful = 0;
   // Failed takeovers in a row.
   int takeovers_failed = 0;
+  // Its log or its row is not what it has to be. It is looked at again every minute; the other tasks go on.
+  bool stopped = false;
 };
 
 // What came of an attempt at an effect.

@@ -113,21 +113,23 @@ absl::Status Worker::Impl::Gather(absl::Duration timeout) {
     auto record = source_->Poll(gathered_.empty() ? timeout : absl::ZeroDuration());
     if (!record.ok()) return record.status();
     if (!record->has_value()) break;
-    if (absl::Status accepted = Accept(*std::move(*record)); !accepted.ok()) return accepted;
+    Accept(*std::move(*record));
   }
   return absl::OkStatus();
 }
 
-absl::Status Worker::Impl::Accept(bus::Record record) {
+void Worker::Impl::Accept(bus::Record record) {
   const auto found = tasks_.find(record.partition());
-  if (found == tasks_.end() || found->second->state != Task::State::kRunning) return absl::OkStatus();
+  if (found == tasks_.end() || found->second->state != Task::State::kRunning) return;
   Task& task = *found->second;
-  if (task.crowded) return absl::OkStatus();
-  if (absl::Status checked = CheckFirstRecord(task, record); !checked.ok()) return checked;
+  if (task.crowded) return;
+  if (absl::Status checked = CheckFirstRecord(task, record); !checked.ok()) {
+    std::erase_if(gathered_, [&](const Input& input) { return input.task == &task; });
+    return StopTask(task, checked);
+  }
   gathered_bytes_ += static_cast<int64_t>(record.value().size() + record.key().size());
   Input& input = gathered_.emplace_back(Input{&task, std::move(record), absl::StatusOr<bus::Envelope>()});
   input.envelope = bus::ParseEnvelope(input.record);
-  return absl::OkStatus();
 }
 
 absl::Status Worker::Impl::ProcessGathered() {

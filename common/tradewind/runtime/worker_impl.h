@@ -53,10 +53,11 @@ class Worker::Impl final : public bus::AssignmentListener {
   std::vector<bus::Position> OnAssigned(absl::Span<const int32_t> partitions) override;
   void OnRevoked(absl::Span<const int32_t> partitions) override;
   void OnLost(absl::Span<const int32_t> partitions) override;
+  void OnUnreadable(int32_t partition, const absl::Status& why) override;
 
   absl::Status Loop();
   absl::Status Gather(absl::Duration timeout);
-  absl::Status Accept(bus::Record record);
+  void Accept(bus::Record record);
   absl::Status ProcessGathered();
   absl::Status ProcessOneByOne(absl::Span<Input> inputs);
   // Notes in the store that the message is about to be handled.
@@ -91,8 +92,12 @@ class Worker::Impl final : public bus::AssignmentListener {
   void Crowd(Task& task);
 
   std::vector<bus::Position> TakeOver(absl::Span<const int32_t> partitions);
-  void SendLeftBehind(Task& task, absl::Span<const store::OutboxRow> outbox);
+  // Hands what an earlier owner has left to the publisher. DataLoss when it does not parse.
+  absl::Status SendLeftBehind(Task& task, absl::Span<const store::OutboxRow> outbox);
   void Disown(Task& task, std::string_view why);
+  // For what only a person can mend: a log that has lost records, a row that does not parse.
+  void StopTask(Task& task, const absl::Status& why);
+  void CountStopped() const;
   void PauseTask(Task& task, Task::State state, absl::Duration delay);
   void StopReading(const Task& task);
   void ResumeReading(absl::Span<const bus::Position> positions);

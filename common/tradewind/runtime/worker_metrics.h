@@ -32,6 +32,9 @@ struct WorkerMetrics {
         parked_keys(NewGauge("tradewind_parked_keys", "Keys of this process's tasks that have a queue.", group)),
         no_handler_records(NewGauge("tradewind_no_handler_records",
                                     "First messages of queues that have no handler in this version.", group)),
+        tasks_stopped(NewGauge("tradewind_tasks_stopped",
+                               "Tasks that have stopped: their log has lost records, or their row does not parse.",
+                               group)),
         outbox_bytes(NewGauge("tradewind_outbox_bytes", "Committed and not yet acknowledged by Kafka.", group)),
         outbox_full(NewGauge("tradewind_outbox_full", "1 while a full outbox keeps input from being read.", group)),
         batch_seconds(telemetry::NewHistogram("tradewind_batch_seconds", "From the first load to the commit.",
@@ -53,8 +56,8 @@ struct WorkerMetrics {
 
   telemetry::Counter handled, skipped, repeats, gaps, dead, rejected, parked, beyond_sources, timers, conflicts, fenced,
       batches;
-  telemetry::Gauge dead_records, parked_records, held_records, parked_keys, no_handler_records, outbox_bytes,
-      outbox_full;
+  telemetry::Gauge dead_records, parked_records, held_records, parked_keys, no_handler_records, tasks_stopped,
+      outbox_bytes, outbox_full;
   telemetry::Histogram batch_seconds;
 
  private:

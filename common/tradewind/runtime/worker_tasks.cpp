@@ -30,8 +30,16 @@ constexpr absl::Duration kFinishOnRevoke = absl::Seconds(1);
 // A commit of offsets that meets the second join of a cooperative rebalance makes librdkafka 2.0.2 give up all
 // partitions (its issue 4059, mended in 2.10). That join comes a second after the first.
 constexpr absl::Duration kNoMirrorAfterRebalance = absl::Milliseconds(2500);
+// A task that has stopped is looked at again: a topic may be there again, a log may be brought back.
+constexpr absl::Duration kLookAtStoppedEvery = absl::Minutes(1);
 // How much of the key of an event that is too large for Kafka stands at the note in its place.
 constexpr size_t kWithheldKey = 512;
+
+// Whether an error of a takeover tells that store, group and cluster do not belong together: then no task of the
+// process may go on. What is wrong with one partition stops its task alone.
+bool ConcernsTheMesh(const absl::Status& status) {
+  return absl::IsFailedPrecondition(status) || absl::IsInternal(status) || absl::IsPermissionDenied(status);
+}
 
 // Puts an EventWithheld in the event's place, and returns the event as it is to be kept.
 store::KeptRecord Withhold(const Task& task, mesh::v1::OutgoingEvent& event) {
@@ -83,7 +91,7 @@ std::vector<bus::Position> Worker::Impl::TakeOver(absl::Span<const int32_t> part
     if (stopping_.load(std::memory_order_relaxed)) break;
     publisher_.Forget(partition);
     auto taken = takeover_.Take(*source_, partition);
-    if (!taken.ok() && errors::Read(taken.status()) != errors::Reading::kRetryable) {
+    if (!taken.ok() && ConcernsTheMesh(taken.status())) {
       if (fatal_.ok()) fatal_ = taken.status();
       continue;
     }
@@ -92,6 +100,10 @@ std::vector<bus::Position> Worker::Impl::TakeOver(absl::Span<const int32_t> part
       if (task == nullptr) task = std::make_unique<Task>();
       task->id = {.group = ports_.group->name(), .partition = partition};
       task->state = Task::State::kDisowned;
+      if (errors::Read(taken.status()) != errors::Reading::kRetryable) {
+        StopTask(*task, taken.status());
+        continue;
+      }
       task->due = ports_.now() + Backoff(task->takeovers_failed++);
       kLog.Warn("a task could not be taken; trying again", {{"partition", partition}, {"error", taken.status()}});
       continue;
@@ -108,25 +120,30 @@ std::vector<bus::Position> Worker::Impl::TakeOver(absl::Span<const int32_t> part
     for (const auto& [partition, outbox] : outboxes) Disown(*tasks_.at(partition), std::string(mirrored.message()));
     return {};
   }
-  for (const auto& [partition, outbox] : outboxes) SendLeftBehind(*tasks_.at(partition), outbox);
+  for (const auto& [partition, outbox] : outboxes) {
+    Task& task = *tasks_.at(partition);
+    const absl::Status sent = SendLeftBehind(task, outbox);
+    if (sent.ok()) continue;
+    StopTask(task, sent);
+    std::erase_if(positions, [&](const bus::Position& position) { return position.partition == task.id.partition; });
+  }
+  CountStopped();
   return positions;
 }
 
-void Worker::Impl::SendLeftBehind(Task& task, absl::Span<const store::OutboxRow> outbox) {
+absl::Status Worker::Impl::SendLeftBehind(Task& task, absl::Span<const store::OutboxRow> outbox) {
   for (const store::OutboxRow& row : outbox) {
     auto batch = std::make_unique<mesh::v1::OutboxBatch>();
     if (!batch->ParseFromString(row.batch)) {
-      if (fatal_.ok()) {
-        fatal_ = absl::DataLossError(fmt::format("outbox row {} of group '{}', partition {} does not parse",
-                                                 row.sequence, task.id.group, task.id.partition));
-      }
-      return;
+      return absl::DataLossError(fmt::format("outbox row {} of group '{}', partition {} does not parse", row.sequence,
+                                             task.id.group, task.id.partition));
     }
     for (mesh::v1::OutgoingEvent& event : *batch->mutable_events()) {
       if (!CanBePublished(event)) task.withheld.push_back({row.sequence, Withhold(task, event)});
     }
     publisher_.AppendLeftBehind(task.id.partition, row.sequence, std::move(batch));
   }
+  return absl::OkStatus();
 }
 
 void Worker::Impl::Disown(Task& task, std::string_view why) {
@@ -135,6 +152,22 @@ void Worker::Impl::Disown(Task& task, std::string_view why) {
   publisher_.Forget(task.id.partition);
   task.offsets_moved = false;
   PauseTask(task, Task::State::kDisowned, Backoff(task.takeovers_failed++));
+}
+
+void Worker::Impl::StopTask(Task& task, const absl::Status& why) {
+  kLog.Error("a task has stopped, the others go on; it is looked at again in a minute",
+             {{"group", task.id.group}, {"partition", task.id.partition}, {"reason", why}});
+  if (lanes_ != nullptr) lanes_->Forget(task.id.partition);
+  publisher_.Forget(task.id.partition);
+  task.offsets_moved = false;
+  task.stopped = true;
+  PauseTask(task, Task::State::kDisowned, kLookAtStoppedEvery);
+  CountStopped();
+}
+
+void Worker::Impl::CountStopped() const {
+  metrics_.tasks_stopped.Set(static_cast<double>(
+      std::count_if(tasks_.begin(), tasks_.end(), [](const auto& owned) { return owned.second->stopped; })));
 }
 
 void Worker::Impl::PauseTask(Task& task, Task::State state, absl::Duration delay) {
@@ -202,6 +235,13 @@ void Worker::Impl::Throttle() {
   }
 }
 
+void Worker::Impl::OnUnreadable(int32_t partition, const absl::Status& why) {
+  const auto found = tasks_.find(partition);
+  if (found == tasks_.end() || found->second->stopped) return;
+  std::erase_if(gathered_, [&](const Input& input) { return input.task == found->second.get(); });
+  StopTask(*found->second, why);
+}
+
 void Worker::Impl::OnLost(absl::Span<const int32_t> partitions) { Forget(partitions); }
 
 void Worker::Impl::OnRevoked(absl::Span<const int32_t> partitions) {
@@ -224,6 +264,7 @@ void Worker::Impl::Forget(absl::Span<const int32_t> partitions) {
     if (lanes_ != nullptr) lanes_->Forget(partition);
     tasks_.erase(partition);
   }
+  CountStopped();
 }
 
 bool Worker::Impl::IsRead(const InputProgress& input) const {

@@ -176,6 +176,8 @@ void RecordingListener::OnLost(absl::Span<const int32_t> partitions) {
   }
 }
 
+void RecordingListener::OnUnreadable(int32_t partition, const absl::Status& why) { unreadable[partition] = why; }
+
 Member::Member(const KafkaConfig& config, const std::string& group, const std::vector<std::string>& topics)
     : listener(topics) {
   auto made = KafkaSource::Create(config,

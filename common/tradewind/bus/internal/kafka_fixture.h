@@ -52,6 +52,7 @@ class RecordingListener final : public AssignmentListener {
   std::vector<Position> OnAssigned(absl::Span<const int32_t> partitions) override;
   void OnRevoked(absl::Span<const int32_t> partitions) override;
   void OnLost(absl::Span<const int32_t> partitions) override;
+  void OnUnreadable(int32_t partition, const absl::Status& why) override;
 
   // By topic and partition.
   std::map<std::pair<std::string, int32_t>, int64_t> start;
@@ -64,6 +65,7 @@ class RecordingListener final : public AssignmentListener {
   int assigned_calls = 0;
   std::vector<int32_t> revoked;
   std::vector<int32_t> lost;
+  std::map<int32_t, absl::Status> unreadable;
 
  private:
   const std::vector<std::string> topics_;
