@@ -81,6 +81,7 @@ absl::StatusOr<AggregateCache::Entry*> AggregateCache::Touch(const google::proto
 void AggregateCache::Keep() {
   for (Entry* entry : touched_) {
     entry->touched_ = false;
+    entry->used_ = true;
     if (entry->removed) {
       entry->removed = false;
       entry->state->Clear();
@@ -98,6 +99,7 @@ void AggregateCache::Keep() {
 void AggregateCache::TakeBack() {
   for (Entry* entry : touched_) {
     entry->touched_ = entry->removed = false;
+    entry->used_ = true;
     entry->state->ParseFromString(entry->current_);
     entry->exists = entry->current_exists_;
   }
@@ -108,7 +110,13 @@ std::vector<store::AggregateWrite> AggregateCache::Writes() const {
   std::vector<store::AggregateWrite> writes;
   writes.reserve(entries_.size());
   for (const Entry& entry : entries_) {
-    if (entry.current_exists_ == entry.stored_exists_ && entry.current_ == entry.stored_) continue;
+    if (entry.current_exists_ == entry.stored_exists_ && entry.current_ == entry.stored_) {
+      // Another task may change what follows from it: a batch that has gone by it is decided again then.
+      if (entry.used_) {
+        writes.push_back({.kind = entry.kind, .key = entry.key, .expected_version = entry.version_, .only_read = true});
+      }
+      continue;
+    }
     store::AggregateWrite& write = writes.emplace_back(
         store::AggregateWrite{.kind = entry.kind, .key = entry.key, .expected_version = entry.version_});
     if (entry.current_exists_) write.value = entry.current_;

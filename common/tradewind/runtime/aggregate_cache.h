@@ -43,6 +43,8 @@ class AggregateCache {
     std::string current_;
     bool current_exists_ = false;
     bool touched_ = false;
+    // A message that took effect, or was refused for what it saw, has looked at it.
+    bool used_ = false;
   };
 
   AggregateCache(const Group& group, store::Session& session) : group_(group), session_(session) {}
@@ -59,7 +61,7 @@ class AggregateCache {
   void Keep();
   void TakeBack();
 
-  // What has to be written. Views into the cache.
+  // What has to be written, and what was read and has to be as it was. Views into the cache.
   std::vector<store::AggregateWrite> Writes() const;
 
  private:

@@ -373,7 +373,8 @@ store::Batch Attempt::Finish(const std::function<uint64_t(const Task&)>& acknowl
                            .new_emit_sequence = work.new_emit_sequence,
                            .progress = work.progress_blob,
                            .outbox = work.outbox_blob,
-                           .outbox_acknowledged = acknowledged(task)});
+                           .outbox_acknowledged = acknowledged(task),
+                           .ends_takes = true});
     task.KeepWithheld(batch.tasks.back().outbox_acknowledged, batch);
   }
   batch.aggregates = aggregates_.Writes();

@@ -285,7 +285,8 @@ void Attempt::CarryOut(TaskWork& work, const store::KeptRecord& requested) {
                              .state = store::KeptState::kParked,
                              .reason = requested.reason,
                              .attempts = 0,
-                             .due = now_});
+                             .due = now_,
+                             .carried_out = requested.requested});
     return;
   }
   kept_removed_.push_back(requested.id);
@@ -318,7 +319,10 @@ void Attempt::CarryOutForHeld(TaskWork& work, const store::KeptRecord& requested
   }
   kLog.Warn("only the first held event of a source can be retried or skipped; this one was left as it is",
             {{"id", requested.id}});
-  kept_updated_.push_back({.id = requested.id, .state = store::KeptState::kHeld, .reason = requested.reason});
+  kept_updated_.push_back({.id = requested.id,
+                           .state = store::KeptState::kHeld,
+                           .reason = requested.reason,
+                           .carried_out = requested.requested});
 }
 
 }  // namespace tradewind::runtime

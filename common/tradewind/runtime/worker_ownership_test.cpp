@@ -277,9 +277,9 @@ class FlakySession final : public testing::ForwardingSession {
   FlakySession(std::unique_ptr<store::Session> inner, std::atomic<int>& unavailable, std::string refused)
       : ForwardingSession(*inner), inner_(std::move(inner)), unavailable_(unavailable), refused_(std::move(refused)) {}
 
-  absl::StatusOr<store::TakenTask> TakeTask(const store::TaskId& task, uint64_t floor) override {
+  absl::StatusOr<store::TakenTask> TakeTask(const store::TaskId& task, uint64_t floor, uint64_t own) override {
     if (Away()) return absl::UnavailableError("away on purpose");
-    return ForwardingSession::TakeTask(task, floor);
+    return ForwardingSession::TakeTask(task, floor, own);
   }
   absl::StatusOr<std::vector<store::Aggregate>> LoadAggregates(absl::Span<const store::AggregateKey> keys) override {
     if (Away()) return absl::UnavailableError("away on purpose");

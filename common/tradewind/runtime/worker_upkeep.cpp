@@ -74,7 +74,8 @@ void Worker::Impl::TidyOutboxes(bool ending) {
                            .expected_emit_sequence = task->emit_sequence,
                            .new_emit_sequence = task->emit_sequence + 1,
                            .progress = blobs.back(),
-                           .outbox_acknowledged = acknowledged});
+                           .outbox_acknowledged = acknowledged,
+                           .ends_takes = true});
     task->KeepWithheld(acknowledged, batch);
   }
   if (batch.tasks.empty()) return;

@@ -103,6 +103,7 @@ absl::StatusOr<CommitResult> PostgresCommit::Run() {
   AddTimers(call.parameters);
   call.parameters.Boolean(!double_aggregates_.empty() || !double_requests_.empty());
   AddLongKeys(call.parameters);
+  AddMarks(call.parameters);
   const absl::StatusOr<PostgresResult> row = link_.Run(call);
   if (!row.ok()) return row.status();
   return Read(*row);
@@ -202,7 +203,9 @@ void PostgresCommit::AddAggregates(PostgresParameters& parameters) const {
   size_t bytes = 0;
   for (const size_t i : aggregates_) bytes += write(i).value.value_or("").size();
   PostgresArray values(Element::kBytea, aggregates_.size(), bytes);
-  for (const size_t i : aggregates_) write(i).value.has_value() ? values.Add(*write(i).value) : values.AddNull();
+  for (const size_t i : aggregates_) {
+    write(i).value.has_value() && !write(i).only_read ? values.Add(*write(i).value) : values.AddNull();
+  }
   parameters.Array(Integers(Element::kInteger, aggregates_, [&](size_t i) { return kinds_[i]; }))
       .Array(ShortKeys(aggregates_, [&](size_t i) { return write(i).key; }))
       .Array(Integers(Element::kBigint, aggregates_, [&](size_t i) { return ToInteger(write(i).expected_version); }))
@@ -288,6 +291,17 @@ void PostgresCommit::AddLongKeys(PostgresParameters& parameters) const {
       .Array(LongKeys(TimersSet(), [](const Timer* timer) { return std::string_view(timer->key); }));
 }
 
+void PostgresCommit::AddMarks(PostgresParameters& parameters) const {
+  const auto only_read = [this](size_t i) {
+    return batch_.aggregates[i].only_read && batch_.aggregates[i].expected_version != 0 ? 1 : 0;
+  };
+  parameters.Array(Integers(Element::kInteger, tasks_, [this](size_t i) { return batch_.tasks[i].ends_takes ? 1 : 0; }))
+      .Array(Integers(Element::kInteger, aggregates_, only_read))
+      .Array(Integers(Element::kInteger, batch_.kept, [](const KeptRecord& kept) { return kept.ahead ? -1 : 0; }))
+      .Array(Integers(Element::kInteger, batch_.kept_updated,
+                      [](const KeptUpdate& update) { return static_cast<int32_t>(update.carried_out); }));
+}
+
 CommitResult PostgresCommit::Read(const PostgresResult& row) const {
   CommitResult result;
   result.fenced_tasks = Places(row.Bigints(0, 1), tasks_);
@@ -303,8 +317,10 @@ CommitResult PostgresCommit::Read(const PostgresResult& row) const {
   }
   const auto version = static_cast<uint64_t>(row.Bigint(0, 0));
   for (const AggregateWrite& write : batch_.aggregates) {
-    result.versions.push_back(write.value.has_value() ? version : 0);
+    const uint64_t written = write.value.has_value() ? version : 0;
+    result.versions.push_back(write.only_read ? write.expected_version : written);
   }
+  result.kept_ids = row.Bigints(0, 4);
   return result;
 }
 

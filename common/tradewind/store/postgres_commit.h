@@ -36,6 +36,7 @@ class PostgresCommit {
   void AddKept(PostgresParameters& parameters) const;
   void AddTimers(PostgresParameters& parameters) const;
   void AddLongKeys(PostgresParameters& parameters) const;
+  void AddMarks(PostgresParameters& parameters) const;
   // The timers to be set, each name once.
   std::vector<const Timer*> TimersSet() const;
   CommitResult Read(const PostgresResult& row) const;

@@ -15,12 +15,16 @@ namespace tradewind::store {
 // once it is locked, whoever held it. So afterwards exactly the writes that went well carry the new version: a key that
 // was missing carries a negative one, one that had another version keeps that.
 //
+// What was only read is put in as version 0, which no row has: its row is locked in its turn and left as it is, and
+// whether it still has the version expected is looked up once all rows are locked. One that must not exist comes as one
+// that is removed.
+//
 // One statement for what is new, changed and removed keeps the locks in one order, and ON CONFLICT goes by the unique
 // index whatever the planner believes of the table. Removing is writing no value, then deleting what has none.
 //
 // The long keys come in arrays of their own, which are as long as the others or empty: unnest fills up with nulls.
 inline constexpr const char* kCommitBatchSql = R"sql(
-CREATE FUNCTION commit_batch_2(
+CREATE FUNCTION commit_batch_3(
   p_task_group bytea[], p_task_partition integer[], p_task_epoch bigint[], p_task_sequence bigint[],
   p_task_new_sequence bigint[], p_task_progress bytea[], p_task_outbox bytea[], p_task_acknowledged bigint[],
   p_aggregate_kind integer[], p_aggregate_key bytea[], p_aggregate_version bigint[], p_aggregate_value bytea[],
@@ -38,7 +42,9 @@ CREATE FUNCTION commit_batch_2(
   p_timer_due_ms bigint[], p_timer_record bytea[],
   p_has_doubles boolean,
   p_aggregate_long_key bytea[], p_kept_long_key bytea[], p_timer_long_key bytea[],
-  OUT new_version bigint, OUT fenced bigint[], OUT aggregate_conflicts bigint[], OUT request_conflicts bigint[])
+  p_task_ends_takes integer[], p_aggregate_only_read integer[], p_kept_place integer[], p_updated_carried_out integer[],
+  OUT new_version bigint, OUT fenced bigint[], OUT aggregate_conflicts bigint[], OUT request_conflicts bigint[],
+  OUT kept_ids bigint[])
 LANGUAGE plpgsql AS $body$
 DECLARE
   t record;
@@ -49,13 +55,15 @@ BEGIN
   fenced := '{}';
   aggregate_conflicts := '{}';
   request_conflicts := '{}';
+  kept_ids := '{}';
 
   FOR t IN
     SELECT * FROM unnest(p_task_group, p_task_partition, p_task_epoch, p_task_sequence, p_task_new_sequence,
-                         p_task_progress) WITH ORDINALITY
-      AS w ("group", partition, epoch, sequence, new_sequence, progress, place) ORDER BY place
+                         p_task_progress, p_task_ends_takes) WITH ORDINALITY
+      AS w ("group", partition, epoch, sequence, new_sequence, progress, ends_takes, place) ORDER BY place
   LOOP
-    UPDATE task SET emit_sequence = t.new_sequence, takes = 0, progress = t.progress
+    UPDATE task SET emit_sequence = t.new_sequence, progress = t.progress,
+                    takes = CASE WHEN t.ends_takes <> 0 THEN 0 ELSE takes END
       WHERE "group" = t."group" AND partition = t.partition AND epoch = t.epoch AND emit_sequence = t.sequence;
     IF NOT FOUND THEN fenced := fenced || t.place; END IF;
   END LOOP;
@@ -65,20 +73,26 @@ BEGIN
     new_version := nextval('version');
     WITH written AS (
       INSERT INTO aggregate AS a (kind, key, version, value, long_key)
-        SELECT w.kind, w.key, CASE WHEN w.version = 0 THEN new_version ELSE -w.version END, w.value, w.long_key
-          FROM unnest(p_aggregate_kind, p_aggregate_key, p_aggregate_version, p_aggregate_value, p_aggregate_long_key)
-            WITH ORDINALITY AS w (kind, key, version, value, long_key, place) ORDER BY w.place
+        SELECT w.kind, w.key,
+               CASE WHEN w.only_read <> 0 THEN 0 WHEN w.version = 0 THEN new_version ELSE -w.version END,
+               w.value, w.long_key
+          FROM unnest(p_aggregate_kind, p_aggregate_key, p_aggregate_version, p_aggregate_value, p_aggregate_long_key,
+                      p_aggregate_only_read)
+            WITH ORDINALITY AS w (kind, key, version, value, long_key, only_read, place) ORDER BY w.place
         ON CONFLICT (kind, key) DO UPDATE SET version = new_version, value = excluded.value
           WHERE a.version = -excluded.version
         RETURNING a.ctid AS place, a.version, a.value IS NULL AS is_gone)
     SELECT count(*) FILTER (WHERE written.version = new_version),
            array_agg(written.place) FILTER (WHERE written.is_gone) INTO done, places FROM written;
     IF done < cardinality(p_aggregate_key) THEN
-      SELECT array_agg(w.place ORDER BY w.place) INTO aggregate_conflicts
-        FROM unnest(p_aggregate_kind, p_aggregate_key) WITH ORDINALITY AS w (kind, key, place)
+      SELECT coalesce(array_agg(w.place ORDER BY w.place), '{}') INTO aggregate_conflicts
+        FROM unnest(p_aggregate_kind, p_aggregate_key, p_aggregate_version, p_aggregate_only_read) WITH ORDINALITY
+          AS w (kind, key, version, only_read, place)
         WHERE NOT EXISTS (SELECT FROM aggregate a
-                            WHERE a.kind = w.kind AND a.key = w.key AND a.version = new_version);
-    ELSIF places IS NOT NULL THEN
+                            WHERE a.kind = w.kind AND a.key = w.key
+                              AND a.version = CASE WHEN w.only_read <> 0 THEN w.version ELSE new_version END);
+    END IF;
+    IF cardinality(aggregate_conflicts) = 0 AND places IS NOT NULL THEN
       DELETE FROM aggregate WHERE ctid = ANY (places);
     END IF;
   END IF;
@@ -137,21 +151,29 @@ BEGIN
     PERFORM FROM kept WHERE id = ANY (p_kept_removed || p_updated_id) ORDER BY id FOR UPDATE;
     DELETE FROM kept WHERE id = ANY (p_kept_removed);
     FOR t IN
-      SELECT * FROM unnest(p_updated_id, p_updated_state, p_updated_reason, p_updated_attempts, p_updated_due_ms)
-        AS w (id, state, reason, attempts, due_ms)
+      SELECT * FROM unnest(p_updated_id, p_updated_state, p_updated_reason, p_updated_attempts, p_updated_due_ms,
+                           p_updated_carried_out)
+        AS w (id, state, reason, attempts, due_ms, carried_out)
     LOOP
-      UPDATE kept SET state = t.state, reason = t.reason, attempts = t.attempts, due_ms = t.due_ms, requested = 0
+      UPDATE kept SET state = t.state, reason = t.reason, attempts = t.attempts, due_ms = t.due_ms,
+                      requested = CASE WHEN requested = t.carried_out THEN 0 ELSE requested END
         WHERE id = t.id;
     END LOOP;
   END IF;
   IF cardinality(p_kept_record) > 0 THEN
-    INSERT INTO kept ("group", partition, state, key, source, type, reason, record, queued, attempts, due_ms, long_key)
-      SELECT w."group", w.partition, w.state, w.key, w.source, w.type, w.reason, w.record, w.queued <> 0, w.attempts,
-             w.due_ms, w.long_key
-        FROM unnest(p_kept_group, p_kept_partition, p_kept_state, p_kept_key, p_kept_source, p_kept_type, p_kept_reason,
-                    p_kept_record, p_kept_queued, p_kept_attempts, p_kept_due_ms, p_kept_long_key) WITH ORDINALITY
-          AS w ("group", partition, state, key, source, type, reason, record, queued, attempts, due_ms, long_key, place)
-        ORDER BY w.place;
+    WITH written AS (
+      INSERT INTO kept ("group", partition, state, key, source, type, reason, record, queued, attempts, due_ms, long_key,
+                        place)
+        SELECT w."group", w.partition, w.state, w.key, w.source, w.type, w.reason, w.record, w.queued <> 0, w.attempts,
+               w.due_ms, w.long_key, coalesce(w.place, 0)
+          FROM unnest(p_kept_group, p_kept_partition, p_kept_state, p_kept_key, p_kept_source, p_kept_type,
+                      p_kept_reason, p_kept_record, p_kept_queued, p_kept_attempts, p_kept_due_ms, p_kept_long_key,
+                      p_kept_place) WITH ORDINALITY
+            AS w ("group", partition, state, key, source, type, reason, record, queued, attempts, due_ms, long_key,
+                  place, position)
+          ORDER BY w.position
+        RETURNING id)
+    SELECT array_agg(written.id ORDER BY written.id) INTO kept_ids FROM written;
   END IF;
 
   IF cardinality(p_stopped_key) > 0 THEN
@@ -172,16 +194,17 @@ BEGIN
   END IF;
 EXCEPTION WHEN SQLSTATE 'TW001' THEN
   new_version := 0;
+  kept_ids := '{}';
 END
 $body$;
 )sql";
 
 // The call of it, and its name as a prepared statement.
-inline constexpr const char* kCommitBatch = "commit_batch_2";
+inline constexpr const char* kCommitBatch = "commit_batch_3";
 inline constexpr const char* kCallCommitBatch =
-    "SELECT new_version, fenced, aggregate_conflicts, request_conflicts FROM commit_batch_2("
+    "SELECT new_version, fenced, aggregate_conflicts, request_conflicts, kept_ids FROM commit_batch_3("
     "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, "
     "$23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, "
-    "$44, $45, $46, $47, $48, $49, $50, $51, $52, $53, $54, $55, $56, $57)";
+    "$44, $45, $46, $47, $48, $49, $50, $51, $52, $53, $54, $55, $56, $57, $58, $59, $60, $61)";
 
 }  // namespace tradewind::store

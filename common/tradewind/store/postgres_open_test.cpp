@@ -155,7 +155,7 @@ TEST(PostgresStore, KnowsWhetherItIsOlderThanMeshNames) {
   EXPECT_FALSE(OpenOrDie(schema.name())->predates_mesh_names());
   // As the version before that step left it.
   TestServer::Execute("SET search_path = " + schema.Quoted() +
-                      "; UPDATE meta SET value = '2' WHERE name = 'schema_version'");
+                      "; UPDATE meta SET value = '3' WHERE name = 'schema_version'");
   EXPECT_TRUE(OpenOrDie(schema.name())->predates_mesh_names());
   EXPECT_TRUE(OpenOrDie(schema.name())->predates_mesh_names());
 }
@@ -178,7 +178,9 @@ TEST(PostgresStore, ShortensTheKeysOfAnOlderSchema) {
   }
   const std::string is = " = '" + key + "'::bytea";
   TestServer::Execute("SET search_path = " + schema.Quoted() +
-                      "; ALTER TABLE aggregate DROP COLUMN long_key; ALTER TABLE kept DROP COLUMN long_key; "
+                      "; DROP INDEX kept_by_queue; ALTER TABLE kept DROP COLUMN place; "
+                      "CREATE INDEX kept_by_queue ON kept (\"group\", partition, key, id) WHERE queued; "
+                      "ALTER TABLE aggregate DROP COLUMN long_key; ALTER TABLE kept DROP COLUMN long_key; "
                       "ALTER TABLE timer DROP COLUMN long_key; UPDATE aggregate SET key" +
                       is + "; UPDATE aggregate_index SET key" + is + ", value" + is +
                       "; UPDATE request SET request_id" + is + ", caller" + is + "; UPDATE kept SET key" + is +

@@ -1,12 +1,15 @@
 #include "tradewind/store/postgres_reader.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <limits>
 #include <utility>
 
 #include "absl/strings/match.h"
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
 
 #include "tradewind/store/postgres_rows.h"
 #include "tradewind/store/postgres_status.h"
@@ -15,7 +18,7 @@
 namespace tradewind::store {
 namespace {
 
-constexpr absl::Duration kRetryAfter = absl::Milliseconds(200);
+constexpr auto kRetryAfter = std::chrono::milliseconds(200);
 
 // LATERAL keeps the index the outer loop: rows come in its order and the limit stops it early.
 #define TRADEWIND_POSTGRES_LIST(after, order)                                                                         \
@@ -89,8 +92,17 @@ absl::StatusOr<PostgresReader::Lease> PostgresReader::Acquire() {
   std::unique_ptr<PostgresLink> link;
   {
     std::unique_lock lock(mutex_);
-    released_.wait(lock, [this] { return !idle_.empty() || open_ < max_connections_; });
-    if (absl::Now() < away_until_) return away_;
+    const auto free = [this] { return !idle_.empty() || open_ < max_connections_; };
+    if (!released_.wait_for(lock, absl::ToChronoNanoseconds(kMaxReaderWait), free)) {
+      return absl::UnavailableError(
+          fmt::format("all {} connections for queries (store.postgres.max_readers) were busy for {}; try again later",
+                      max_connections_, absl::FormatDuration(kMaxReaderWait)));
+    }
+    if (std::chrono::steady_clock::now() < away_until_) {
+      // The next one that waits was not told: what this one was told of stays free.
+      released_.notify_one();
+      return away_;
+    }
     if (idle_.empty()) {
       ++open_;
       link = std::make_unique<PostgresLink>(place_, kStatements);
@@ -105,7 +117,7 @@ absl::StatusOr<PostgresReader::Lease> PostgresReader::Acquire() {
     if (absl::StartsWith(SqlStateOf(ready), "53")) return ready;
     const std::lock_guard lock(mutex_);
     away_ = ready;
-    away_until_ = absl::Now() + kRetryAfter;
+    away_until_ = std::chrono::steady_clock::now() + kRetryAfter;
     return ready;
   }
   return lease;

@@ -1,6 +1,7 @@
 // Reader of PostgresStore: a small pool of connections. They see what is committed.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <memory>
@@ -9,7 +10,6 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/time/time.h"
 
 #include "tradewind/store/postgres_link.h"
 #include "tradewind/store/store.h"
@@ -33,8 +33,8 @@ class PostgresReader final : public Reader {
   // Gives the link back when the call ends.
   class Lease;
 
-  // Waits for a connection to come free once all are in use; then it is ready. While the server is away, one caller
-  // tries and those who come within kRetryAfter are told what that one was.
+  // Waits for a connection to come free once all are in use, up to kMaxReaderWait; then it is ready. While the server
+  // is away, one caller tries and those who come within kRetryAfter are told what that one was.
   absl::StatusOr<Lease> Acquire();
   void Release(std::unique_ptr<PostgresLink> link);
 
@@ -46,7 +46,7 @@ class PostgresReader final : public Reader {
   std::vector<std::unique_ptr<PostgresLink>> idle_;
   size_t open_ = 0;
   absl::Status away_;
-  absl::Time away_until_ = absl::InfinitePast();
+  std::chrono::steady_clock::time_point away_until_ = std::chrono::steady_clock::time_point::min();
 };
 
 }  // namespace tradewind::store

@@ -14,7 +14,7 @@ namespace tradewind::store {
 // The columns of `kept` in the order in which ReadKeptRows takes them.
 #define TRADEWIND_POSTGRES_KEPT_COLUMNS                                                                               \
   "\"group\", partition, id, state, coalesce(long_key, key) AS key, source, type, reason, record, queued, attempts, " \
-  "due_ms, requested"
+  "due_ms, requested, place"
 
 inline std::vector<KeptRecord> ReadKeptRows(const PostgresResult& rows) {
   std::vector<KeptRecord> records(static_cast<size_t>(rows.rows()));
@@ -33,6 +33,7 @@ inline std::vector<KeptRecord> ReadKeptRows(const PostgresResult& rows) {
     kept.attempts = rows.Integer(row, 10);
     kept.due = absl::FromUnixMillis(rows.Bigint(row, 11));
     kept.requested = static_cast<KeptAction>(rows.Integer(row, 12));
+    kept.ahead = rows.Integer(row, 13) < 0;
   }
   return records;
 }

@@ -134,12 +134,19 @@ UPDATE name SET name = short_key(name) WHERE octet_length(name) > 1024;
 DROP FUNCTION short_key(bytea);
 )sql";
 
+// Records that stand before the others of their queue: `place` is -1 for them.
+constexpr const char* kPlaces = R"sql(
+ALTER TABLE kept ADD COLUMN place integer NOT NULL DEFAULT 0;
+DROP INDEX kept_by_queue;
+CREATE INDEX kept_by_queue ON kept ("group", partition, key, place, id) WHERE queued;
+)sql";
+
 // A store that was in use before this step is older than the header that names an event's mesh.
 constexpr const char* kMeshNames = R"sql(
 INSERT INTO meta SELECT 'predates_mesh_names', '1' WHERE EXISTS (SELECT 1 FROM task);
 )sql";
 
-constexpr std::array kSteps = {kTables, kShortKeys, kMeshNames};
+constexpr std::array kSteps = {kTables, kShortKeys, kPlaces, kMeshNames};
 
 // Migrations may take long, and so may waiting for another instance's.
 constexpr const char* kBegin =

@@ -25,7 +25,8 @@ constexpr std::array kStatements = {
                       R"(INSERT INTO task AS t ("group", partition, epoch, emit_sequence, takes, progress)
                          VALUES ($1, $2, $3, 0, 1, '')
                          ON CONFLICT ("group", partition)
-                           DO UPDATE SET epoch = greatest(t.epoch + 1, excluded.epoch), takes = t.takes + 1
+                           DO UPDATE SET epoch = greatest(t.epoch + 1, excluded.epoch),
+                                         takes = t.takes + (t.epoch <> $4)::integer
                          RETURNING epoch, emit_sequence, progress, takes)"},
     PostgresStatement{"load_outbox",
                       R"(SELECT sequence, epoch, batch FROM outbox
@@ -43,15 +44,25 @@ constexpr std::array kStatements = {
                                              WHERE r.request_id = k.request_id AND r.caller = k.caller
                                                AND r.method = k.method LIMIT 1) AS found)"},
     PostgresStatement{"load_kept", "SELECT " TRADEWIND_POSTGRES_KEPT_COLUMNS
-                                   R"( FROM kept WHERE "group" = $1 AND partition = $2 AND state = $3 ORDER BY id)"},
+                                   R"( FROM kept WHERE "group" = $1 AND partition = $2 AND state = $3
+                                     AND id > $4 ORDER BY id LIMIT $5)"},
+    PostgresStatement{"load_kept_by_id",
+                      "SELECT " TRADEWIND_POSTGRES_KEPT_COLUMNS " FROM kept WHERE id = ANY ($1::bigint[]) ORDER BY id"},
+    PostgresStatement{"count_kept", R"(SELECT state, count(*) FROM kept WHERE "group" = $1 GROUP BY state)"},
     PostgresStatement{"load_queue_heads",
                       R"(SELECT DISTINCT ON (key) key, id, state, due_ms FROM kept
-                         WHERE "group" = $1 AND partition = $2 AND queued ORDER BY key, id)"},
+                         WHERE "group" = $1 AND partition = $2 AND queued ORDER BY key, place, id)"},
     PostgresStatement{"load_queues", "SELECT " TRADEWIND_POSTGRES_KEPT_COLUMNS R"(
-                         FROM unnest($3::bytea[]) WITH ORDINALITY AS k (wanted, place)
-                         CROSS JOIN LATERAL (SELECT * FROM kept r WHERE r."group" = $1 AND r.partition = $2
-                                               AND r.key = k.wanted AND r.queued ORDER BY r.id LIMIT $4) AS found
-                         ORDER BY k.place, found.id)"},
+                         FROM unnest($3::bytea[]) WITH ORDINALITY AS k (wanted, position)
+                         CROSS JOIN LATERAL (
+                           SELECT * FROM (
+                             SELECT r.*, sum(octet_length(r.record)) OVER before AS bytes_before FROM (
+                               SELECT * FROM kept WHERE "group" = $1 AND partition = $2 AND key = k.wanted AND queued
+                                 ORDER BY place, id LIMIT $4) AS r
+                               WINDOW before AS (ORDER BY r.place, r.id
+                                                 ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) AS page
+                           WHERE coalesce(page.bytes_before, 0) < $5) AS found
+                         ORDER BY k.position, found.place, found.id)"},
     PostgresStatement{"load_requested", "SELECT " TRADEWIND_POSTGRES_KEPT_COLUMNS R"( FROM kept
                          WHERE "group" = $1 AND requested <> 0 AND partition = ANY ($2::integer[])
                          ORDER BY id LIMIT $3)"},
@@ -71,8 +82,9 @@ constexpr std::array kStatements = {
 
 PostgresSession::PostgresSession(const PostgresPlace& place) : link_(place, kStatements) {}
 
-absl::StatusOr<TakenTask> PostgresSession::TakeTask(const TaskId& task, uint64_t epoch_floor) {
-  if (epoch_floor > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
+absl::StatusOr<TakenTask> PostgresSession::TakeTask(const TaskId& task, uint64_t epoch_floor, uint64_t own_epoch) {
+  constexpr auto kMaxEpoch = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
+  if (epoch_floor > kMaxEpoch) {
     return absl::InvalidArgumentError(
         fmt::format("task {}/{}: epoch {} is out of range", task.group, task.partition, epoch_floor));
   }
@@ -80,9 +92,13 @@ absl::StatusOr<TakenTask> PostgresSession::TakeTask(const TaskId& task, uint64_t
   const int64_t epoch = std::max(static_cast<int64_t>(epoch_floor), absl::ToUnixMillis(absl::Now()));
   // The second statement begins when the first has the row, so it sees all that an earlier owner committed, even where
   // the first had to wait for that.
-  const PostgresCall calls[] = {
-      {"take_task", true, PostgresParameters().Bytes(task.group).Integer(task.partition).Bigint(epoch)},
-      {"load_outbox", true, PostgresParameters().Bytes(task.group).Integer(task.partition)}};
+  const PostgresCall calls[] = {{"take_task", true,
+                                 PostgresParameters()
+                                     .Bytes(task.group)
+                                     .Integer(task.partition)
+                                     .Bigint(epoch)
+                                     .Bigint(static_cast<int64_t>(std::min(own_epoch, kMaxEpoch)))},
+                                {"load_outbox", true, PostgresParameters().Bytes(task.group).Integer(task.partition)}};
   const absl::StatusOr<std::vector<PostgresResult>> results = link_.Run(calls);
   if (!results.ok()) return results.status();
   taken_over_[{task.group, task.partition}] = link_.generation();
@@ -169,12 +185,36 @@ absl::StatusOr<PostgresResult> PostgresSession::Run(const PostgresCall& call) {
   return link_.Run(call);
 }
 
-absl::StatusOr<std::vector<KeptRecord>> PostgresSession::LoadKept(const TaskId& task, KeptState state) {
-  const absl::StatusOr<PostgresResult> rows =
-      Run({"load_kept", true,
-           PostgresParameters().Bytes(task.group).Integer(task.partition).Integer(static_cast<int32_t>(state))});
+absl::StatusOr<std::vector<KeptRecord>> PostgresSession::LoadKept(const TaskId& task, KeptState state, int64_t after,
+                                                                  int64_t limit) {
+  const absl::StatusOr<PostgresResult> rows = Run({"load_kept", true,
+                                                   PostgresParameters()
+                                                       .Bytes(task.group)
+                                                       .Integer(task.partition)
+                                                       .Integer(static_cast<int32_t>(state))
+                                                       .Bigint(after)
+                                                       .Bigint(std::max<int64_t>(limit, 0))});
   if (!rows.ok()) return rows.status();
   return ReadKeptRows(*rows);
+}
+
+absl::StatusOr<std::vector<KeptRecord>> PostgresSession::LoadKeptById(absl::Span<const int64_t> ids) {
+  PostgresArray wanted(Element::kBigint, ids.size());
+  for (const int64_t id : ids) wanted.Add(id);
+  const absl::StatusOr<PostgresResult> rows =
+      Run({"load_kept_by_id", true, PostgresParameters().Array(std::move(wanted))});
+  if (!rows.ok()) return rows.status();
+  return ReadKeptRows(*rows);
+}
+
+absl::StatusOr<KeptCounts> PostgresSession::CountKept(std::string_view group) {
+  const absl::StatusOr<PostgresResult> rows = Run({"count_kept", true, PostgresParameters().Bytes(group)});
+  if (!rows.ok()) return rows.status();
+  KeptCounts counts;
+  for (int row = 0; row < rows->rows(); ++row) {
+    AddCount(counts, static_cast<KeptState>(rows->Integer(row, 0)), rows->Bigint(row, 1));
+  }
+  return counts;
 }
 
 absl::StatusOr<std::vector<QueueHead>> PostgresSession::LoadQueueHeads(const TaskId& task) {
@@ -193,7 +233,8 @@ absl::StatusOr<std::vector<QueueHead>> PostgresSession::LoadQueueHeads(const Tas
 }
 
 absl::StatusOr<std::vector<KeptRecord>> PostgresSession::LoadQueues(const TaskId& task,
-                                                                    absl::Span<const std::string> keys, int64_t limit) {
+                                                                    absl::Span<const std::string> keys, int64_t limit,
+                                                                    int64_t max_bytes) {
   PostgresArray wanted(Element::kBytea, keys.size());
   for (const std::string& key : keys) wanted.Add(std::string_view(key));
   const absl::StatusOr<PostgresResult> rows = Run({"load_queues", true,
@@ -201,7 +242,8 @@ absl::StatusOr<std::vector<KeptRecord>> PostgresSession::LoadQueues(const TaskId
                                                        .Bytes(task.group)
                                                        .Integer(task.partition)
                                                        .Array(std::move(wanted))
-                                                       .Bigint(std::max<int64_t>(limit, 0))});
+                                                       .Bigint(std::max<int64_t>(limit, 0))
+                                                       .Bigint(max_bytes)});
   if (!rows.ok()) return rows.status();
   return ReadKeptRows(*rows);
 }

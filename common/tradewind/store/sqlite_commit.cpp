@@ -45,6 +45,7 @@ absl::StatusOr<CommitResult> SqliteCommit::Run() {
   writer_.names.Forget();
   if (!status.ok()) return status;
   result_.versions.clear();
+  result_.kept_ids.clear();
   return std::move(result_);
 }
 
@@ -86,6 +87,7 @@ absl::Status SqliteCommit::AdvanceTasks() {
                                                 .BindInteger(4, ToInteger(task.expected_emit_sequence))
                                                 .BindInteger(5, ToInteger(task.new_emit_sequence))
                                                 .BindBytes(6, task.progress)
+                                                .BindInteger(7, task.ends_takes ? 1 : 0)
                                                 .Run();
     if (!changed.ok()) return changed.status();
     if (*changed == 0) result_.fenced_tasks.push_back(i);
@@ -114,6 +116,7 @@ absl::Status SqliteCommit::WriteAggregates() {
 
 absl::StatusOr<std::optional<int64_t>> SqliteCommit::WriteAggregate(int64_t kind, std::string_view key,
                                                                     const AggregateWrite& write) {
+  if (write.only_read) return CheckAggregate(kind, key, write);
   if (!write.value.has_value()) return RemoveAggregate(kind, key, write);
   if (write.expected_version == 0) return InsertAggregate(kind, key, write);
   const int64_t expected = ToInteger(write.expected_version);
@@ -125,6 +128,17 @@ absl::StatusOr<std::optional<int64_t>> SqliteCommit::WriteAggregate(int64_t kind
   if (!changed.ok()) return changed.status();
   if (*changed == 0) return std::nullopt;
   return expected + 1;
+}
+
+absl::StatusOr<std::optional<int64_t>> SqliteCommit::CheckAggregate(int64_t kind, std::string_view key,
+                                                                    const AggregateWrite& write) {
+  Statement& load = writer_.statements.load_aggregate;
+  const ScopedReset reset(load);
+  const absl::StatusOr<bool> row = load.BindInteger(1, kind).BindBytes(2, key).Step();
+  if (!row.ok()) return row.status();
+  const int64_t version = *row ? load.Integer(0) : 0;
+  if (version != ToInteger(write.expected_version)) return std::nullopt;
+  return version;
 }
 
 absl::StatusOr<std::optional<int64_t>> SqliteCommit::InsertAggregate(int64_t kind, std::string_view key,
@@ -264,8 +278,13 @@ absl::Status SqliteCommit::WriteKept() {
         .BindInteger(10, kept.attempts)
         .BindInteger(11, absl::ToUnixMillis(kept.due));
     BindLongKey(insert, 12, kept.key);
-    const absl::StatusOr<int64_t> changed = insert.Run();
-    if (!changed.ok()) return changed.status();
+    insert.BindInteger(13, kept.ahead ? -1 : 0);
+    const ScopedReset reset(insert);
+    const absl::StatusOr<bool> row = insert.Step();
+    if (!row.ok()) return row.status();
+    result_.kept_ids.push_back(insert.Integer(0));
+    // The row is only there when the statement has ended.
+    if (const absl::StatusOr<bool> end = insert.Step(); !end.ok()) return end.status();
   }
   for (const KeptUpdate& update : batch_.kept_updated) {
     const absl::StatusOr<int64_t> changed = writer_.statements.update_kept.BindInteger(1, update.id)
@@ -273,6 +292,7 @@ absl::Status SqliteCommit::WriteKept() {
                                                 .BindText(3, update.reason)
                                                 .BindInteger(4, update.attempts)
                                                 .BindInteger(5, absl::ToUnixMillis(update.due))
+                                                .BindInteger(6, static_cast<int64_t>(update.carried_out))
                                                 .Run();
     if (!changed.ok()) return changed.status();
   }

@@ -40,6 +40,9 @@ class SqliteCommit {
   // form of the write's.
   absl::StatusOr<std::optional<int64_t>> WriteAggregate(int64_t kind, std::string_view key,
                                                         const AggregateWrite& write);
+  // Writes nothing.
+  absl::StatusOr<std::optional<int64_t>> CheckAggregate(int64_t kind, std::string_view key,
+                                                        const AggregateWrite& write);
   absl::StatusOr<std::optional<int64_t>> InsertAggregate(int64_t kind, std::string_view key,
                                                          const AggregateWrite& write);
   absl::StatusOr<std::optional<int64_t>> RemoveAggregate(int64_t kind, std::string_view key,

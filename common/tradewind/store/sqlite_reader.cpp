@@ -1,7 +1,11 @@
 #include "tradewind/store/sqlite_reader.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
+
+#include "absl/time/time.h"
 
 #include "tradewind/store/short_key.h"
 #include "tradewind/store/sqlite_rows.h"
@@ -47,7 +51,11 @@ class SqliteReader::Lease {
 absl::StatusOr<SqliteReader::Lease> SqliteReader::Acquire() {
   {
     std::unique_lock lock(mutex_);
-    released_.wait(lock, [this] { return !idle_.empty() || open_ < kMaxLanes; });
+    const auto free = [this] { return !idle_.empty() || open_ < kMaxLanes; };
+    if (!released_.wait_for(lock, absl::ToChronoNanoseconds(kMaxReaderWait), free)) {
+      return absl::UnavailableError(fmt::format("{}: all {} connections for queries were busy for {}; try again later",
+                                                file_, kMaxLanes, absl::FormatDuration(kMaxReaderWait)));
+    }
     if (!idle_.empty()) {
       std::unique_ptr<Lane> lane = std::move(idle_.back());
       idle_.pop_back();

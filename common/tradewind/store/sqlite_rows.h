@@ -1,6 +1,8 @@
 // Rows that the session and the reader both turn into structs.
 #pragma once
 
+#include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -15,13 +17,17 @@ namespace tradewind::store {
 // What ReadKeptRows reads, in its order.
 #define TRADEWIND_KEPT_COLUMNS                                                                                         \
   "\"group\", partition, id, state, coalesce(long_key, key), source, type, reason, record, queued, attempts, due_ms, " \
-  "requested"
+  "requested, place"
 
-// Runs a statement, bound already, whose columns are TRADEWIND_KEPT_COLUMNS.
-inline absl::StatusOr<std::vector<KeptRecord>> ReadKeptRows(Statement& statement) {
+// Runs a statement, bound already, whose columns are TRADEWIND_KEPT_COLUMNS. Reads no row after those that together
+// have `max_bytes` in their record.
+inline absl::StatusOr<std::vector<KeptRecord>> ReadKeptRows(Statement& statement,
+                                                            int64_t max_bytes = std::numeric_limits<int64_t>::max()) {
   std::vector<KeptRecord> records;
+  int64_t bytes = 0;
   absl::StatusOr<bool> row = statement.Step();
-  for (; row.ok() && *row; row = statement.Step()) {
+  for (; row.ok() && *row && bytes < max_bytes; row = statement.Step()) {
+    bytes += static_cast<int64_t>(statement.Bytes(8).size());
     KeptRecord& kept = records.emplace_back();
     kept.task.group = statement.Bytes(0);
     kept.task.partition = static_cast<int32_t>(statement.Integer(1));
@@ -36,6 +42,7 @@ inline absl::StatusOr<std::vector<KeptRecord>> ReadKeptRows(Statement& statement
     kept.attempts = static_cast<int32_t>(statement.Integer(10));
     kept.due = absl::FromUnixMillis(statement.Integer(11));
     kept.requested = static_cast<KeptAction>(statement.Integer(12));
+    kept.ahead = statement.Integer(13) < 0;
   }
   if (!row.ok()) return row.status();
   return records;

@@ -136,6 +136,12 @@ UPDATE kept SET long_key = key, key = short_key(key) WHERE length(key) > 1024;
 UPDATE timer SET long_key = key, key = short_key(key) WHERE length(key) > 1024;
 UPDATE method SET name = CAST(short_key(name) AS TEXT) WHERE length(CAST(name AS BLOB)) > 1024;
 )sql",
+    // Records that stand before the others of their queue: `place` is -1 for them.
+    R"sql(
+ALTER TABLE kept ADD COLUMN place INTEGER NOT NULL DEFAULT 0;
+DROP INDEX kept_by_queue;
+CREATE INDEX kept_by_queue ON kept ("group", partition, key, place, id) WHERE queued = 1;
+)sql",
     // A store that was in use before this step is older than the header that names an event's mesh.
     R"sql(
 INSERT INTO meta SELECT 'predates_mesh_names', '1' WHERE EXISTS (SELECT 1 FROM task);

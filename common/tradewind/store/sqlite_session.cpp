@@ -16,8 +16,9 @@
 
 namespace tradewind::store {
 
-absl::StatusOr<TakenTask> SqliteSession::TakeTask(const TaskId& task, uint64_t epoch_floor) {
-  if (epoch_floor > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
+absl::StatusOr<TakenTask> SqliteSession::TakeTask(const TaskId& task, uint64_t epoch_floor, uint64_t own_epoch) {
+  constexpr auto kMaxEpoch = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
+  if (epoch_floor > kMaxEpoch) {
     return absl::InvalidArgumentError(
         fmt::format("task {}/{}: epoch {} is out of range", task.group, task.partition, epoch_floor));
   }
@@ -27,8 +28,11 @@ absl::StatusOr<TakenTask> SqliteSession::TakeTask(const TaskId& task, uint64_t e
     Statement& take = writer_.statements.take_task;
     const ScopedReset reset(take);
     const int64_t epoch = std::max(static_cast<int64_t>(epoch_floor), absl::ToUnixMillis(absl::Now()));
-    const absl::StatusOr<bool> row =
-        take.BindText(1, task.group).BindInteger(2, task.partition).BindInteger(3, epoch).Step();
+    const absl::StatusOr<bool> row = take.BindText(1, task.group)
+                                         .BindInteger(2, task.partition)
+                                         .BindInteger(3, epoch)
+                                         .BindInteger(4, static_cast<int64_t>(std::min(own_epoch, kMaxEpoch)))
+                                         .Step();
     if (!row.ok()) return row.status();
     taken.epoch = static_cast<uint64_t>(take.Integer(0));
     taken.emit_sequence = static_cast<uint64_t>(take.Integer(1));
@@ -102,12 +106,34 @@ absl::StatusOr<CommitResult> SqliteSession::Commit(const Batch& batch) {
   return SqliteCommit(writer_, batch).Run();
 }
 
-absl::StatusOr<std::vector<KeptRecord>> SqliteSession::LoadKept(const TaskId& task, KeptState state) {
+absl::StatusOr<std::vector<KeptRecord>> SqliteSession::LoadKept(const TaskId& task, KeptState state, int64_t after,
+                                                                int64_t limit) {
   const std::lock_guard lock(writer_.mutex);
   Statement& load = writer_.statements.load_kept;
   const ScopedReset reset(load);
   load.BindText(1, task.group).BindInteger(2, task.partition).BindInteger(3, static_cast<int64_t>(state));
-  return ReadKeptRows(load);
+  return ReadKeptRows(load.BindInteger(4, after).BindInteger(5, std::max<int64_t>(limit, 0)));
+}
+
+absl::StatusOr<std::vector<KeptRecord>> SqliteSession::LoadKeptById(absl::Span<const int64_t> ids) {
+  const std::string list = fmt::format("[{}]", fmt::join(ids, ","));
+  const std::lock_guard lock(writer_.mutex);
+  Statement& load = writer_.statements.load_kept_by_id;
+  const ScopedReset reset(load);
+  return ReadKeptRows(load.BindText(1, list));
+}
+
+absl::StatusOr<KeptCounts> SqliteSession::CountKept(std::string_view group) {
+  const std::lock_guard lock(writer_.mutex);
+  Statement& count = writer_.statements.count_kept;
+  const ScopedReset reset(count);
+  KeptCounts counts;
+  absl::StatusOr<bool> row = count.BindText(1, group).Step();
+  for (; row.ok() && *row; row = count.Step()) {
+    AddCount(counts, static_cast<KeptState>(count.Integer(0)), count.Integer(1));
+  }
+  if (!row.ok()) return row.status();
+  return counts;
 }
 
 absl::StatusOr<std::vector<QueueHead>> SqliteSession::LoadQueueHeads(const TaskId& task) {
@@ -127,14 +153,15 @@ absl::StatusOr<std::vector<QueueHead>> SqliteSession::LoadQueueHeads(const TaskI
 }
 
 absl::StatusOr<std::vector<KeptRecord>> SqliteSession::LoadQueues(const TaskId& task,
-                                                                  absl::Span<const std::string> keys, int64_t limit) {
+                                                                  absl::Span<const std::string> keys, int64_t limit,
+                                                                  int64_t max_bytes) {
   const std::lock_guard lock(writer_.mutex);
   std::vector<KeptRecord> records;
   for (const std::string& key : keys) {
     Statement& load = writer_.statements.load_queue;
     const ScopedReset reset(load);
     load.BindText(1, task.group).BindInteger(2, task.partition).BindBytes(3, key).BindInteger(4, limit);
-    absl::StatusOr<std::vector<KeptRecord>> queue = ReadKeptRows(load);
+    absl::StatusOr<std::vector<KeptRecord>> queue = ReadKeptRows(load, max_bytes);
     if (!queue.ok()) return queue.status();
     std::move(queue->begin(), queue->end(), std::back_inserter(records));
   }

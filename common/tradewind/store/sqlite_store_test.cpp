@@ -102,7 +102,7 @@ TEST(SqliteStore, KnowsWhetherItIsOlderThanMeshNames) {
   }
   EXPECT_FALSE(OpenOrDie(folder.Config())->predates_mesh_names());
   // As the version before that step left it.
-  ExecuteOn(folder.File("orders.db"), "PRAGMA user_version = 3");
+  ExecuteOn(folder.File("orders.db"), "PRAGMA user_version = 4");
   EXPECT_TRUE(OpenOrDie(folder.Config())->predates_mesh_names());
   EXPECT_TRUE(OpenOrDie(folder.Config())->predates_mesh_names());
 }
@@ -125,6 +125,8 @@ TEST(SqliteStore, ShortensTheKeysOfAnOlderFile) {
   }
   const std::string is = " = CAST('" + key + "' AS BLOB)";
   ExecuteOn(folder.File("orders.db"),
+            "DROP INDEX kept_by_queue; ALTER TABLE kept DROP COLUMN place; "
+            "CREATE INDEX kept_by_queue ON kept (\"group\", partition, key, id) WHERE queued = 1; "
             "ALTER TABLE aggregate DROP COLUMN long_key; ALTER TABLE kept DROP COLUMN long_key; "
             "ALTER TABLE timer DROP COLUMN long_key; UPDATE aggregate SET key" +
                 is + "; UPDATE aggregate_index SET key" + is + ", value" + is + "; UPDATE request SET request_id" + is +

@@ -11,21 +11,26 @@ absl::Status PrepareAll(Connection& connection, SqliteWriterStatements& all) {
   const std::pair<Statement*, const char*> statements[] = {
       {&all.take_task,
        R"(INSERT INTO task ("group", partition, epoch, emit_sequence, progress, takes) VALUES (?1, ?2, ?3, 0, x'', 1)
-          ON CONFLICT ("group", partition) DO UPDATE SET epoch = max(epoch + 1, excluded.epoch), takes = takes + 1
+          ON CONFLICT ("group", partition) DO UPDATE SET epoch = max(epoch + 1, excluded.epoch),
+            takes = takes + (epoch <> ?4)
           RETURNING epoch, emit_sequence, progress, takes)"},
       {&all.load_outbox,
        R"(SELECT sequence, epoch, batch FROM outbox WHERE "group" = ?1 AND partition = ?2 ORDER BY sequence)"},
       {&all.load_aggregate, "SELECT version, value FROM aggregate WHERE kind = ?1 AND key = ?2"},
       {&all.load_request, "SELECT hash, reply FROM request WHERE request_id = ?1 AND caller = ?2 AND method = ?3"},
       {&all.load_kept, "SELECT " TRADEWIND_KEPT_COLUMNS
-                       R"( FROM kept WHERE "group" = ?1 AND partition = ?2 AND state = ?3 ORDER BY id)"},
-      // SQLite takes the other columns from the row that has the least id.
+                       R"( FROM kept WHERE "group" = ?1 AND partition = ?2 AND state = ?3 AND id > ?4
+                          ORDER BY id LIMIT ?5)"},
+      {&all.load_kept_by_id,
+       "SELECT " TRADEWIND_KEPT_COLUMNS " FROM kept WHERE id IN (SELECT value FROM json_each(?1)) ORDER BY id"},
+      {&all.count_kept, R"(SELECT state, count(*) FROM kept WHERE "group" = ?1 GROUP BY state)"},
+      // SQLite takes the other columns from the row that has the least place and id. Ids are below 2^62.
       {&all.load_queue_heads,
-       R"(SELECT key, min(id), state, due_ms FROM kept
+       R"(SELECT key, id, state, due_ms, min(place * 4611686018427387904 + id) FROM kept
           WHERE "group" = ?1 AND partition = ?2 AND queued = 1 GROUP BY key)"},
       {&all.load_queue, "SELECT " TRADEWIND_KEPT_COLUMNS
                         R"( FROM kept WHERE "group" = ?1 AND partition = ?2 AND key = ?3 AND queued = 1
-                           ORDER BY id LIMIT ?4)"},
+                           ORDER BY place, id LIMIT ?4)"},
       {&all.load_requested,
        "SELECT " TRADEWIND_KEPT_COLUMNS
        R"( FROM kept WHERE "group" = ?1 AND requested <> 0 AND partition IN (SELECT value FROM json_each(?2))
@@ -38,7 +43,7 @@ absl::Status PrepareAll(Connection& connection, SqliteWriterStatements& all) {
           (SELECT id FROM request WHERE created_ms < ?1 ORDER BY created_ms LIMIT ?2))"},
 
       {&all.update_task,
-       R"(UPDATE task SET emit_sequence = ?5, progress = ?6, takes = 0
+       R"(UPDATE task SET emit_sequence = ?5, progress = ?6, takes = CASE WHEN ?7 THEN 0 ELSE takes END
           WHERE "group" = ?1 AND partition = ?2 AND epoch = ?3 AND emit_sequence = ?4)"},
       {&all.remove_outbox, R"(DELETE FROM outbox WHERE "group" = ?1 AND partition = ?2 AND sequence <= ?3)"},
       {&all.insert_outbox,
@@ -60,10 +65,12 @@ absl::Status PrepareAll(Connection& connection, SqliteWriterStatements& all) {
        R"(INSERT INTO request (request_id, caller, method, hash, reply, created_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
           ON CONFLICT (request_id, caller, method) DO NOTHING)"},
       {&all.insert_kept,
-       R"(INSERT INTO kept ("group", partition, state, key, source, type, reason, record, queued, attempts, due_ms, long_key)
-          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12))"},
+       R"(INSERT INTO kept ("group", partition, state, key, source, type, reason, record, queued, attempts, due_ms, long_key,
+                            place)
+          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) RETURNING id)"},
       {&all.update_kept,
-       "UPDATE kept SET state = ?2, reason = ?3, attempts = ?4, due_ms = ?5, requested = 0 WHERE id = ?1"},
+       R"(UPDATE kept SET state = ?2, reason = ?3, attempts = ?4, due_ms = ?5,
+          requested = CASE WHEN requested = ?6 THEN 0 ELSE requested END WHERE id = ?1)"},
       {&all.remove_kept, "DELETE FROM kept WHERE id = ?1"},
       {&all.request_kept, "UPDATE kept SET requested = ?6 WHERE " TRADEWIND_KEPT_FILTER},
       {&all.set_timer,

@@ -21,6 +21,8 @@ struct SqliteWriterStatements {
   Statement load_aggregate;
   Statement load_request;
   Statement load_kept;
+  Statement load_kept_by_id;
+  Statement count_kept;
   Statement load_queue_heads;
   Statement load_queue;
   Statement load_requested;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,7 +40,8 @@ struct OutboxRow {
 
 struct TakenTask {
   uint64_t epoch = 0;
-  // How often it was taken since something was last committed for it, this time included.
+  // How often it was taken since a commit last ended the count (TaskCommit::ends_takes), this time included unless it
+  // was its last owner who took it again. High where one owner after the other ends without having been able to say so.
   int64_t takes = 1;
   uint64_t emit_sequence = 0;
   // Empty for a task that never ran.
@@ -69,6 +71,8 @@ struct KeptRecord {
   // Stands in the queue of its key: later records of the key wait until it is gone. The first of a queue has failed,
   // the others have not been handled.
   bool queued = false;
+  // Stands in its queue before all that do not: it came earlier, and was put there later.
+  bool ahead = false;
   // The message key: bytes, not text.
   std::string key;
   // ce_source for a held record, else empty.
@@ -85,14 +89,38 @@ struct KeptRecord {
   KeptAction requested = KeptAction::kNone;
 };
 
-// What becomes of a kept record; `requested` becomes kNone.
+// What becomes of a kept record.
 struct KeptUpdate {
   int64_t id = 0;
   KeptState state = KeptState::kDead;
   std::string reason;
   int32_t attempts = 0;
   absl::Time due = absl::UnixEpoch();
+  // What was requested of the record and is hereby carried out. Anything else that is requested of it stays.
+  KeptAction carried_out = KeptAction::kNone;
 };
+
+// How many records of a group are set aside.
+struct KeptCounts {
+  int64_t dead = 0;
+  int64_t held = 0;
+  int64_t parked = 0;
+};
+
+// Adds what a store has counted of one state.
+inline void AddCount(KeptCounts& counts, KeptState state, int64_t count) {
+  switch (state) {
+    case KeptState::kDead:
+      counts.dead += count;
+      break;
+    case KeptState::kHeld:
+      counts.held += count;
+      break;
+    case KeptState::kParked:
+      counts.parked += count;
+      break;
+  }
+}
 
 // The first record of a key's queue.
 struct QueueHead {
@@ -158,6 +186,8 @@ struct AggregateWrite {
   std::string_view key;
   // The version it was read at; 0 for one that must not exist yet.
   uint64_t expected_version = 0;
+  // Nothing is written: the batch depends on the aggregate as it was read, and conflicts with whoever changes it.
+  bool only_read = false;
   // Nothing removes the aggregate.
   std::optional<std::string_view> value;
   std::vector<IndexEntry> index_removed;
@@ -195,6 +225,8 @@ struct TaskCommit {
   std::string_view outbox;
   // Outbox rows up to and including this sequence have been acknowledged and go.
   uint64_t outbox_acknowledged = 0;
+  // Begins TakenTask::takes anew: the owner has been well for long enough, or gives the task back in order.
+  bool ends_takes = false;
 };
 
 // Each task, each aggregate and each request at most once.
@@ -224,6 +256,8 @@ struct CommitResult {
   Kind kind = Kind::kCommitted;
   // kCommitted: for each of Batch::aggregates the version it has now; 0 where it was removed.
   std::vector<uint64_t> versions;
+  // kCommitted: for each of Batch::kept its id.
+  std::vector<int64_t> kept_ids;
   // kConflict: indices into Batch::aggregates and Batch::requests, rising.
   std::vector<size_t> conflicting_aggregates;
   std::vector<size_t> conflicting_requests;
@@ -241,8 +275,12 @@ class Session {
   virtual ~Session() = default;
 
   // Makes the caller the only owner of the task: raises its epoch to the greatest of (stored + 1, `epoch_floor`, now in
-  // ms), creating the row where there is none. Whoever held an earlier epoch can commit no more.
-  virtual absl::StatusOr<TakenTask> TakeTask(const TaskId& task, uint64_t epoch_floor) = 0;
+  // ms), creating the row where there is none. Whoever held an earlier epoch can commit no more. `own_epoch` is the one
+  // that the caller got when it last took the task, 0 for none.
+  virtual absl::StatusOr<TakenTask> TakeTask(const TaskId& task, uint64_t epoch_floor, uint64_t own_epoch) = 0;
+  absl::StatusOr<TakenTask> TakeTask(const TaskId& task, uint64_t epoch_floor) {
+    return TakeTask(task, epoch_floor, 0);
+  }
 
   // One result a key, in their order.
   virtual absl::StatusOr<std::vector<Aggregate>> LoadAggregates(absl::Span<const AggregateKey> keys) = 0;
@@ -253,15 +291,26 @@ class Session {
   // who takes a task finds out.
   virtual absl::StatusOr<CommitResult> Commit(const Batch& batch) = 0;
 
-  // Records of a task in one state, in the order of insertion.
-  virtual absl::StatusOr<std::vector<KeptRecord>> LoadKept(const TaskId& task, KeptState state) = 0;
+  // The first `limit` records of a task in one state with an id above `after`, in the order of insertion.
+  virtual absl::StatusOr<std::vector<KeptRecord>> LoadKept(const TaskId& task, KeptState state, int64_t after,
+                                                           int64_t limit) = 0;
+  absl::StatusOr<std::vector<KeptRecord>> LoadKept(const TaskId& task, KeptState state) {
+    return LoadKept(task, state, 0, std::numeric_limits<int64_t>::max());
+  }
+  // Those of these records that are there, in the order of insertion.
+  virtual absl::StatusOr<std::vector<KeptRecord>> LoadKeptById(absl::Span<const int64_t> ids) = 0;
+  virtual absl::StatusOr<KeptCounts> CountKept(std::string_view group) = 0;
 
   // The first record of every key's queue of the task, in no order.
   virtual absl::StatusOr<std::vector<QueueHead>> LoadQueueHeads(const TaskId& task) = 0;
-  // The first `limit` records of each of these keys' queues, queue by queue and in their order. `keys` are in their
-  // short form.
+  // The first `limit` records of each of these keys' queues, queue by queue and in their order; of each queue none
+  // after those that together have `max_bytes` in KeptRecord::record. `keys` are in their short form.
   virtual absl::StatusOr<std::vector<KeptRecord>> LoadQueues(const TaskId& task, absl::Span<const std::string> keys,
-                                                             int64_t limit) = 0;
+                                                             int64_t limit, int64_t max_bytes) = 0;
+  absl::StatusOr<std::vector<KeptRecord>> LoadQueues(const TaskId& task, absl::Span<const std::string> keys,
+                                                     int64_t limit) {
+    return LoadQueues(task, keys, limit, std::numeric_limits<int64_t>::max());
+  }
   // Records of these partitions of the group of which something was requested, in the order of insertion.
   virtual absl::StatusOr<std::vector<KeptRecord>> LoadRequested(std::string_view group,
                                                                 absl::Span<const int32_t> partitions,
@@ -296,7 +345,10 @@ struct ListedAggregate {
   int64_t order = 0;
 };
 
-// Reads what is committed. Thread-safe; every call blocks.
+// Reads what is committed. Thread-safe; every call blocks, and none waits longer than kMaxReaderWait for a connection
+// that the others leave it: then it is Unavailable.
+inline constexpr absl::Duration kMaxReaderWait = absl::Seconds(5);
+
 class Reader {
  public:
   virtual ~Reader() = default;

@@ -1,7 +1,11 @@
 // Tasks, epochs, fencing, versions and what a commit leaves behind.
 #include <gmock/gmock.h>
 
+#include <array>
+#include <atomic>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -53,7 +57,7 @@ TEST_P(StoreContract, RaisesTheEpochAboveTheStoredOneAndTheFloor) {
   EXPECT_LT(Take({"other", 3}).epoch, future);
 }
 
-TEST_P(StoreContract, CountsHowOftenATaskWasTakenWithoutACommit) {
+TEST_P(StoreContract, CountsTakesUntilACommitEndsTheCount) {
   EXPECT_EQ(Take(kTask).takes, 1);
   EXPECT_EQ(Take({"orders", 99}).takes, 1);
   const TakenTask taken = Take(kTask);
@@ -61,7 +65,84 @@ TEST_P(StoreContract, CountsHowOftenATaskWasTakenWithoutACommit) {
   Batch batch;
   batch.tasks = {MakeTaskCommit(kTask, taken)};
   ASSERT_EQ(Commit(batch).kind, Kind::kCommitted);
+  const TakenTask again = Take(kTask);
+  EXPECT_EQ(again.takes, 3);
+  batch.tasks = {MakeTaskCommit(kTask, again)};
+  batch.tasks[0].ends_takes = true;
+  ASSERT_EQ(Commit(batch).kind, Kind::kCommitted);
   EXPECT_EQ(Take(kTask).takes, 1);
+}
+
+TEST_P(StoreContract, CountsNoTakeOfTheLastOwner) {
+  const TakenTask first = Take(kTask);
+  const auto second = session_->TakeTask(kTask, 0, first.epoch);
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_GT(second->epoch, first.epoch);
+  EXPECT_EQ(second->takes, 1);
+  // Somebody else had it in between.
+  const TakenTask other = Take(kTask);
+  EXPECT_EQ(other.takes, 2);
+  EXPECT_EQ(session_->TakeTask(kTask, 0, second->epoch)->takes, 3);
+}
+
+// Each of two batches writes what the other one has only read: one of them has to be decided again.
+TEST_P(StoreContract, ChecksWhatABatchHasOnlyRead) {
+  const uint64_t a = Write("Order", "a", 0, "a");
+  const uint64_t b = Write("Order", "b", 0, "b");
+  const auto batch_of = [](std::string_view read, uint64_t version, std::string_view written, uint64_t expected) {
+    Batch batch;
+    batch.aggregates = {MakeWrite("Order", read, version, std::nullopt), MakeWrite("Order", written, expected, "new")};
+    batch.aggregates[0].only_read = true;
+    return batch;
+  };
+  const CommitResult first = Commit(batch_of("a", a, "b", b));
+  ASSERT_EQ(first.kind, Kind::kCommitted);
+  EXPECT_EQ(first.versions[0], a);
+  EXPECT_GT(first.versions[1], b);
+  EXPECT_EQ(Load("Order", "a").value, "a");
+  EXPECT_EQ(Load("Order", "a").version, a);
+  const CommitResult second = Commit(batch_of("b", b, "a", a));
+  ASSERT_EQ(second.kind, Kind::kConflict);
+  EXPECT_THAT(second.conflicting_aggregates, ElementsAre(0));
+  EXPECT_EQ(Load("Order", "a").value, "a");
+  // What was read and is gone conflicts too, as does what was read as missing and is there.
+  Write("Order", "b", first.versions[1], std::nullopt);
+  EXPECT_EQ(Commit(batch_of("b", first.versions[1], "a", a)).kind, Kind::kConflict);
+  EXPECT_EQ(Commit(batch_of("a", 0, "c", 0)).kind, Kind::kConflict);
+  EXPECT_EQ(Load("Order", "c").version, 0u);
+  ASSERT_EQ(Commit(batch_of("b", 0, "c", 0)).kind, Kind::kCommitted);
+  EXPECT_EQ(Load("Order", "b").version, 0u);
+  EXPECT_EQ(Load("Order", "c").value, "new");
+}
+
+TEST_P(StoreContract, LetsNoTwoSessionsActOnWhatTheOtherChanges) {
+  constexpr int kRounds = 100;
+  std::array<std::string, 2> keys{"a", "b"};
+  for (const std::string& key : keys) Write("Duty", key, 0, "on");
+  // Each session takes its own person off duty where it sees the other one on duty, and back on afterwards.
+  std::atomic<int> nobody = 0;
+  const auto work = [&](size_t own) {
+    const auto session = NewSession();
+    const std::array<AggregateKey, 2> wanted{AggregateKey{"Duty", keys[own]}, AggregateKey{"Duty", keys[1 - own]}};
+    for (int round = 0; round < kRounds;) {
+      const auto loaded = session->LoadAggregates(wanted);
+      ASSERT_TRUE(loaded.ok()) << loaded.status();
+      const bool both_off = (*loaded)[0].value == "off" && (*loaded)[1].value == "off";
+      if (both_off) ++nobody;
+      Batch batch;
+      const bool goes_off = (*loaded)[0].value == "on" && (*loaded)[1].value == "on";
+      batch.aggregates = {MakeWrite("Duty", keys[own], (*loaded)[0].version, goes_off ? "off" : "on"),
+                          MakeWrite("Duty", keys[1 - own], (*loaded)[1].version, std::nullopt)};
+      batch.aggregates[1].only_read = true;
+      const auto result = session->Commit(batch);
+      ASSERT_TRUE(result.ok()) << result.status();
+      if (result->kind == Kind::kCommitted) ++round;
+    }
+  };
+  std::thread other(work, 1);
+  work(0);
+  other.join();
+  EXPECT_EQ(nobody, 0);
 }
 
 TEST_P(StoreContract, RefusesAnEpochThatNoSuccessorCouldExceed) {

@@ -154,6 +154,64 @@ TEST_P(StoreContract, KeepsAQueueForEachKeyOfATask) {
   EXPECT_EQ((*changed)[1].due, due + absl::Milliseconds(1));
 }
 
+TEST_P(StoreContract, PutsRecordsAheadOfAQueue) {
+  const TaskId task{"orders", 1};
+  Batch batch;
+  batch.kept = {Queued(task, "a", "later"), Queued(task, "a", "last"), Queued(task, "b", "other")};
+  ASSERT_EQ(Commit(batch).kind, Kind::kCommitted);
+  batch.kept = {Queued(task, "a", "first", KeptState::kDead), Queued(task, "a", "second")};
+  for (KeptRecord& kept : batch.kept) kept.ahead = true;
+  ASSERT_EQ(Commit(batch).kind, Kind::kCommitted);
+  const std::vector<std::string> keys{"a", "b"};
+  const auto queues = session_->LoadQueues(task, keys, 10);
+  ASSERT_THAT(RecordsOf(queues), ElementsAre("first", "second", "later", "last", "other"));
+  EXPECT_TRUE((*queues)[0].ahead);
+  EXPECT_FALSE((*queues)[2].ahead);
+  const auto heads = session_->LoadQueueHeads(task);
+  ASSERT_TRUE(heads.ok()) << heads.status();
+  ASSERT_THAT(*heads, SizeIs(2));
+  for (const QueueHead& head : *heads) {
+    EXPECT_EQ(head.id, (*queues)[head.key == "a" ? 0 : 4].id);
+    EXPECT_EQ(head.state, head.key == "a" ? KeptState::kDead : KeptState::kParked);
+  }
+}
+
+TEST_P(StoreContract, LoadsOfEachQueueUpToAnAmountOfBytes) {
+  const TaskId task{"orders", 1};
+  Batch batch;
+  for (const char* const key : {"a", "b"}) {
+    for (const char digit : {'1', '2', '3'}) batch.kept.push_back(Queued(task, key, std::string(100, digit)));
+  }
+  ASSERT_EQ(Commit(batch).kind, Kind::kCommitted);
+  const std::vector<std::string> keys{"a", "b"};
+  EXPECT_THAT(*session_->LoadQueues(task, keys, 10, 1), SizeIs(2));
+  EXPECT_THAT(*session_->LoadQueues(task, keys, 10, 100), SizeIs(2));
+  EXPECT_THAT(*session_->LoadQueues(task, keys, 10, 101), SizeIs(4));
+  EXPECT_THAT(*session_->LoadQueues(task, keys, 1, 1000), SizeIs(2));
+  EXPECT_THAT(*session_->LoadQueues(task, keys, 10, 1000), SizeIs(6));
+}
+
+TEST_P(StoreContract, TellsTheIdsOfKeptRecordsAndLoadsThemByPage) {
+  const TaskId task{"orders", 1};
+  Batch batch;
+  for (const char* const record : {"1", "2", "3"}) {
+    batch.kept.push_back(Queued(task, "a", record, KeptState::kHeld));
+    batch.kept.push_back(Queued(task, "a", "dead", KeptState::kDead));
+  }
+  const CommitResult result = Commit(batch);
+  ASSERT_THAT(result.kept_ids, SizeIs(6));
+  const std::vector<int64_t> wanted{result.kept_ids[4], result.kept_ids[0], 987654321};
+  EXPECT_THAT(RecordsOf(session_->LoadKeptById(wanted)), ElementsAre("1", "3"));
+  EXPECT_THAT(RecordsOf(session_->LoadKept(task, KeptState::kHeld, 0, 2)), ElementsAre("1", "2"));
+  EXPECT_THAT(RecordsOf(session_->LoadKept(task, KeptState::kHeld, result.kept_ids[2], 2)), ElementsAre("3"));
+  const auto counts = session_->CountKept("orders");
+  ASSERT_TRUE(counts.ok()) << counts.status();
+  EXPECT_EQ(counts->held, 3);
+  EXPECT_EQ(counts->dead, 3);
+  EXPECT_EQ(counts->parked, 0);
+  EXPECT_EQ(session_->CountKept("others")->dead, 0);
+}
+
 TEST_P(StoreContract, TellsTheOwnerWhatAPersonRequests) {
   const TaskId task{"orders", 1};
   Batch batch;
@@ -177,8 +235,19 @@ TEST_P(StoreContract, TellsTheOwnerWhatAPersonRequests) {
   EXPECT_EQ((*requested)[0].requested, KeptAction::kRetry);
   EXPECT_EQ((*requested)[1].requested, KeptAction::kSkip);
 
+  // It failed once more meanwhile: what was asked of it still is.
+  Batch failed;
+  failed.kept_updated = {{.id = (*requested)[0].id, .state = KeptState::kParked}};
+  ASSERT_EQ(Commit(failed).kind, Kind::kCommitted);
+  EXPECT_THAT(RecordsOf(session_->LoadRequested("orders", mine, 10)), ElementsAre("a1", "b1"));
+  // And so is what was asked after the request that is carried out.
+  failed.kept_updated[0].carried_out = KeptAction::kSkip;
+  ASSERT_EQ(Commit(failed).kind, Kind::kCommitted);
+  EXPECT_THAT(RecordsOf(session_->LoadRequested("orders", mine, 10)), ElementsAre("a1", "b1"));
+
   Batch done;
-  done.kept_updated = {{.id = (*requested)[0].id, .state = KeptState::kParked}};
+  done.kept_updated = {
+      {.id = (*requested)[0].id, .state = KeptState::kParked, .carried_out = (*requested)[0].requested}};
   done.kept_removed = {(*requested)[1].id};
   ASSERT_EQ(Commit(done).kind, Kind::kCommitted);
   EXPECT_THAT(RecordsOf(session_->LoadRequested("orders", mine, 10)), IsEmpty());

@@ -12,11 +12,16 @@ namespace tradewind::testing {
 
 class ForwardingSession : public store::Session {
  public:
+  using Session::LoadKept;
+  using Session::LoadQueues;
+  using Session::TakeTask;
+
   // `inner` outlives it.
   explicit ForwardingSession(store::Session& inner) : inner_(inner) {}
 
-  absl::StatusOr<store::TakenTask> TakeTask(const store::TaskId& task, uint64_t epoch_floor) override {
-    return inner_.TakeTask(task, epoch_floor);
+  absl::StatusOr<store::TakenTask> TakeTask(const store::TaskId& task, uint64_t epoch_floor,
+                                            uint64_t own_epoch) override {
+    return inner_.TakeTask(task, epoch_floor, own_epoch);
   }
   absl::StatusOr<std::vector<store::Aggregate>> LoadAggregates(absl::Span<const store::AggregateKey> keys) override {
     return inner_.LoadAggregates(keys);
@@ -26,16 +31,21 @@ class ForwardingSession : public store::Session {
     return inner_.LoadRequests(keys);
   }
   absl::StatusOr<store::CommitResult> Commit(const store::Batch& batch) override { return inner_.Commit(batch); }
-  absl::StatusOr<std::vector<store::KeptRecord>> LoadKept(const store::TaskId& task, store::KeptState state) override {
-    return inner_.LoadKept(task, state);
+  absl::StatusOr<std::vector<store::KeptRecord>> LoadKept(const store::TaskId& task, store::KeptState state,
+                                                          int64_t after, int64_t limit) override {
+    return inner_.LoadKept(task, state, after, limit);
   }
+  absl::StatusOr<std::vector<store::KeptRecord>> LoadKeptById(absl::Span<const int64_t> ids) override {
+    return inner_.LoadKeptById(ids);
+  }
+  absl::StatusOr<store::KeptCounts> CountKept(std::string_view group) override { return inner_.CountKept(group); }
   absl::StatusOr<std::vector<store::QueueHead>> LoadQueueHeads(const store::TaskId& task) override {
     return inner_.LoadQueueHeads(task);
   }
   absl::StatusOr<std::vector<store::KeptRecord>> LoadQueues(const store::TaskId& task,
-                                                            absl::Span<const std::string> keys,
-                                                            int64_t limit) override {
-    return inner_.LoadQueues(task, keys, limit);
+                                                            absl::Span<const std::string> keys, int64_t limit,
+                                                            int64_t max_bytes) override {
+    return inner_.LoadQueues(task, keys, limit, max_bytes);
   }
   absl::StatusOr<std::vector<store::KeptRecord>> LoadRequested(std::string_view group,
                                                                absl::Span<const int32_t> partitions,
