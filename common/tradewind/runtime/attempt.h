@@ -67,7 +67,9 @@ struct TaskWork {
   // Queues whose first record was found to have no handler in this version.
   std::set<std::string, std::less<>> without_handler;
   // Queues changed in ways that only the store tells.
-  bool queues_unknown = false;
+  std::set<std::string> queues_to_look_up;
+  // Records of queues whose effects have ended: id and queue.
+  std::map<int64_t, std::string> ended_from_queue;
   // By key and name; nothing for one that was cancelled or has fired.
   std::map<std::pair<std::string, std::string>, std::optional<store::Timer>> timers;
   // Inputs whose effects can begin once this is committed.
@@ -203,6 +205,8 @@ class Attempt {
   void BeginEffect(TaskWork& work, const Item& item);
   void EndEffect(TaskWork& work, const Input& input);
   bool Publish(TaskWork& work, const EffectResult& result, Outcome& outcome);
+  // Whether effects of the queue wait or run beside those that have ended in this attempt.
+  bool HasStarted(const TaskWork& work, const std::string& queue) const;
 
   const Group& group_;
   EventRouter& router_;

@@ -15,6 +15,7 @@
 #include "tradewind/runtime/attempt.h"
 #include "tradewind/runtime/kept_record.h"
 #include "tradewind/runtime/logger.h"
+#include "tradewind/store/short_key.h"
 
 namespace tradewind::runtime {
 namespace {
@@ -279,7 +280,8 @@ void Attempt::CarryOut(TaskWork& work, const store::KeptRecord& requested) {
   kLog.Info(skip ? "a record that was set aside is skipped, as requested"
                  : "a record that was set aside is handled again, as requested",
             {{"id", requested.id}, {"key", Printable(requested.key, kMaxLogged)}, {"type", requested.type}});
-  work.queues_unknown = true;
+  // A dead record that stands in no queue leaves all of them as they are when it goes.
+  if (requested.queued || !skip) work.queues_to_look_up.insert(store::ShortKey(requested.key));
   if (!skip && requested.queued) {
     kept_updated_.push_back({.id = requested.id,
                              .state = store::KeptState::kParked,
@@ -294,6 +296,7 @@ void Attempt::CarryOut(TaskWork& work, const store::KeptRecord& requested) {
   store::KeptRecord& kept = kept_.emplace_back(requested);
   kept.state = store::KeptState::kParked;
   kept.queued = true;
+  kept.requested = store::KeptAction::kNone;
   kept.attempts = 0;
   kept.due = now_;
 }

@@ -40,6 +40,13 @@ void Attempt::BeginEffect(TaskWork& work, const Item& item) {
 }
 
 void Attempt::EndEffect(TaskWork& work, const Input& input) {
+  const std::string queue = QueueKeyOf(input.record);
+  if (input.queued.has_value()) {
+    // Its record has left the queue meanwhile: whoever took it out has concluded it.
+    const auto started = work.task->started_from_queue.find(queue);
+    if (started == work.task->started_from_queue.end() || !started->second.contains(input.queued->id)) return;
+    if (!work.ended_from_queue.emplace(input.queued->id, queue).second) return;
+  }
   work.moved = true;
   ++counts_.handled;
   const EffectResult& result = *input.effect;
@@ -57,9 +64,16 @@ void Attempt::EndEffect(TaskWork& work, const Input& input) {
     work.progress.FindInput(input.record.topic())->RemovePending(input.record.offset());
   } else if (done) {
     kept_removed_.push_back(queued->id);
-    // What waits behind it, if anything, is due.
-    work.queues[QueueKeyOf(input.record)] = now_;
+    // What waits behind it, if anything, is due, unless it is in the lane already.
+    work.queues[queue] = HasStarted(work, queue) ? absl::InfiniteFuture() : now_;
   }
+}
+
+bool Attempt::HasStarted(const TaskWork& work, const std::string& queue) const {
+  const auto started = work.task->started_from_queue.find(queue);
+  return started != work.task->started_from_queue.end() &&
+         std::any_of(started->second.begin(), started->second.end(),
+                     [&](int64_t id) { return !work.ended_from_queue.contains(id); });
 }
 
 // False, with the reason in `outcome`, when one of the events can never be published; none is then.

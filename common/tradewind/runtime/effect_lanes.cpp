@@ -244,7 +244,7 @@ void EffectLanes::Add(const Task& task, const Handler& handler, Input input) {
   if (first) state_->MakeStartable(lanes, key);
 }
 
-std::vector<EffectLanes::Finished> EffectLanes::Collect(absl::Time now) {
+std::vector<EffectLanes::Finished> EffectLanes::Collect(absl::Time now, size_t limit) {
   const std::lock_guard lock(state_->mutex);
   for (Run* run : state_->runs) {
     if (run->given_up || run->deadline.value_or(absl::InfiniteFuture()) > now) continue;
@@ -252,7 +252,17 @@ std::vector<EffectLanes::Finished> EffectLanes::Collect(absl::Time now) {
     state_->Finish(*run, {.outcome = Retry(absl::ZeroDuration(), fmt::format("no answer within {}", timeout))});
     run->given_up = true;
   }
-  return std::exchange(state_->finished, {});
+  std::vector<Finished>& finished = state_->finished;
+  if (finished.size() <= limit) return std::exchange(finished, {});
+  const auto end = finished.begin() + static_cast<std::ptrdiff_t>(limit);
+  std::vector<Finished> collected(std::make_move_iterator(finished.begin()), std::make_move_iterator(end));
+  finished.erase(finished.begin(), end);
+  return collected;
+}
+
+bool EffectLanes::has_finished() const {
+  const std::lock_guard lock(state_->mutex);
+  return !state_->finished.empty();
 }
 
 std::vector<Input> EffectLanes::TakeWaiting(int32_t partition, const std::string& key) {

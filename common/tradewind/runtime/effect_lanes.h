@@ -22,6 +22,9 @@ namespace tradewind::runtime {
 
 class EffectLanes {
  public:
+  // Messages of one key that wait in memory; more of them wait in the queue of the key in the store.
+  static constexpr size_t kMaxLane = 16;
+
   struct Finished {
     int32_t partition;
     // Of the task when the message was added.
@@ -38,9 +41,10 @@ class EffectLanes {
   // Puts a message at the end of its key's lane. `handler` outlives the lanes.
   void Add(const Task& task, const Handler& handler, Input input);
 
-  // What has finished since the last call, in the order of each key. An attempt that is past its deadline at `now`
-  // counts as failed; its key then waits until the handler returns all the same.
-  std::vector<Finished> Collect(absl::Time now);
+  // Returns up to `limit` of what has finished and was not collected yet, in the order of each key. An attempt that is
+  // past its deadline at `now` counts as failed; its key then waits until the handler returns all the same.
+  std::vector<Finished> Collect(absl::Time now, size_t limit);
+  bool has_finished() const;
 
   // Takes out what waits in the lane of a key, in order, and lets the lane run again.
   std::vector<Input> TakeWaiting(int32_t partition, const std::string& key);

@@ -61,7 +61,7 @@ std::vector<EffectLanes::Finished> CollectAll(EffectLanes& lanes, size_t count, 
   std::vector<EffectLanes::Finished> all;
   const absl::Time deadline = absl::Now() + absl::Seconds(10);
   while (all.size() < count && absl::Now() < deadline) {
-    for (auto& one : lanes.Collect(now)) all.push_back(std::move(one));
+    for (auto& one : lanes.Collect(now, 1000)) all.push_back(std::move(one));
     std::this_thread::yield();
   }
   EXPECT_EQ(all.size(), count);
@@ -176,7 +176,7 @@ TEST(EffectLanes, GivesUpAnAttemptThatIsPastItsDeadlineAndLetsItsKeyWait) {
   lanes.Add(task, handler, MakeInput("a", "stuck"));
   lanes.Add(task, handler, MakeInput("a", "behind"));
   while (begun < 1) std::this_thread::yield();
-  EXPECT_THAT(lanes.Collect(absl::Now()), IsEmpty());
+  EXPECT_THAT(lanes.Collect(absl::Now(), 1000), IsEmpty());
   const auto finished = CollectAll(lanes, 1, absl::Now() + absl::Seconds(31));
   EXPECT_EQ(finished[0].result.outcome.kind(), Outcome::Kind::kRetry);
   EXPECT_EQ(finished[0].result.outcome.reason(), "no answer within 30s");
@@ -230,14 +230,14 @@ TEST(EffectLanes, SettlesWhatRunsAndDropsWhatWaits) {
   while (begun < 2) std::this_thread::yield();
   const std::vector<int32_t> first{0};
   lanes.Settle(first, absl::Now());
-  EXPECT_THAT(lanes.Collect(absl::InfinitePast()), IsEmpty());
+  EXPECT_THAT(lanes.Collect(absl::InfinitePast(), 1000), IsEmpty());
   release.release();
   lanes.Settle(first, absl::InfiniteFuture());
-  EXPECT_THAT(Ids(lanes.Collect(absl::InfinitePast())), ElementsAre("slow"));
+  EXPECT_THAT(Ids(lanes.Collect(absl::InfinitePast(), 1000)), ElementsAre("slow"));
   lanes.Stop();
   const std::vector<int32_t> second{1};
   lanes.Settle(second, absl::InfiniteFuture());
-  EXPECT_THAT(Ids(lanes.Collect(absl::InfinitePast())), ElementsAre("patient"));
+  EXPECT_THAT(Ids(lanes.Collect(absl::InfinitePast(), 1000)), ElementsAre("patient"));
 }
 
 TEST(EffectLanes, TellsWhatCannotBeParsed) {

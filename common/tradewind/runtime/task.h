@@ -51,6 +51,9 @@ struct Task {
   KeyQueues queues;
   // Those of the queues whose first record has no handler in this version.
   std::set<std::string, std::less<>> without_handler;
+  // Effects of records in queues that wait in their lane or run, by queue: ids of the records. Until they have ended
+  // nothing of the queue is due.
+  std::map<std::string, std::set<int64_t>, std::less<>> started_from_queue;
   // No timer is due before.
   absl::Time next_timer = absl::InfiniteFuture();
   // Effects that an earlier owner had begun and that have not been read again yet, by topic.
@@ -127,7 +130,7 @@ struct Input {
   struct FromQueue {
     int64_t id;
     int32_t attempts;
-    // Nothing waits behind it.
+    // Certainly nothing waits behind it.
     bool last = false;
   };
   std::optional<FromQueue> queued;

@@ -93,6 +93,7 @@ absl::Status Worker::Impl::Loop() {
     replier_.Pump();
     Revive(now);
     Throttle();
+    gathered_bytes_ = 0;
     GatherFinished(now);
     if (absl::Status gathered = GatherDue(now); !gathered.ok()) return gathered;
     const bool busy = publisher_.unacknowledged_bytes() > 0 || (lanes_ != nullptr && lanes_->busy());
@@ -108,8 +109,11 @@ absl::Status Worker::Impl::Loop() {
 }
 
 absl::Status Worker::Impl::Gather(absl::Duration timeout) {
-  gathered_bytes_ = 0;
-  while (gathered_.size() < static_cast<size_t>(config_.batch_messages) && gathered_bytes_ < config_.batch_bytes) {
+  const auto is_full = [this] {
+    return gathered_.size() >= static_cast<size_t>(config_.batch_messages) || gathered_bytes_ >= config_.batch_bytes;
+  };
+  // Kafka is asked once in any case: a member of the group that does not ask is thrown out of it.
+  for (bool first = true; first || !is_full(); first = false) {
     auto record = source_->Poll(gathered_.empty() ? timeout : absl::ZeroDuration());
     if (!record.ok()) return record.status();
     if (!record->has_value()) break;

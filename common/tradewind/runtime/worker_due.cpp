@@ -12,10 +12,8 @@
 namespace tradewind::runtime {
 namespace {
 
-// In one batch, for each task: so many queues, so many records of each, so many timers.
-constexpr size_t kQueues = 50;
-constexpr int64_t kQueueRecords = 10;
-constexpr int64_t kTimers = 200;
+// The queues of a task from which one batch takes records.
+constexpr size_t kMaxQueues = 50;
 // A person waits this long, at most, until a request is looked at, and so many are carried out in one batch.
 constexpr absl::Duration kRequestsEvery = absl::Milliseconds(500);
 constexpr int64_t kRequests = 500;
@@ -31,56 +29,107 @@ absl::Time Worker::Impl::NextDue() const {
   return std::max(next, looked_at_ + config_.timer_tick);
 }
 
+int64_t Worker::Impl::RoomForDue() const {
+  if (gathered_bytes_ >= config_.batch_bytes / 2) return 0;
+  return std::max<int64_t>(config_.batch_messages / 2, 1) - static_cast<int64_t>(gathered_.size());
+}
+
 absl::Status Worker::Impl::GatherDue(absl::Time now) {
   if (throttled_ || now - looked_at_ < config_.timer_tick) return absl::OkStatus();
   looked_at_ = now;
-  for (const auto& owned : tasks_) {
-    Task* const task = owned.second.get();
-    if (task->state != Task::State::kRunning) continue;
+  // First: of what a person has asked for by now, nothing is handled before that is carried out.
+  if (absl::Status gathered = GatherRequested(now); !gathered.ok()) return gathered;
+  std::vector<Task*> tasks;
+  for (const auto& [partition, task] : tasks_) {
+    if (task->state == Task::State::kRunning) tasks.push_back(task.get());
+  }
+  std::rotate(
+      tasks.begin(),
+      std::find_if(tasks.begin(), tasks.end(), [&](const Task* task) { return task->id.partition > due_from_; }),
+      tasks.end());
+  if (!tasks.empty()) due_from_ = tasks.front()->id.partition;
+  for (Task* task : tasks) {
     absl::Status gathered = GatherQueues(*task, now);
     if (gathered.ok()) gathered = GatherTimers(*task, now);
     if (gathered.ok()) continue;
     std::erase_if(gathered_, [&](const Input& input) { return input.task == task; });
     if (absl::Status handled = OnStoreError(gathered, {}, {&task, 1}); !handled.ok()) return handled;
   }
-  return GatherRequested(now);
+  return absl::OkStatus();
 }
 
 absl::Status Worker::Impl::GatherQueues(Task& task, absl::Time now) {
   if (task.queues.next_due() > now) return absl::OkStatus();
-  const std::vector<std::string> keys = task.queues.Due(now, kQueues);
-  // One more than is handled tells whether something waits behind.
-  auto records = ports_.session->LoadQueues(task.id, keys, kQueueRecords + 1);
+  const auto most_effects = static_cast<size_t>(config_.effect_backlog);
+  if (lanes_ != nullptr && lanes_->size(task.id.partition) >= most_effects) return absl::OkStatus();
+  const int64_t room = RoomForDue();
+  if (room <= 0) {
+    // The batch is full of what was due before; the rest goes on with the next one.
+    looked_at_ = absl::InfinitePast();
+    return absl::OkStatus();
+  }
+  const std::vector<std::string> queues = task.queues.Due(now, std::min(kMaxQueues, static_cast<size_t>(room)));
+  const int64_t limit = room / static_cast<int64_t>(queues.size());
+  const int64_t bytes = std::max<int64_t>(config_.batch_bytes / 2 / static_cast<int64_t>(queues.size()), 1);
+  auto records = ports_.session->LoadQueues(task.id, queues, limit, bytes);
   if (!records.ok()) return records.status();
   auto record = records->begin();
-  for (const std::string& key : keys) {
-    const auto end =
-        std::find_if(record, records->end(), [&](const auto& kept) { return store::ShortKey(kept.key) != key; });
-    if (record == end) task.queues.Remove(key);
-    const bool more = end - record > kQueueRecords;
-    const auto last = more ? end - 1 : end;
-    bool first = true;
-    for (; record != last; ++record) {
-      // What a person asks of it comes first; until then it and what is behind it go on waiting.
-      if (record->requested != store::KeptAction::kNone) break;
-      auto input = QueuedInput(task, *record);
-      if (!input.ok()) return input.status();
-      if (IsEffect(*input)) {
-        if (first) StartFromQueue(task, *std::move(input));
-        break;
-      }
-      input->queued->last = !more && record + 1 == end;
-      gathered_.push_back(*std::move(input));
-      first = false;
+  for (const std::string& queue : queues) {
+    int64_t taken = 0;
+    const auto begin = record;
+    for (; record != records->end() && store::ShortKey(record->key) == queue; ++record) {
+      taken += static_cast<int64_t>(record->record.size());
     }
-    record = end;
+    if (begin == record) {
+      task.queues.Remove(queue);
+      continue;
+    }
+    const bool more = record - begin >= limit || taken >= bytes;
+    const size_t before = gathered_.size();
+    absl::Status gathered =
+        GatherQueue(task, queue, absl::MakeSpan(&*begin, static_cast<size_t>(record - begin)), more);
+    if (!gathered.ok()) return gathered;
+    // What is behind them goes on with the next batch.
+    if (more && gathered_.size() > before) looked_at_ = absl::InfinitePast();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Worker::Impl::GatherQueue(Task& task, const std::string& queue, absl::Span<store::KeptRecord> records,
+                                       bool more) {
+  size_t started = 0;
+  for (size_t i = 0; i < records.size(); ++i) {
+    if (records[i].state == store::KeptState::kDead) {
+      if (i == 0) task.queues.Put(queue, absl::InfiniteFuture());
+      break;
+    }
+    // What a person asks of it comes first; until then it and what is behind it go on waiting.
+    if (records[i].requested != store::KeptAction::kNone) break;
+    auto input = QueuedInput(task, records[i]);
+    if (!input.ok()) return input.status();
+    if (IsEffect(*input)) {
+      // Behind handlers' messages of this queue it waits for them; and a lane holds only so many.
+      if (started < i || started == EffectLanes::kMaxLane) break;
+      StartFromQueue(task, *std::move(input));
+      ++started;
+      continue;
+    }
+    if (started > 0) break;
+    input->queued->last = !more && i + 1 == records.size();
+    gathered_bytes_ += static_cast<int64_t>(records[i].record.size());
+    gathered_.push_back(*std::move(input));
   }
   return absl::OkStatus();
 }
 
 absl::Status Worker::Impl::GatherTimers(Task& task, absl::Time now) {
   if (task.next_timer > now) return absl::OkStatus();
-  auto timers = ports_.session->LoadTimers(task.id, kTimers);
+  const int64_t room = RoomForDue();
+  if (room <= 0) {
+    looked_at_ = absl::InfinitePast();
+    return absl::OkStatus();
+  }
+  auto timers = ports_.session->LoadTimers(task.id, room);
   if (!timers.ok()) return timers.status();
   task.next_timer = absl::InfiniteFuture();
   for (const store::Timer& timer : *timers) {
@@ -90,21 +139,32 @@ absl::Status Worker::Impl::GatherTimers(Task& task, absl::Time now) {
     }
     auto input = TimerInput(task, timer);
     if (!input.ok()) return input.status();
+    gathered_bytes_ += static_cast<int64_t>(timer.record.size());
     gathered_.push_back(*std::move(input));
   }
   // All that were loaded are due: there may be more.
-  if (timers->size() == kTimers) task.next_timer = now;
+  if (timers->size() == static_cast<size_t>(room)) {
+    task.next_timer = now;
+    looked_at_ = absl::InfinitePast();
+  }
   return absl::OkStatus();
 }
 
 absl::Status Worker::Impl::GatherRequested(absl::Time now) {
   if (now - requests_looked_at_ < kRequestsEvery || tasks_.empty()) return absl::OkStatus();
   requests_looked_at_ = now;
-  auto requested = ports_.session->LoadRequested(ports_.group->name(), AllPartitions(), kRequests);
+  size_t started = 0;
+  for (const auto& [partition, task] : tasks_) {
+    for (const auto& [queue, ids] : task->started_from_queue) started += ids.size();
+  }
+  const int64_t limit = kRequests + static_cast<int64_t>(started);
+  auto requested = ports_.session->LoadRequested(ports_.group->name(), AllPartitions(), limit);
   if (requested.ok()) {
     requested_ = *std::move(requested);
     // A full round means that there is more.
-    if (requested_.size() == kRequests) requests_looked_at_ = absl::InfinitePast();
+    if (requested_.size() == static_cast<size_t>(limit)) requests_looked_at_ = absl::InfinitePast();
+    // What is asked of a record whose effect runs is carried out when that has ended and the record is still there.
+    std::erase_if(requested_, [this](const store::KeptRecord& kept) { return IsStarted(kept); });
   } else {
     kLog.Debug("the store could not be asked for requests", {{"error", requested.status()}});
   }
@@ -113,7 +173,10 @@ absl::Status Worker::Impl::GatherRequested(absl::Time now) {
 
 void Worker::Impl::AdvanceQueues(TaskWork& work) {
   Task& task = *work.task;
-  if (work.queues.empty() && !work.queues_unknown) return;
+  for (const auto& [id, queue] : work.ended_from_queue) LeaveInQueue(task, id, queue);
+  // The next ones of these queues go into their lanes at once.
+  if (!work.ended_from_queue.empty()) looked_at_ = absl::InfinitePast();
+  if (work.queues.empty() && work.queues_to_look_up.empty()) return;
   for (const auto& [key, due] : work.queues) {
     task.without_handler.erase(key);
     if (due.has_value()) {
@@ -122,9 +185,8 @@ void Worker::Impl::AdvanceQueues(TaskWork& work) {
       task.queues.Remove(key);
     }
   }
-  if (work.queues_unknown) {
-    const absl::Status loaded = Takeover::LoadQueues(*ports_.session, task);
-    if (!loaded.ok()) return Disown(task, std::string(loaded.message()));
+  if (absl::Status looked_up = LookUpQueues(task, work.queues_to_look_up); !looked_up.ok()) {
+    return Disown(task, std::string(looked_up.message()));
   }
   task.without_handler.merge(work.without_handler);
   size_t keys = 0;
@@ -135,6 +197,26 @@ void Worker::Impl::AdvanceQueues(TaskWork& work) {
   }
   metrics_.parked_keys.Set(static_cast<double>(keys));
   metrics_.no_handler_records.Set(static_cast<double>(without_handler));
+}
+
+absl::Status Worker::Impl::LookUpQueues(Task& task, const std::set<std::string>& queues) {
+  if (queues.empty()) return absl::OkStatus();
+  const std::vector<std::string> names(queues.begin(), queues.end());
+  const auto heads = ports_.session->LoadQueues(task.id, names, 1, 1);
+  if (!heads.ok()) return heads.status();
+  for (const std::string& name : names) task.queues.Remove(name);
+  for (const store::KeptRecord& head : *heads) {
+    const bool waits = head.state == store::KeptState::kDead || IsStarted(head);
+    task.queues.Put(store::ShortKey(head.key), waits ? absl::InfiniteFuture() : head.due);
+  }
+  return absl::OkStatus();
+}
+
+bool Worker::Impl::IsStarted(const store::KeptRecord& kept) const {
+  const auto task = tasks_.find(kept.task.partition);
+  if (task == tasks_.end()) return false;
+  const auto started = task->second->started_from_queue.find(store::ShortKey(kept.key));
+  return started != task->second->started_from_queue.end() && started->second.contains(kept.id);
 }
 
 void Worker::Impl::Crowd(Task& task) {

@@ -31,8 +31,10 @@ void Worker::Impl::StartEffects(Attempt& attempt) {
 }
 
 void Worker::Impl::StartFromQueue(Task& task, Input input) {
+  const std::string queue = QueueKeyOf(input.record);
   // Nothing of this queue is due until the effect has ended.
-  task.queues.Put(QueueKeyOf(input.record), absl::InfiniteFuture());
+  task.queues.Put(queue, absl::InfiniteFuture());
+  task.started_from_queue[queue].insert(input.queued->id);
   const Handler& handler = *ports_.group->Find(input.envelope->type);
   lanes_->Add(task, handler, std::move(input));
 }
@@ -40,7 +42,7 @@ void Worker::Impl::StartFromQueue(Task& task, Input input) {
 void Worker::Impl::GatherFinished(absl::Time now) {
   // While the outbox is full nothing can be committed; what has ended waits in the lanes.
   if (lanes_ == nullptr || throttled_) return;
-  for (EffectLanes::Finished& finished : lanes_->Collect(now)) {
+  for (EffectLanes::Finished& finished : lanes_->Collect(now, static_cast<size_t>(config_.batch_messages))) {
     const auto task = tasks_.find(finished.partition);
     const bool ours =
         task != tasks_.end() && task->second->epoch == finished.epoch && task->second->state != Task::State::kDisowned;
@@ -56,17 +58,31 @@ void Worker::Impl::GatherFinished(absl::Time now) {
     // They follow it at once: a later message of the key must not get in between.
     for (Input& waiting : lanes_->TakeWaiting(finished.partition, key)) {
       waiting.task = task->second.get();
+      if (waiting.queued.has_value()) {
+        // It still stands in its queue.
+        LeaveInQueue(*task->second, waiting.queued->id, key);
+        continue;
+      }
       waiting.from_lane = true;
       gathered_.push_back(std::move(waiting));
     }
   }
 }
 
+void Worker::Impl::LeaveInQueue(Task& task, int64_t id, const std::string& queue) {
+  const auto started = task.started_from_queue.find(queue);
+  if (started == task.started_from_queue.end()) return;
+  started->second.erase(id);
+  if (started->second.empty()) task.started_from_queue.erase(started);
+}
+
 void Worker::Impl::FinishEffects(absl::Span<const int32_t> partitions, absl::Duration patience) {
   if (lanes_ == nullptr) return;
   lanes_->Settle(partitions, absl::Now() + patience);
-  GatherFinished(ports_.now());
-  if (absl::Status processed = ProcessGathered(); !processed.ok() && fatal_.ok()) fatal_ = processed;
+  do {
+    GatherFinished(ports_.now());
+    if (absl::Status processed = ProcessGathered(); !processed.ok() && fatal_.ok()) fatal_ = processed;
+  } while (fatal_.ok() && !throttled_ && lanes_->has_finished());
 }
 
 }  // namespace tradewind::runtime

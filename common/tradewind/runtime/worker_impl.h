@@ -6,6 +6,8 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <set>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -75,8 +77,14 @@ class Worker::Impl final : public bus::AssignmentListener {
   absl::Status GatherQueues(Task& task, absl::Time now);
   absl::Status GatherTimers(Task& task, absl::Time now);
   absl::Status GatherRequested(absl::Time now);
-  // Puts the first of a queue, an effect, into its lane.
+  // How many more messages the batch may take from the store: half of a batch is left to Kafka.
+  int64_t RoomForDue() const;
+  // Takes the records of one due queue into the batch, or their effects into their lane.
+  absl::Status GatherQueue(Task& task, const std::string& queue, absl::Span<store::KeptRecord> records, bool more);
+  // Puts an effect from a queue into its lane.
   void StartFromQueue(Task& task, Input input);
+  // Forgets that the effect of a record was put into its lane.
+  static void LeaveInQueue(Task& task, int64_t id, const std::string& queue);
 
   // Puts the messages of an attempt that has taken effect into their lanes.
   void StartEffects(Attempt& attempt);
@@ -88,6 +96,10 @@ class Worker::Impl final : public bus::AssignmentListener {
   // When GatherDue next has something to do.
   absl::Time NextDue() const;
   void AdvanceQueues(TaskWork& work);
+  // Asks the store what stands first in these queues.
+  absl::Status LookUpQueues(Task& task, const std::set<std::string>& queues);
+  // Whether the effect of a record in a queue waits in its lane or runs.
+  bool IsStarted(const store::KeptRecord& kept) const;
   // Stops and resumes reading by the number of keys that wait.
   void Crowd(Task& task);
 
@@ -130,6 +142,8 @@ class Worker::Impl final : public bus::AssignmentListener {
   std::map<int32_t, std::unique_ptr<Task>> tasks_;
   std::vector<Input> gathered_;
   int64_t gathered_bytes_ = 0;
+  // Due records and timers are taken task by task, beginning behind the partition that began the last time.
+  int32_t due_from_ = -1;
   // The outbox is full: all partitions are paused.
   bool throttled_ = false;
   // What a person asked of records that were set aside, to be carried out by the next batch.

@@ -173,6 +173,8 @@ void Worker::Impl::CountStopped() const {
 void Worker::Impl::PauseTask(Task& task, Task::State state, absl::Duration delay) {
   task.state = state;
   task.due = ports_.now() + delay;
+  // Timers that the batch has gathered are dropped with the task's other messages.
+  task.next_timer = absl::InfinitePast();
   StopReading(task);
 }
 

@@ -1,0 +1,216 @@
+// Messages that end the process that handles them: found whatever else arrives, and nothing else is slowed or blamed.
+//
+// Each run is a process of its own, with the topics in memory and the same store on disk: a child that the test forks
+// while it has no thread.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/time/clock.h"
+
+#include "tradewind/order/v1/order.pb.h"
+#include "tradewind/runtime/worker_harness.h"
+#include "tradewind/runtime/worker_test_group.h"
+#include "tradewind/store/sqlite_store.h"
+#include "tradewind/testing/eventually.h"
+#include "tradewind/testing/forwarding_session.h"
+#include "tradewind/user/v1/events.pb.h"
+
+namespace tradewind::runtime {
+namespace {
+
+using testing::Eventually;
+using user::v1::UserRegistered;
+
+constexpr int kDied = 9;
+
+class Folder {
+ public:
+  Folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "tradewind-crash-XXXXXX").string();
+    path_ = mkdtemp(name.data());
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  std::unique_ptr<store::Store> Open() const {
+    auto store = store::OpenSqliteStore({.directory = path_, .cache_bytes = 1 << 20}, "loyalty");
+    return store.ok() ? *std::move(store) : nullptr;
+  }
+
+ private:
+  std::string path_;
+};
+
+// Runs `body` in a process of its own and returns its exit code.
+int RunInAChild(const std::function<bool()>& body) {
+  const pid_t child = fork();
+  if (child == 0) _exit(body() ? 0 : 1);
+  int status = 0;
+  if (waitpid(child, &status, 0) != child || !WIFEXITED(status)) return -1;
+  return WEXITSTATUS(status);
+}
+
+int64_t CountDead(Mesh& mesh, const Group& group) {
+  return *mesh.store().reader().CountKept(group.name(), store::KeptState::kDead);
+}
+
+// With 600 other messages of the task before it at each start, each of which commits.
+TEST(WorkerCrash, FindsAMessageThatKillsTheProcessBehindOthers) {
+  const Folder folder;
+  int deaths = 0;
+  int others = 0;
+  const auto run = [&] {
+    Mesh mesh(folder.Open());
+    Group group("loyalty");
+    group.AddCommand({.run = [](const google::protobuf::Message&, Context&) { return Ack(); },
+                      .prototype = &order::v1::CreateOrderRequest::default_instance()});
+    group.Add({.run = [](const google::protobuf::Message&, Context&) -> Outcome { _exit(kDied); },
+               .prototype = &UserRegistered::default_instance()});
+    // What earlier processes have handled is on the topic, too.
+    for (int i = 0; i < others; ++i) mesh.Send(Create("u-1"), "u-1");
+    mesh.Send(Registered("u", "killer"), "u-1");
+    WorkerConfig config = kQuick;
+    config.batch_messages = 50;
+    const auto worker = mesh.Start(group, {0, 1, 2, 3}, config);
+    if (!Eventually([&] { return CountDead(mesh, group) == 1; }, absl::Seconds(60))) return false;
+    return worker->Stop().ok();
+  };
+  int code = kDied;
+  for (; deaths < 10 && code == kDied; deaths += code == kDied ? 1 : 0) {
+    others += 600;
+    code = RunInAChild(run);
+  }
+  EXPECT_EQ(code, 0);
+  EXPECT_LE(deaths, 4);
+  EXPECT_GE(deaths, 1);
+}
+
+TEST(WorkerCrash, FindsAnEffectThatKillsTheProcess) {
+  const Folder folder;
+  const auto run = [&] {
+    Mesh mesh(folder.Open());
+    Group group("loyalty.effects");
+    std::atomic<int> ended = 0;
+    group.AddEffect({.effect =
+                         [&](const google::protobuf::Message& message, EffectContext&) {
+                           if (static_cast<const UserRegistered&>(message).display_name() == "killer") _exit(kDied);
+                           ++ended;
+                           return Ack();
+                         },
+                     .prototype = &UserRegistered::default_instance()});
+    // Of one partition, all at once.
+    const std::string key = "u-1";
+    for (int i = 0; i < 30; ++i) {
+      mesh.kafka().Append({.topic = kUserEvents,
+                           .partition = 0,
+                           .key = "u-" + std::to_string(i),
+                           .value = Registered("u", i == 10 ? "killer" : "other").SerializeAsString(),
+                           .headers = {{"ce_specversion", "1.0"},
+                                       {"ce_id", std::to_string(i)},
+                                       {"ce_source", "/test"},
+                                       {"ce_type", UserRegistered::descriptor()->full_name()}}});
+    }
+    const auto worker = mesh.Start(group, {0, 1, 2, 3}, kQuick);
+    if (!Eventually([&] { return CountDead(mesh, group) == 1; }, absl::Seconds(60))) return false;
+    // All others have ended, whichever process ran them.
+    if (!Eventually(
+            [&] {
+              const auto taken = mesh.store().reader().ListKept({}, 0, 100);
+              return taken.ok() && taken->size() == 1 && (*taken)[0].key == "u-10";
+            },
+            absl::Seconds(60))) {
+      return false;
+    }
+    return worker->Stop().ok();
+  };
+  int deaths = 0;
+  int code = kDied;
+  while (deaths < 10 && (code = RunInAChild(run)) == kDied) ++deaths;
+  EXPECT_EQ(code, 0);
+  EXPECT_LE(deaths, 4);
+  EXPECT_GE(deaths, 1);
+}
+
+class CountingSession final : public testing::ForwardingSession {
+ public:
+  CountingSession(std::unique_ptr<store::Session> session, std::atomic<int>& commits)
+      : ForwardingSession(*session), session_(std::move(session)), commits_(commits) {}
+  absl::StatusOr<store::CommitResult> Commit(const store::Batch& batch) override {
+    ++commits_;
+    return ForwardingSession::Commit(batch);
+  }
+
+ private:
+  std::unique_ptr<store::Session> session_;
+  std::atomic<int>& commits_;
+};
+
+// How many commits it takes a worker to handle 200 messages that wait in each of two partitions, one of whose tasks was
+// taken `takes` times by owners that never gave it back.
+int CommitsAfter(int takes) {
+  Mesh mesh;
+  Group group("loyalty");
+  std::atomic<int> handled = 0;
+  group.Add({.run =
+                 [&](const google::protobuf::Message&, Context&) {
+                   ++handled;
+                   return Ack();
+                 },
+             .prototype = &UserRegistered::default_instance()});
+  {
+    const auto session = *mesh.store().OpenSession();
+    for (int i = 0; i < takes; ++i) EXPECT_TRUE(session->TakeTask({"loyalty", 1}, 0).ok());
+  }
+  for (int i = 0; i < 200; ++i) {
+    for (const int32_t partition : {0, 1}) {
+      mesh.kafka().Append({.topic = kUserEvents,
+                           .partition = partition,
+                           .key = "u-" + std::to_string(partition),
+                           .value = Registered("u", "other").SerializeAsString(),
+                           .headers = {{"ce_specversion", "1.0"},
+                                       {"ce_id", std::to_string(i)},
+                                       {"ce_source", "/test"},
+                                       {"ce_type", UserRegistered::descriptor()->full_name()}}});
+    }
+  }
+  std::atomic<int> commits = 0;
+  const auto worker = mesh.Start(group, {0, 1, 2, 3}, kQuick, [&](std::unique_ptr<store::Session> session) {
+    return std::make_unique<CountingSession>(std::move(session), commits);
+  });
+  EXPECT_TRUE(Eventually([&] { return handled == 400; }, absl::Seconds(30)));
+  const int count = commits;
+  EXPECT_TRUE(worker->Stop().ok());
+  return count;
+}
+
+TEST(WorkerCrash, HandlesOnlyTheTaskOneByOneWhoseOwnersDied) {
+  // Two commits a message, of one task alone.
+  const int commits = CommitsAfter(2);
+  EXPECT_GE(commits, 399);
+  EXPECT_LE(commits, 420);
+  EXPECT_LE(CommitsAfter(1), 20);
+}
+
+TEST(WorkerCrash, CountsNoTakeoverOfALivingWorker) {
+  Mesh mesh;
+  const Group group = CountingGroup();
+  const auto worker = mesh.Start(group);
+  const auto take = [&] {
+    const auto session = *mesh.store().OpenSession();
+    return session->TakeTask({"order", 0}, 0)->takes;
+  };
+  ASSERT_TRUE(worker->Stop().ok());
+  // Given back in order: the count begins anew.
+  EXPECT_EQ(take(), 1);
+}
+
+}  // namespace
+}  // namespace tradewind::runtime
