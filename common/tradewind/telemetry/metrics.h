@@ -5,6 +5,8 @@
 //   events.Add();
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -12,6 +14,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
 namespace prometheus {
 class Counter;
@@ -50,6 +53,25 @@ class Gauge {
   prometheus::Gauge* gauge_;
 };
 
+// For how long something has been going on, in seconds; 0 while it is not. The value is computed when the page is read,
+// so that it rises even while the thread that would report it is stuck in what it reports.
+class Age {
+ public:
+  // When it began, in nanoseconds of the steady clock; 0 while it is not going on.
+  using Since = std::atomic<int64_t>;
+
+  explicit Age(Since* since) : since_(since) {}
+  // It goes on from now; no effect where it already does.
+  void Begin() const;
+  // It has been going on for `age`.
+  void Set(absl::Duration age) const;
+  void End() const;
+  double value() const;
+
+ private:
+  Since* since_;
+};
+
 class Histogram {
  public:
   explicit Histogram(prometheus::Histogram* histogram) : histogram_(histogram) {}
@@ -63,6 +85,7 @@ class Histogram {
 // mistakes of the program, met the first time it runs.
 Counter NewCounter(const std::string& name, const std::string& help, const Labels& labels = {});
 Gauge NewGauge(const std::string& name, const std::string& help, const Labels& labels = {});
+Age NewAge(const std::string& name, const std::string& help, const Labels& labels = {});
 // `bounds` rise; an empty list means 100 us to 10 s in steps of about 2.5, in seconds.
 Histogram NewHistogram(const std::string& name, const std::string& help, const Labels& labels = {},
                        std::vector<double> bounds = {});

@@ -4,12 +4,16 @@
 #include <memory>
 
 namespace prometheus {
+class Collectable;
 class Registry;
-}
+}  // namespace prometheus
 
 namespace tradewind::telemetry {
 
 // Thread-safe; never destroyed.
 const std::shared_ptr<prometheus::Registry>& MetricsRegistry();
+
+// Those of NewAge. Thread-safe; never destroyed.
+const std::shared_ptr<prometheus::Collectable>& AgesOnPage();
 
 }  // namespace tradewind::telemetry

@@ -62,6 +62,7 @@ class MetricsServer::Impl {
  public:
   Impl(const std::string& address, const CivetCallbacks& callbacks) : exposer_(address, kThreads, &callbacks) {
     exposer_.RegisterCollectable(MetricsRegistry());
+    exposer_.RegisterCollectable(AgesOnPage());
   }
   int port() const { return exposer_.GetListeningPorts().front(); }
 

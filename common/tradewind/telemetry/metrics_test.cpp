@@ -129,6 +129,23 @@ TEST(MetricsTest, CountsFromManyThreads) {
   EXPECT_EQ(counter.value(), kThreads * 1000);
 }
 
+TEST(MetricsTest, AnAgeRisesWhileNobodyReportsIt) {
+  const Age age = NewAge("tradewind_test_away_seconds", "Away.", {{"group", "a"}});
+  EXPECT_EQ(age.value(), 0);
+  age.Set(absl::Seconds(100));
+  // Goes on already: begins no second time.
+  age.Begin();
+  auto server = MetricsServer::Start({.address = "127.0.0.1:0"});
+  ASSERT_TRUE(server.ok()) << server.status();
+  const std::string answer = Get((*server)->port(), "/metrics");
+  EXPECT_THAT(answer, HasSubstr("# TYPE tradewind_test_away_seconds gauge\n"));
+  EXPECT_THAT(answer, HasSubstr("tradewind_test_away_seconds{group=\"a\"} 1"));
+  EXPECT_GE(age.value(), 100);
+  age.End();
+  EXPECT_EQ(NewAge("tradewind_test_away_seconds", "Away.", {{"group", "a"}}).value(), 0);
+  EXPECT_THAT(Get((*server)->port(), "/metrics"), HasSubstr("tradewind_test_away_seconds{group=\"a\"} 0\n"));
+}
+
 TEST(MetricsServerTest, NamesTheSettingWhenThePortIsTaken) {
   Socket other;
   std::string address = fmt::format("127.0.0.1:{}", other.Listen());
