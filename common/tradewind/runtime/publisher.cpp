@@ -116,6 +116,16 @@ uint64_t Publisher::Acknowledged(int32_t partition) const {
   return lane == lanes_.end() ? 0 : lane->second.acknowledged;
 }
 
+std::optional<absl::Time> Publisher::OldestUnacknowledged() const {
+  std::optional<absl::Time> oldest;
+  for (const auto& [partition, lane] : lanes_) {
+    if (lane.rows.empty()) continue;
+    const absl::Time decided = absl::FromUnixMicros(lane.rows.front().batch->time_us());
+    oldest = oldest.has_value() ? std::min(*oldest, decided) : decided;
+  }
+  return oldest;
+}
+
 void Publisher::Forget(int32_t partition) {
   const auto lane = lanes_.find(partition);
   if (lane == lanes_.end()) return;

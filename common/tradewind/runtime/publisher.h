@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -43,6 +44,8 @@ class Publisher {
 
   // Committed, not yet acknowledged.
   int64_t unacknowledged_bytes() const { return unacknowledged_bytes_; }
+  // When the oldest of them was decided, by the clock of whoever decided it; nothing where all are acknowledged.
+  std::optional<absl::Time> OldestUnacknowledged() const;
 
  private:
   struct Row {

@@ -37,6 +37,9 @@ struct WorkerMetrics {
                                group)),
         outbox_bytes(NewGauge("tradewind_outbox_bytes", "Committed and not yet acknowledged by Kafka.", group)),
         outbox_full(NewGauge("tradewind_outbox_full", "1 while a full outbox keeps input from being read.", group)),
+        outbox_oldest(telemetry::NewAge("tradewind_outbox_oldest_seconds",
+                                        "Since the oldest event that Kafka has not acknowledged was decided.",
+                                        {{"group", group}})),
         batch_seconds(telemetry::NewHistogram("tradewind_batch_seconds", "From the first load to the commit.",
                                               {{"group", group}})) {}
 
@@ -58,6 +61,7 @@ struct WorkerMetrics {
       batches;
   telemetry::Gauge dead_records, parked_records, held_records, parked_keys, no_handler_records, tasks_stopped,
       outbox_bytes, outbox_full;
+  telemetry::Age outbox_oldest;
   telemetry::Histogram batch_seconds;
 
  private:

@@ -351,8 +351,11 @@ TEST(WorkerOwnership, TakesNoInputWhileTheOutboxIsFull) {
   ASSERT_TRUE(WaitForRevision(mesh, "o-1", 1));
   mesh.WaitForReplies(1);
   EXPECT_EQ(Revision(mesh, "o-1"), 1);
+  const telemetry::Age oldest = telemetry::NewAge("tradewind_outbox_oldest_seconds", "", {{"group", group.name()}});
+  EXPECT_TRUE(testing::Eventually([&] { return oldest.value() > 0; }));
   worker->events().Uncork();
   EXPECT_TRUE(WaitForRevision(mesh, "o-1", 5));
+  EXPECT_TRUE(testing::Eventually([&] { return oldest.value() == 0; }));
 }
 
 // A store put back afterwards must not be able to give the epoch again unnoticed.

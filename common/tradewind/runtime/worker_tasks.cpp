@@ -223,6 +223,11 @@ void Worker::Impl::Revive(absl::Time now) {
 void Worker::Impl::Throttle() {
   const int64_t bytes = publisher_.unacknowledged_bytes();
   metrics_.outbox_bytes.Set(static_cast<double>(bytes));
+  if (const auto oldest = publisher_.OldestUnacknowledged(); oldest.has_value()) {
+    metrics_.outbox_oldest.Set(ports_.now() - *oldest);
+  } else {
+    metrics_.outbox_oldest.End();
+  }
   if (!throttled_ && bytes >= config_.outbox_bytes) {
     throttled_ = true;
     metrics_.outbox_full.Set(1);
