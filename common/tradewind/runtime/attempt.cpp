@@ -109,6 +109,7 @@ void Attempt::TakeFromTopic(TaskWork& work, Input& input) {
   const Verdict verdict = progress->Judge(envelope);
   if (verdict == Verdict::kRepeat) {
     ++counts_.repeats;
+    work.repeats.push_back(RepeatedEvent::From(record.topic(), envelope));
   } else if (!progress->MakeRoomFor(envelope, now_)) {
     ++counts_.beyond_sources;
     Bury(work, {record, &envelope}, 0,

@@ -24,6 +24,7 @@
 #include "tradewind/runtime/event_router.h"
 #include "tradewind/runtime/group.h"
 #include "tradewind/runtime/record_check.h"
+#include "tradewind/runtime/repeat_watch.h"
 #include "tradewind/runtime/request_ledger.h"
 #include "tradewind/runtime/task.h"
 #include "tradewind/store/store.h"
@@ -72,6 +73,8 @@ struct TaskWork {
   std::map<int64_t, std::string> ended_from_queue;
   // By key and name; nothing for one that was cancelled or has fired.
   std::map<std::pair<std::string, std::string>, std::optional<store::Timer>> timers;
+  // Events that were dropped as repeats.
+  std::vector<RepeatedEvent> repeats;
   // Inputs whose effects can begin once this is committed.
   std::vector<Input*> effects;
   // Something was taken: there is something to commit.

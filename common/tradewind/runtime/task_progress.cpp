@@ -68,6 +68,12 @@ void InputProgress::SetWatermark(std::string_view source, bus::Sequence sequence
   }
 }
 
+std::optional<bus::Sequence> InputProgress::WatermarkOf(std::string_view source) const {
+  const auto mark = Find(source);
+  if (mark == watermarks_.end() || mark->source != source) return std::nullopt;
+  return mark->sequence;
+}
+
 void InputProgress::RemovePending(int64_t offset) {
   const auto found = std::lower_bound(pending_.begin(), pending_.end(), offset);
   if (found != pending_.end() && *found == offset) pending_.erase(found);

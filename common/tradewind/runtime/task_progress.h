@@ -63,6 +63,8 @@ class InputProgress {
   void Take(const bus::Envelope& envelope, absl::Time now);
   // Sets the watermark of a source: whatever is missing up to there is not waited for.
   void SetWatermark(std::string_view source, bus::Sequence sequence, absl::Time now);
+  // Nothing for a source that was never seen.
+  std::optional<bus::Sequence> WatermarkOf(std::string_view source) const;
   void MoveTo(int64_t next_offset, uint64_t fingerprint) {
     next_offset_ = next_offset;
     fingerprint_ = fingerprint;

@@ -283,6 +283,9 @@ void Worker::Impl::AfterCommit(Attempt& attempt, const store::Batch& batch) {
 void Worker::Impl::Advance(TaskWork& work) {
   Task& task = *work.task;
   task.progress = std::move(work.progress);
+  for (const RepeatedEvent& event : work.repeats) {
+    repeats_.Note(task.id.partition, task.progress, event, ports_.now());
+  }
   task.emit_sequence = work.new_emit_sequence;
   task.untouched = false;
   task.offsets_moved = true;

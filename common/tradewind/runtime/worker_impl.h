@@ -16,6 +16,7 @@
 #include "tradewind/runtime/effect_lanes.h"
 #include "tradewind/runtime/event_router.h"
 #include "tradewind/runtime/publisher.h"
+#include "tradewind/runtime/repeat_watch.h"
 #include "tradewind/runtime/replier.h"
 #include "tradewind/runtime/takeover.h"
 #include "tradewind/runtime/worker.h"
@@ -45,6 +46,7 @@ class Worker::Impl final : public bus::AssignmentListener {
         publisher_(*ports_.events, attempt_settings_.mesh),
         replier_(*ports_.replies, router_.FullTopic(std::string(bus::kRepliesTopic))),
         metrics_(ports_.group->name()),
+        repeats_(ports_.group->name()),
         lanes_(ports_.group->runs_effects() ? std::make_unique<EffectLanes>(config.effect_threads) : nullptr) {}
 
   absl::Status Run();
@@ -135,6 +137,7 @@ class Worker::Impl final : public bus::AssignmentListener {
   Publisher publisher_;
   Replier replier_;
   WorkerMetrics metrics_;
+  RepeatWatch repeats_;
   // Null in a group without effects.
   std::unique_ptr<EffectLanes> lanes_;
 

@@ -268,6 +268,7 @@ void Worker::Impl::Forget(absl::Span<const int32_t> partitions) {
   std::erase_if(gathered_, [&](const Input& input) { return gone.contains(input.task->id.partition); });
   for (const int32_t partition : partitions) {
     publisher_.Forget(partition);
+    repeats_.Forget(partition);
     if (lanes_ != nullptr) lanes_->Forget(partition);
     tasks_.erase(partition);
   }

@@ -13,6 +13,8 @@
 #include "tradewind/order/v1/order.pb.h"
 #include "tradewind/runtime/worker_harness.h"
 #include "tradewind/runtime/worker_test_group.h"
+#include "tradewind/telemetry/metrics.h"
+#include "tradewind/testing/eventually.h"
 #include "tradewind/user/v1/events.pb.h"
 
 namespace tradewind::runtime {
@@ -205,6 +207,36 @@ TEST(Worker, TakesRepeatedEventsOnceAndWaitsForMissingOnes) {
   EXPECT_EQ(std::erase(seen, "other"), 1U);
   EXPECT_THAT(seen, ::testing::ElementsAre("first", "second", "third", "fourth"));
   EXPECT_EQ(*mesh.store().reader().CountKept(group.name(), store::KeptState::kHeld), 0);
+}
+
+TEST(Worker, ShowsASourceWhoseNewEventsAreDroppedAsRepeats) {
+  Mesh mesh;
+  std::vector<std::string> seen;
+  const Group group = RecordingGroup(seen);
+  const auto worker = mesh.Start(group);
+  const auto send = [&](const std::string& sequence, absl::Duration later) {
+    mesh.kafka().Append({.topic = kUserEvents,
+                         .partition = 0,
+                         .key = "u-1",
+                         .value = Registered("u-1", "name").SerializeAsString(),
+                         .headers = {{"ce_specversion", "1.0"},
+                                     {"ce_id", sequence},
+                                     {"ce_source", "/user/0"},
+                                     {"ce_type", "tradewind.user.v1.UserRegistered"},
+                                     {"ce_sequence", sequence},
+                                     {"ce_time", bus::EventTime(absl::Now() + later)}}});
+  };
+  const telemetry::Age repeats =
+      telemetry::NewAge("tradewind_repeats_seconds", "",
+                        {{"group", group.name()}, {"topic", kUserEvents}, {"partition", "0"}, {"source", "/user/0"}});
+  // Copied from another mesh.
+  send("0000000000000009-0000000000000001", absl::ZeroDuration());
+  send("0000000000000005-0000000000000001", absl::ZeroDuration());
+  send("0000000000000005-0000000000000002", absl::Minutes(1));
+  EXPECT_TRUE(testing::Eventually([&] { return repeats.value() > 0; }));
+  // The source has come beyond it.
+  send("0000000000000009-0000000000000002", absl::ZeroDuration());
+  EXPECT_TRUE(testing::Eventually([&] { return repeats.value() == 0; }));
 }
 
 TEST(Worker, KeepsHeldEventsOverARestart) {

@@ -33,6 +33,7 @@ void Worker::Impl::Housekeep(absl::Time now, bool idle) {
   if (now - counted_at_ >= kCountEvery) {
     counted_at_ = now;
     CountKept();
+    for (const auto& [partition, task] : tasks_) repeats_.Review(partition, task->progress);
   }
   if (now - pruned_at_ >= kPruneEvery) {
     pruned_at_ = now;
