@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 
 #include "tradewind/bus/internal/client.h"
@@ -31,6 +34,9 @@ using internal::PartitionListHandle;
 using internal::QueueHandle;
 
 constexpr absl::Duration kDestroyLimit = absl::Seconds(5);
+
+// Topic and partition.
+using Place = std::pair<std::string, int32_t>;
 
 // librdkafka wants plain arrays of pointers.
 template <typename Owner>
@@ -62,7 +68,10 @@ bool Ready(const rd_kafka_metadata_topic_t& topic) {
 class KafkaAdmin::Impl {
  public:
   explicit Impl(const KafkaConfig& config) : config_(config) {}
-  ~Impl() { internal::DestroyWithin(std::move(client_), kDestroyLimit); }
+  ~Impl() {
+    internal::DestroyWithin(std::move(uncommitted_client_), kDestroyLimit);
+    internal::DestroyWithin(std::move(client_), kDestroyLimit);
+  }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
@@ -71,6 +80,7 @@ class KafkaAdmin::Impl {
   absl::StatusOr<std::map<std::string, int32_t>> EnsureTopics(absl::Span<const std::string> topics, TopicKind kind);
   absl::StatusOr<std::vector<TopicInfo>> ListTopics();
   absl::StatusOr<OffsetRange> Range(const std::string& topic, int32_t partition);
+  absl::StatusOr<std::vector<LogEnd>> LogEnds(absl::Span<const std::string> topics);
   absl::StatusOr<std::vector<GroupLag>> Lag(const std::string& group, absl::Span<const std::string> topics);
 
  private:
@@ -81,10 +91,18 @@ class KafkaAdmin::Impl {
   absl::Status CreateTopics(absl::Span<const std::string> topics, TopicKind kind);
   absl::Status CheckTopics(absl::Span<const std::string> topics, TopicKind kind);
   absl::StatusOr<std::map<std::string, int32_t>> WaitUntilReady(absl::Span<const std::string> topics);
+  // Partitions of those topics that exist.
+  absl::StatusOr<std::vector<Place>> PlacesOf(absl::Span<const std::string> topics);
+  absl::StatusOr<std::vector<int64_t>> EndsOf(rd_kafka_t* client, absl::Span<const Place> places) const;
+  absl::StatusOr<rd_kafka_t*> UncommittedClient();
   absl::Status ReadCommitted(const std::string& group, std::vector<GroupLag>& lags);
 
   const KafkaConfig config_;
+  std::string client_id_;
   ClientHandle client_;
+  absl::Mutex mutex_;
+  // Null until it is needed.
+  ClientHandle uncommitted_client_ ABSL_GUARDED_BY(mutex_);
 };
 
 absl::Status KafkaAdmin::Impl::Start(const std::string& client_id) {
@@ -98,6 +116,7 @@ absl::Status KafkaAdmin::Impl::Start(const std::string& client_id) {
     return client.status();
   }
   client_ = *std::move(client);
+  client_id_ = client_id;
   return absl::OkStatus();
 }
 
@@ -303,32 +322,101 @@ absl::Status KafkaAdmin::Impl::CheckTopics(absl::Span<const std::string> topics,
   return absl::OkStatus();
 }
 
-// ---- lag -----------------------------------------------------------------------------------------------------------
+// ---- ends and lag --------------------------------------------------------------------------------------------------
 
-absl::StatusOr<std::vector<GroupLag>> KafkaAdmin::Impl::Lag(const std::string& group,
-                                                            absl::Span<const std::string> topics) {
+absl::StatusOr<std::vector<Place>> KafkaAdmin::Impl::PlacesOf(absl::Span<const std::string> topics) {
   const absl::StatusOr<std::vector<TopicInfo>> known = ListTopics();
   if (!known.ok()) {
     return known.status();
   }
-  std::vector<GroupLag> lags;
-  const PartitionListHandle ends = internal::NewPartitionList(topics.size());
-  for (const std::string& topic : topics) {
-    const auto found =
-        std::find_if(known->begin(), known->end(), [&](const TopicInfo& info) { return info.name == topic; });
-    if (found == known->end()) {
-      return absl::NotFoundError(fmt::format("there is no topic {}", topic));
+  std::vector<Place> places;
+  for (const TopicInfo& info : *known) {
+    if (std::find(topics.begin(), topics.end(), info.name) == topics.end()) {
+      continue;
     }
-    for (int32_t partition = 0; partition < found->partitions; ++partition) {
-      lags.push_back({topic, partition, -1, 0});
-      internal::Add(*ends, topic, partition, internal::kLatest);
+    for (int32_t partition = 0; partition < info.partitions; ++partition) {
+      places.emplace_back(info.name, partition);
     }
   }
-  if (absl::Status status = internal::ResolveOffsets(client_.get(), *ends, NewDeadline()); !status.ok()) {
+  return places;
+}
+
+absl::StatusOr<std::vector<int64_t>> KafkaAdmin::Impl::EndsOf(rd_kafka_t* client,
+                                                              absl::Span<const Place> places) const {
+  const PartitionListHandle list = internal::NewPartitionList(places.size());
+  for (const auto& [topic, partition] : places) {
+    internal::Add(*list, topic, partition, internal::kLatest);
+  }
+  if (absl::Status status = internal::ResolveOffsets(client, *list, NewDeadline()); !status.ok()) {
     return status;
   }
-  for (size_t i = 0; i < lags.size(); ++i) {
-    lags[i].end = ends->elems[i].offset;
+  std::vector<int64_t> ends;
+  for (const rd_kafka_topic_partition_t& entry : internal::Elements(*list)) {
+    ends.push_back(entry.offset);
+  }
+  return ends;
+}
+
+// A client asks for ends with its isolation level, and the one that all clients have by default is read_committed.
+absl::StatusOr<rd_kafka_t*> KafkaAdmin::Impl::UncommittedClient() {
+  const absl::MutexLock lock(&mutex_);
+  if (uncommitted_client_ == nullptr) {
+    ClientSettings settings(config_, client_id_);
+    settings.Set("isolation.level", "read_uncommitted");
+    absl::StatusOr<ClientHandle> client = std::move(settings).Build(RD_KAFKA_PRODUCER, this);
+    if (!client.ok()) {
+      return client.status();
+    }
+    uncommitted_client_ = *std::move(client);
+  }
+  return uncommitted_client_.get();
+}
+
+absl::StatusOr<std::vector<LogEnd>> KafkaAdmin::Impl::LogEnds(absl::Span<const std::string> topics) {
+  const absl::StatusOr<rd_kafka_t*> uncommitted = UncommittedClient();
+  if (!uncommitted.ok()) {
+    return uncommitted.status();
+  }
+  const absl::StatusOr<std::vector<Place>> places = PlacesOf(topics);
+  if (!places.ok()) {
+    return places.status();
+  }
+  // In this order, so that what is written meanwhile does not look like an open transaction.
+  const absl::StatusOr<std::vector<int64_t>> high = EndsOf(*uncommitted, *places);
+  if (!high.ok()) {
+    return high.status();
+  }
+  const absl::StatusOr<std::vector<int64_t>> stable = EndsOf(client_.get(), *places);
+  if (!stable.ok()) {
+    return stable.status();
+  }
+  std::vector<LogEnd> ends;
+  for (size_t i = 0; i < places->size(); ++i) {
+    const auto& [topic, partition] = (*places)[i];
+    ends.push_back({topic, partition, (*stable)[i], std::max((*stable)[i], (*high)[i])});
+  }
+  return ends;
+}
+
+absl::StatusOr<std::vector<GroupLag>> KafkaAdmin::Impl::Lag(const std::string& group,
+                                                            absl::Span<const std::string> topics) {
+  const absl::StatusOr<std::vector<Place>> places = PlacesOf(topics);
+  if (!places.ok()) {
+    return places.status();
+  }
+  for (const std::string& topic : topics) {
+    if (std::none_of(places->begin(), places->end(), [&](const Place& place) { return place.first == topic; })) {
+      return absl::NotFoundError(fmt::format("there is no topic {}", topic));
+    }
+  }
+  const absl::StatusOr<std::vector<int64_t>> ends = EndsOf(client_.get(), *places);
+  if (!ends.ok()) {
+    return ends.status();
+  }
+  std::vector<GroupLag> lags;
+  for (size_t i = 0; i < places->size(); ++i) {
+    const auto& [topic, partition] = (*places)[i];
+    lags.push_back({topic, partition, -1, (*ends)[i]});
   }
   if (absl::Status status = ReadCommitted(group, lags); !status.ok()) {
     return status;
@@ -394,6 +482,9 @@ absl::StatusOr<std::map<std::string, int32_t>> KafkaAdmin::EnsureTopics(absl::Sp
 absl::StatusOr<std::vector<TopicInfo>> KafkaAdmin::ListTopics() { return impl_->ListTopics(); }
 absl::StatusOr<OffsetRange> KafkaAdmin::Range(const std::string& topic, int32_t partition) {
   return impl_->Range(topic, partition);
+}
+absl::StatusOr<std::vector<LogEnd>> KafkaAdmin::LogEnds(absl::Span<const std::string> topics) {
+  return impl_->LogEnds(topics);
 }
 absl::StatusOr<std::vector<GroupLag>> KafkaAdmin::Lag(const std::string& group, absl::Span<const std::string> topics) {
   return impl_->Lag(group, topics);

@@ -30,7 +30,18 @@ enum class TopicKind {
   kCompacted,
 };
 
-// A consumer group's committed offset beside the end of the partition.
+// Where a partition ends: for whoever reads what is committed, as everything of the mesh does, and in truth.
+struct LogEnd {
+  std::string topic;
+  int32_t partition = 0;
+  // The last stable offset: nothing at or behind it is read before the transaction that is open there has ended.
+  int64_t stable = 0;
+  int64_t high = 0;
+
+  bool HasOpenTransaction() const { return stable < high; }
+};
+
+// A consumer group's committed offset beside the end of the partition, as LogEnd::stable.
 struct GroupLag {
   std::string topic;
   int32_t partition = 0;
@@ -55,7 +66,11 @@ class KafkaAdmin {
                                                               TopicKind kind = TopicKind::kEvents);
 
   absl::StatusOr<std::vector<TopicInfo>> ListTopics();
+  // `high` is LogEnd::stable.
   absl::StatusOr<OffsetRange> Range(const std::string& topic, int32_t partition);
+  // Of all partitions of `topics`, those that do not exist left out. A transaction that ends meanwhile may be shown as
+  // open or not; one that stays open is.
+  absl::StatusOr<std::vector<LogEnd>> LogEnds(absl::Span<const std::string> topics);
   // Over all partitions of `topics`; for people, not for the runtime.
   absl::StatusOr<std::vector<GroupLag>> Lag(const std::string& group, absl::Span<const std::string> topics);
 

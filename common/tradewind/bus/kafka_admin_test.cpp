@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tradewind/bus/internal/kafka_fixture.h"
+#include "tradewind/bus/internal/transactional_producer.h"
 
 namespace tradewind::bus {
 namespace {
@@ -110,6 +111,32 @@ TEST(KafkaAdmin, ComputesLagFromTheGroupsCommits) {
   EXPECT_EQ((*lags)[1].committed, -1);
   EXPECT_EQ((*lags)[1].end, 3);
   EXPECT_TRUE(member.source->Close(absl::Seconds(10)).ok());
+}
+
+TEST(KafkaAdmin, TellsWhereATransactionIsOpen) {
+  const KafkaConfig config = TestKafka();
+  const std::string topic = MakeTopic(config, "ends", 2);
+  Fill(config, topic, 0, 0, 2);
+  const auto admin = Admin(config);
+  TransactionalProducer producer(config, UniqueName("transactions"));
+  producer.Begin();
+  producer.Produce(topic, 0, "k", 3);
+  auto ends = admin->LogEnds({topic});
+  ASSERT_TRUE(ends.ok()) << ends.status();
+  ASSERT_EQ(ends->size(), 2U);
+  EXPECT_TRUE((*ends)[0].HasOpenTransaction());
+  EXPECT_EQ((*ends)[0].stable, 2);
+  EXPECT_EQ((*ends)[0].high, 5);
+  EXPECT_FALSE((*ends)[1].HasOpenTransaction());
+
+  producer.Commit();
+  // The end of a transaction is written after Commit has returned.
+  ASSERT_TRUE(
+      WaitFor([&] { return ends.ok() && !(*ends)[0].HasOpenTransaction(); }, [&] { ends = admin->LogEnds({topic}); }));
+  EXPECT_EQ((*ends)[0].high, 6);
+  const auto none = admin->LogEnds({UniqueName("none")});
+  ASSERT_TRUE(none.ok()) << none.status();
+  EXPECT_TRUE(none->empty());
 }
 
 }  // namespace

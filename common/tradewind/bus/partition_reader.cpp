@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "tradewind/bus/internal/client.h"
@@ -45,11 +47,17 @@ class PartitionReader::Impl {
 
   absl::Status Start(const std::string& client_id, absl::Span<const Position> positions);
   absl::StatusOr<std::optional<Record>> Poll(absl::Duration timeout);
+  std::vector<Position> TakeReachedEnds() { return std::exchange(reached_ends_, {}); }
 
  private:
+  // Remembers the last end of each partition.
+  void NoteEnd(std::string topic, const rd_kafka_message_t& message);
+
   const KafkaConfig config_;
   ClientHandle client_;
   std::vector<TopicHandle> topics_;
+  // One for each partition at most.
+  std::vector<Position> reached_ends_;
 };
 
 absl::Status PartitionReader::Impl::Start(const std::string& client_id, absl::Span<const Position> positions) {
@@ -57,6 +65,7 @@ absl::Status PartitionReader::Impl::Start(const std::string& client_id, absl::Sp
   internal::SetConsumerDefaults(settings, kNoGroup);
   // What has expired while nobody read it is skipped: these readers show what there is.
   settings.Set("auto.offset.reset", "earliest");
+  settings.Set("enable.partition.eof", true);
   absl::StatusOr<ClientHandle> client = std::move(settings).Build(RD_KAFKA_CONSUMER, this);
   if (!client.ok()) {
     return client.status();
@@ -103,6 +112,10 @@ absl::StatusOr<std::optional<Record>> PartitionReader::Impl::Poll(absl::Duration
       return absl::InternalError("the reader has failed: " + reason);
     }
     const std::string topic = message->rkt != nullptr ? rd_kafka_topic_name(message->rkt) : "";
+    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+      NoteEnd(topic, *message);
+      continue;
+    }
     absl::Status status = internal::ToStatus(message->err, fmt::format("{}-{}", topic, message->partition),
                                              rd_kafka_message_errstr(message.get()));
     if (status.code() == absl::StatusCode::kPermissionDenied) {
@@ -111,6 +124,17 @@ absl::StatusOr<std::optional<Record>> PartitionReader::Impl::Poll(absl::Duration
     kLog.Warn("reading is disturbed; trying again", {{"reason", status}});
   } while (!deadline.expired());
   return std::nullopt;
+}
+
+void PartitionReader::Impl::NoteEnd(std::string topic, const rd_kafka_message_t& message) {
+  const auto known = std::find_if(reached_ends_.begin(), reached_ends_.end(), [&](const Position& end) {
+    return end.partition == message.partition && end.topic == topic;
+  });
+  if (known != reached_ends_.end()) {
+    known->offset = message.offset;
+  } else {
+    reached_ends_.push_back({std::move(topic), message.partition, message.offset});
+  }
 }
 
 PartitionReader::PartitionReader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -126,6 +150,7 @@ absl::StatusOr<std::unique_ptr<PartitionReader>> PartitionReader::Create(const K
   return std::unique_ptr<PartitionReader>(new PartitionReader(std::move(impl)));
 }
 
+std::vector<Position> PartitionReader::TakeReachedEnds() { return impl_->TakeReachedEnds(); }
 absl::StatusOr<std::optional<Record>> PartitionReader::Poll(absl::Duration timeout) { return impl_->Poll(timeout); }
 
 }  // namespace tradewind::bus

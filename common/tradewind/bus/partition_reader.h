@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -29,6 +30,11 @@ class PartitionReader {
                                                                  const std::string& client_id,
                                                                  absl::Span<const Position> positions);
   ~PartitionReader();
+
+  // Partitions that were read to their end since this was last asked, each with the offset that would come next: no
+  // record that may be read lies before it. The last offsets before it may hold none (the end of a transaction, one
+  // that was aborted, what compaction took away), and those behind it may be an open transaction's.
+  std::vector<Position> TakeReachedEnds();
 
   // The next record, or nothing after `timeout`. Brokers that are away are waited for inside.
   absl::StatusOr<std::optional<Record>> Poll(absl::Duration timeout);
