@@ -43,13 +43,22 @@ void RepeatWatch::Note(int32_t partition, const TaskProgress& progress, const Re
     found = followed_.end();
   }
   if (found == followed_.end()) {
-    if (followed_.size() < kMaxFollowed) followed_[name] = {.watermark = watermark, .first = now};
+    if (MakeRoom()) followed_[name] = {.watermark = watermark, .first = now};
     return;
   }
   Followed& source = found->second;
   if (source.is_new || event.decided <= source.first + kClockDifference) return;
   source.is_new = true;
   Report(name, source, now);
+}
+
+bool RepeatWatch::MakeRoom() {
+  if (followed_.size() < kMaxFollowed) return true;
+  const auto quiet =
+      std::find_if(followed_.begin(), followed_.end(), [](const auto& one) { return !one.second.is_new; });
+  if (quiet == followed_.end()) return false;
+  Drop(quiet);
+  return true;
 }
 
 void RepeatWatch::Review(int32_t partition, const TaskProgress& progress) {

@@ -36,7 +36,7 @@ class RepeatWatch {
   // its source came is a new event.
   static constexpr absl::Duration kClockDifference = absl::Seconds(5);
   // Sources that are followed at once, and of those the sources that have a metric of their own. What is beyond is
-  // counted as a repeat all the same.
+  // counted as a repeat all the same, and looked at once there is room.
   static constexpr size_t kMaxFollowed = 1000;
   static constexpr size_t kMaxShown = 20;
 
@@ -60,6 +60,8 @@ class RepeatWatch {
     bool is_new = false;
   };
 
+  // Forgets a source that only seems to be sent again, where there are too many; false where there is none.
+  bool MakeRoom();
   telemetry::Age Metric(const Name& name) const;
   void Report(const Name& name, const Followed& source, absl::Time now);
   std::map<Name, Followed>::iterator Drop(std::map<Name, Followed>::iterator source);

@@ -73,6 +73,13 @@ TEST_F(RepeatWatchTest, ForgetsATaskThatHasGone) {
   EXPECT_TRUE(watch_.empty());
 }
 
+TEST_F(RepeatWatchTest, FollowsANewSourceWhateverWasSentAgainBefore) {
+  for (size_t i = 0; i < RepeatWatch::kMaxFollowed; ++i) Note(start_, start_, "/again/" + std::to_string(i));
+  Note(start_, start_);
+  Note(start_ + kLong, start_ + kLong);
+  EXPECT_GT(Shown(), 0);
+}
+
 TEST_F(RepeatWatchTest, ShowsNoMoreThanTwentySources) {
   for (int i = 0; i < 30; ++i) {
     const std::string source = "/many/" + std::to_string(i);
