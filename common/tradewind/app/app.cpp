@@ -16,6 +16,7 @@
 #include "tradewind/app/group_runner.h"
 #include "tradewind/app/kafka_start.h"
 #include "tradewind/app/logger.h"
+#include "tradewind/app/open_transactions.h"
 #include "tradewind/app/process.h"
 #include "tradewind/app/shutdown.h"
 #include "tradewind/app/topology.h"
@@ -90,6 +91,7 @@ class App::Impl {
   absl::Status ReadKeys();
   absl::Status StartServer();
   absl::Status StartGroups();
+  absl::Status WatchTransactions();
   // Those that have something to read.
   std::vector<const runtime::Group*> Groups() const;
   EventFeed& FeedOf(std::string_view topic);
@@ -112,6 +114,7 @@ class App::Impl {
   std::vector<std::function<void()>> drain_callbacks_;
   std::unique_ptr<rpc::Server> server_;
   std::vector<std::unique_ptr<GroupRunner>> runners_;
+  std::unique_ptr<TransactionWatch> transactions_;
 };
 
 Subscription& Subscription::Attempts(int32_t most) {
@@ -248,8 +251,8 @@ absl::Status App::Impl::Start() {
   auto metrics = telemetry::MetricsServer::Start(settings_.metrics);
   if (!metrics.ok()) return metrics.status();
   metrics_ = *std::move(metrics);
-  for (const auto step :
-       {&Impl::OpenStore, &Impl::MeetKafka, &Impl::ReadKeys, &Impl::StartServer, &Impl::StartGroups}) {
+  for (const auto step : {&Impl::OpenStore, &Impl::MeetKafka, &Impl::ReadKeys, &Impl::StartServer,
+                          &Impl::WatchTransactions, &Impl::StartGroups}) {
     if (absl::Status done = (this->*step)(); !done.ok()) return done;
   }
   return absl::OkStatus();
@@ -387,6 +390,16 @@ absl::Status App::Impl::StartGroups() {
     if (shutdown_->WaitFor(absl::Milliseconds(10))) break;
   }
   if (server_ != nullptr) server_->SetServing(true);
+  return absl::OkStatus();
+}
+
+absl::Status App::Impl::WatchTransactions() {
+  std::vector<std::string> topics;
+  for (const auto& [topic, partitions] : partition_counts_) topics.push_back(topic);
+  if (keys_ != nullptr) topics.push_back(bus::FullTopic(settings_.kafka, bus::kKeysTopic));
+  auto watch = TransactionWatch::Start(settings_.kafka, "tradewind-" + group_.name() + "-ends", std::move(topics));
+  if (!watch.ok()) return watch.status();
+  transactions_ = *std::move(watch);
   return absl::OkStatus();
 }
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "tradewind/app/logger.h"
+#include "tradewind/app/watched_session.h"
 #include "tradewind/bus/kafka_source.h"
 
 namespace tradewind {
@@ -27,7 +28,7 @@ absl::StatusOr<std::unique_ptr<GroupRunner>> GroupRunner::Start(const runtime::G
   std::unique_ptr<GroupRunner> runner(new GroupRunner());
   auto session = surroundings.store.OpenSession();
   if (!session.ok()) return session.status();
-  runner->session_ = *std::move(session);
+  runner->session_ = std::make_unique<WatchedSession>(*std::move(session), group.name());
 
   const bus::KafkaConfig& kafka = surroundings.kafka;
   const std::string client_id = "tradewind-" + group.name();
