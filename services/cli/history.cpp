@@ -35,18 +35,18 @@ std::vector<Hop> SinceTheFirst(std::vector<Hop> hops) {
 absl::StatusOr<std::vector<Hop>> Collect(const std::string& key, const EventSchema& schema, const Session& session) {
   const Reading everything{.topics = {}, .until_end = true};
   std::set<std::string> traces;
-  absl::Status read = ReadLog(session, schema, everything, [&](const bus::Record& record) {
+  auto held = ReadLog(session, schema, everything, [&](const bus::Record& record) {
     if (record.key() == key) {
       traces.insert(TraceOf(record));
     }
     return true;
   });
-  if (!read.ok()) {
-    return read;
+  if (!held.ok()) {
+    return held.status();
   }
   traces.erase("");
   std::vector<Hop> hops;
-  read = ReadLog(session, schema, everything, [&](const bus::Record& record) {
+  held = ReadLog(session, schema, everything, [&](const bus::Record& record) {
     if (record.key() == key || traces.contains(TraceOf(record))) {
       hops.push_back({.what = std::string(record.header(bus::kTypeHeader)),
                       .where = fmt::format("{}-{}@{}", record.topic(), record.partition(), record.offset()),
@@ -54,9 +54,10 @@ absl::StatusOr<std::vector<Hop>> Collect(const std::string& key, const EventSche
     }
     return true;
   });
-  if (!read.ok()) {
-    return read;
+  if (!held.ok()) {
+    return held.status();
   }
+  SayWhatIsHeld(session, *held);
   return hops;
 }
 

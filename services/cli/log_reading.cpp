@@ -9,6 +9,7 @@
 
 #include "absl/time/clock.h"
 
+#include "services/cli/mesh_problems.h"
 #include "services/cli/mesh_topics.h"
 #include "tradewind/bus/kafka_admin.h"
 #include "tradewind/bus/partition_reader.h"
@@ -35,6 +36,15 @@ class Ends {
       open_.erase(found);
     }
     return belongs;
+  }
+
+  // The reader has read the partition to an end of its log: what may be read before `offset` was seen. The offsets
+  // there may hold nothing to be seen (the end of a transaction, one that was aborted, what compaction took away).
+  void ReachEnd(const bus::Position& end) {
+    const auto found = open_.find({end.topic, end.partition});
+    if (found != open_.end() && end.offset >= found->second) {
+      open_.erase(found);
+    }
   }
 
   // A partition that has not come to its end, for a message.
@@ -83,7 +93,6 @@ absl::Status Follow(const Session& session, Plan plan, absl::FunctionRef<bool(co
   if (!reader.ok()) {
     return reader.status();
   }
-  // A log whose last offsets hold no record (a transaction's marker) never shows its end: silence is given this long.
   const absl::Duration patience = session.config.kafka.request_timeout;
   absl::Time last_record = absl::Now();
   while (!session.interrupted && session.out.good() && !(plan.ends.has_value() && plan.ends->reached())) {
@@ -91,8 +100,14 @@ absl::Status Follow(const Session& session, Plan plan, absl::FunctionRef<bool(co
     if (!record.ok()) {
       return record.status();
     }
+    for (const bus::Position& end : (*reader)->TakeReachedEnds()) {
+      if (plan.ends.has_value()) {
+        plan.ends->ReachEnd(end);
+        last_record = absl::Now();
+      }
+    }
     if (!record->has_value()) {
-      if (plan.ends.has_value() && absl::Now() - last_record > patience) {
+      if (plan.ends.has_value() && !plan.ends->reached() && absl::Now() - last_record > patience) {
         return absl::DeadlineExceededError(fmt::format("no record came for {} from {}: is the broker still there?",
                                                        absl::FormatDuration(patience), plan.ends->AnyMissing()));
       }
@@ -109,10 +124,24 @@ absl::Status Follow(const Session& session, Plan plan, absl::FunctionRef<bool(co
   return absl::OkStatus();
 }
 
+// Partitions of the topics with a transaction that is open.
+absl::StatusOr<std::vector<bus::LogEnd>> FindHeld(absl::Span<const bus::TopicInfo> topics, bus::KafkaAdmin& admin) {
+  std::vector<std::string> names;
+  for (const bus::TopicInfo& topic : topics) {
+    names.push_back(topic.name);
+  }
+  auto ends = admin.LogEnds(names);
+  if (ends.ok()) {
+    std::erase_if(*ends, [](const bus::LogEnd& end) { return !end.HasOpenTransaction(); });
+  }
+  return ends;
+}
+
 }  // namespace
 
-absl::Status ReadLog(const Session& session, const EventSchema& schema, const Reading& reading,
-                     absl::FunctionRef<bool(const bus::Record&)> take) {
+absl::StatusOr<std::vector<bus::LogEnd>> ReadLog(const Session& session, const EventSchema& schema,
+                                                 const Reading& reading,
+                                                 absl::FunctionRef<bool(const bus::Record&)> take) {
   const auto admin = bus::KafkaAdmin::Create(session.config.kafka, "tradewind-tail");
   if (!admin.ok()) {
     return admin.status();
@@ -129,7 +158,19 @@ absl::Status ReadLog(const Session& session, const EventSchema& schema, const Re
   if (!plan.ok()) {
     return plan.status();
   }
-  return plan->positions.empty() ? absl::OkStatus() : Follow(session, *std::move(plan), take);
+  if (!plan->positions.empty()) {
+    if (absl::Status followed = Follow(session, *std::move(plan), take); !followed.ok()) {
+      return followed;
+    }
+  }
+  return reading.until_end ? FindHeld(*topics, **admin) : std::vector<bus::LogEnd>();
+}
+
+void SayWhatIsHeld(const Session& session, absl::Span<const bus::LogEnd> held) {
+  for (const bus::LogEnd& end : held) {
+    session.err << "tradewind: " << OpenTransactionText(end) << ": what is behind it is not shown before it has ended"
+                << std::endl;
+  }
 }
 
 }  // namespace tradewind::cli

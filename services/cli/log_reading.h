@@ -5,10 +5,12 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
 
 #include "services/cli/event_schema.h"
 #include "services/cli/session.h"
+#include "tradewind/bus/kafka_admin.h"
 #include "tradewind/bus/record.h"
 
 namespace tradewind::cli {
@@ -23,8 +25,13 @@ struct Reading {
 
 // Gives each record to `take`, a partition's in their order, until that returns false, the end is reached or the
 // session is interrupted. Blocks. NotFound where a topic does not exist; DeadlineExceeded where the broker goes silent
-// before the end.
-absl::Status ReadLog(const Session& session, const EventSchema& schema, const Reading& reading,
-                     absl::FunctionRef<bool(const bus::Record&)> take);
+// before the end. Returns, where it reads to the end, the partitions whose end an open transaction keeps from being
+// read.
+absl::StatusOr<std::vector<bus::LogEnd>> ReadLog(const Session& session, const EventSchema& schema,
+                                                 const Reading& reading,
+                                                 absl::FunctionRef<bool(const bus::Record&)> take);
+
+// Says on the session's `err` what could not be read for open transactions: a line each.
+void SayWhatIsHeld(const Session& session, absl::Span<const bus::LogEnd> held);
 
 }  // namespace tradewind::cli

@@ -8,14 +8,22 @@
 #include <set>
 #include <utility>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+
 #include "services/cli/event_schema.h"
 #include "services/cli/metrics_scrape.h"
+#include "tradewind/bus/envelope.h"
 #include "tradewind/rpc/server.h"
 
 namespace tradewind::cli {
 namespace {
 
-using Place = std::pair<std::string, int32_t>;
+// For the counting of what the groups have still to take.
+constexpr absl::Duration kCountingPatience = absl::Seconds(3);
+// Between two looks at a transaction that is open.
+constexpr absl::Duration kLookAgain = absl::Milliseconds(500);
 
 std::set<std::string> TopicsWithCommits(absl::Span<const bus::GroupLag> lags) {
   std::set<std::string> topics;
@@ -43,13 +51,15 @@ std::vector<std::string> InputsOf(const CliConfig& config, const std::string& gr
   return inputs;
 }
 
-GroupStatus GatherGroup(const CliConfig& config, const std::string& name, const std::vector<std::string>& topics,
-                        bus::KafkaAdmin& admin) {
-  const auto lags = admin.Lag(bus::FullTopic(config.kafka, name), topics);
+// What of its topics a group has still to take; sets whether it has committed anything.
+absl::StatusOr<std::vector<Behind>> GatherGroup(const CliConfig& config, const std::vector<std::string>& topics,
+                                                bus::KafkaAdmin& admin, GroupStatus& group) {
+  const auto lags = admin.Lag(bus::FullTopic(config.kafka, group.name), topics);
   if (!lags.ok()) {
-    return {.name = name, .status = lags.status()};
+    return lags.status();
   }
   const std::set<std::string> own = TopicsWithCommits(*lags);
+  group.committed = !own.empty();
   std::map<Place, int64_t> lows;
   for (const bus::GroupLag& lag : *lags) {
     if (lag.committed >= 0 || lag.end == 0 || own.count(lag.topic) == 0) {
@@ -57,14 +67,105 @@ GroupStatus GatherGroup(const CliConfig& config, const std::string& name, const 
     }
     const auto range = admin.Range(lag.topic, lag.partition);
     if (!range.ok()) {
-      return {.name = name, .status = range.status()};
+      return range.status();
     }
     lows[{lag.topic, lag.partition}] = range->low;
   }
-  return SumLag(name, *lags, lows);
+  return FindBehind(*lags, lows);
 }
 
-void GatherKafka(const CliConfig& config, MeshStatus& status) {
+void GatherLags(const CliConfig& config, const EventSchema& schema, absl::Span<const bus::TopicInfo> topics,
+                bus::KafkaAdmin& admin, std::vector<GroupStatus>& groups) {
+  std::vector<std::vector<Behind>> behind(groups.size());
+  std::map<Place, LogPiece> pieces;
+  for (size_t i = 0; i < groups.size(); ++i) {
+    auto gathered = GatherGroup(config, InputsOf(config, groups[i].name, schema, topics), admin, groups[i]);
+    groups[i].status = gathered.status();
+    if (!gathered.ok()) {
+      continue;
+    }
+    behind[i] = *std::move(gathered);
+    for (const Behind& one : behind[i]) {
+      const auto [piece, added] = pieces.try_emplace(one.place, LogPiece{one.next, one.end, {}});
+      piece->second.from = std::min(piece->second.from, one.next);
+      piece->second.to = std::max(piece->second.to, one.end);
+    }
+  }
+  if (const absl::Status read = ReadPieces(config.kafka, pieces, kCountingPatience); !read.ok()) {
+    for (GroupStatus& group : groups) {
+      group.status.Update(read);
+    }
+    return;
+  }
+  for (size_t i = 0; i < groups.size(); ++i) {
+    groups[i].lag = SumLag(behind[i], pieces);
+  }
+}
+
+// Every topic that the mesh reads.
+std::vector<std::string> TopicsOf(const CliConfig& config, const EventSchema& schema,
+                                  absl::Span<const bus::TopicInfo> existing) {
+  std::set<std::string> topics;
+  for (const auto& [group, address] : config.groups) {
+    const auto inputs = InputsOf(config, group, schema, existing);
+    topics.insert(inputs.begin(), inputs.end());
+  }
+  for (const bus::TopicInfo& topic : existing) {
+    if (topic.name == bus::FullTopic(config.kafka, bus::kKeysTopic)) {
+      topics.insert(topic.name);
+    }
+  }
+  return {topics.begin(), topics.end()};
+}
+
+// Keeps of `open` what `ends` shows in the same place still.
+void KeepStillOpen(absl::Span<const bus::LogEnd> ends, std::vector<bus::LogEnd>& open) {
+  std::erase_if(open, [&](const bus::LogEnd& one) {
+    return std::none_of(ends.begin(), ends.end(), [&](const bus::LogEnd& end) {
+      return end.HasOpenTransaction() && end.topic == one.topic && end.partition == one.partition &&
+             end.stable == one.stable;
+    });
+  });
+}
+
+// Finds transactions that have been open for kOpenTransactionBound, by what the services say or by waiting that long.
+absl::Status GatherTransactions(const CliConfig& config, absl::Span<const std::string> topics, bus::KafkaAdmin& admin,
+                                absl::Span<const std::string> pages, std::vector<Problem>& problems) {
+  const absl::Time begun = absl::Now();
+  auto ends = admin.LogEnds(topics);
+  if (!ends.ok()) {
+    return ends.status();
+  }
+  std::vector<bus::LogEnd> open;
+  for (const bus::LogEnd& end : *ends) {
+    if (!end.HasOpenTransaction()) {
+      continue;
+    }
+    absl::Duration age;
+    for (const std::string& page : pages) {
+      age = std::max(age, OpenTransactionAge(end, page));
+    }
+    if (age >= kOpenTransactionBound) {
+      problems.push_back(JudgeOpenTransaction(end, age, config.kafka.brokers));
+    } else {
+      open.push_back(end);
+    }
+  }
+  while (!open.empty() && absl::Now() - begun < kOpenTransactionBound) {
+    absl::SleepFor(kLookAgain);  // Between two looks; the condition ends the wait.
+    ends = admin.LogEnds(topics);
+    if (!ends.ok()) {
+      return ends.status();
+    }
+    KeepStillOpen(*ends, open);
+  }
+  for (const bus::LogEnd& end : open) {
+    problems.push_back(JudgeOpenTransaction(end, absl::Now() - begun, config.kafka.brokers));
+  }
+  return absl::OkStatus();
+}
+
+void GatherKafka(const CliConfig& config, absl::Span<const std::string> pages, MeshStatus& status) {
   for (const auto& [name, address] : config.groups) {
     status.groups.push_back({.name = name, .status = absl::UnavailableError("Kafka does not answer")});
   }
@@ -81,40 +182,109 @@ void GatherKafka(const CliConfig& config, MeshStatus& status) {
   }
   status.cluster_id = *std::move(cluster_id);
   const auto schema = EventSchema::Load(config.descriptors);
+  if (!schema.ok()) {
+    for (GroupStatus& group : status.groups) {
+      group.status = schema.status();
+    }
+    return;
+  }
+  GatherLags(config, **schema, *topics, **admin, status.groups);
+  status.kafka = GatherTransactions(config, TopicsOf(config, **schema, *topics), **admin, pages, status.problems);
+}
+
+std::vector<BrokerAnswer> ProbeBrokers(const std::string& brokers, absl::Duration timeout) {
+  std::vector<std::future<BrokerAnswer>> probes;
+  for (const absl::string_view address : absl::StrSplit(brokers, ',', absl::SkipWhitespace())) {
+    // A list of librdkafka's may name the protocol: "PLAINTEXT://host:port".
+    const size_t scheme = address.find("://");
+    const std::string bare(
+        absl::StripAsciiWhitespace(scheme == absl::string_view::npos ? address : address.substr(scheme + 3)));
+    const std::string full = bare.find(':') == std::string::npos ? bare + ":9092" : bare;
+    probes.push_back(std::async(std::launch::async, [full, timeout] {
+      return BrokerAnswer{full, CheckConnects(full, timeout)};
+    }));
+  }
+  std::vector<BrokerAnswer> answers;
+  for (auto& probe : probes) {
+    answers.push_back(probe.get());
+  }
+  return answers;
+}
+
+// The page of each address that the groups name, asked for at the same time.
+std::map<std::string, absl::StatusOr<std::string>> FetchPages(const CliConfig& config, absl::Duration timeout) {
+  std::map<std::string, std::future<absl::StatusOr<std::string>>> asked;
+  for (const auto& [group, address] : config.groups) {
+    if (!asked.contains(address)) {
+      asked.emplace(address, std::async(std::launch::async,
+                                        [address = address, timeout] { return FetchMetrics(address, timeout); }));
+    }
+  }
+  std::map<std::string, absl::StatusOr<std::string>> pages;
+  for (auto& [address, page] : asked) {
+    pages.emplace(address, page.get());
+  }
+  return pages;
+}
+
+void JudgePages(const CliConfig& config, const std::map<std::string, absl::StatusOr<std::string>>& pages,
+                MeshStatus& status) {
+  std::map<std::string, std::vector<std::string>> silent;
   for (GroupStatus& group : status.groups) {
-    group = schema.ok() ? GatherGroup(config, group.name, InputsOf(config, group.name, **schema, *topics), **admin)
-                        : GroupStatus{.name = group.name, .status = schema.status()};
+    const std::string& address = config.groups.at(group.name);
+    const absl::StatusOr<std::string>& page = pages.at(address);
+    if (!page.ok()) {
+      silent[address].push_back(group.name);
+      continue;
+    }
+    ReadMetrics(*page, group);
+    for (Problem& problem : JudgeMetrics(group.name, *page)) {
+      status.problems.push_back(std::move(problem));
+    }
+  }
+  for (const auto& [address, groups] : silent) {
+    status.problems.push_back(JudgeSilentPage(groups, address, pages.at(address).status()));
   }
 }
 
 }  // namespace
 
 bool MeshStatus::well() const {
-  return kafka.ok() &&
+  return kafka.ok() && problems.empty() &&
          std::all_of(services.begin(), services.end(), [](const ServiceStatus& one) { return one.health.ok(); }) &&
          std::all_of(groups.begin(), groups.end(), [](const GroupStatus& group) { return group.status.ok(); });
 }
 
-GroupStatus SumLag(std::string name, absl::Span<const bus::GroupLag> lags, const std::map<Place, int64_t>& lows) {
-  GroupStatus status{.name = std::move(name)};
+std::vector<Behind> FindBehind(absl::Span<const bus::GroupLag> lags, const std::map<Place, int64_t>& lows) {
   const std::set<std::string> own = TopicsWithCommits(lags);
-  status.committed = !own.empty();
+  std::vector<Behind> behind;
   for (const bus::GroupLag& lag : lags) {
     if (own.count(lag.topic) == 0) {
       continue;
     }
     const auto low = lows.find({lag.topic, lag.partition});
     const int64_t begin = low == lows.end() ? 0 : low->second;
-    status.lag += std::max<int64_t>(0, lag.end - (lag.committed >= 0 ? lag.committed : begin));
+    const int64_t next = lag.committed >= 0 ? lag.committed : begin;
+    if (next < lag.end) {
+      behind.push_back({{lag.topic, lag.partition}, next, lag.end});
+    }
   }
-  return status;
+  return behind;
+}
+
+int64_t SumLag(absl::Span<const Behind> behind, const std::map<Place, LogPiece>& pieces) {
+  int64_t lag = 0;
+  for (const Behind& one : behind) {
+    const auto piece = pieces.find(one.place);
+    lag += RecordsFrom(one.next, one.end, piece != pieces.end() ? piece->second : LogPiece{one.next, one.next, {}});
+  }
+  return lag;
 }
 
 void ReadMetrics(std::string_view exposition, GroupStatus& group) {
   // One page may tell of two groups: a service's handlers and its effects.
-  const std::string own = fmt::format("group=\"{}\"", group.name);
   const auto count = [&](std::string_view metric) {
-    const auto sum = SumSamples(exposition, metric, own);
+    const auto sum = SumSamples(exposition, metric, group.name);
     return sum.has_value() ? std::optional<int64_t>(std::llround(*sum)) : std::nullopt;
   };
   group.dead = count("tradewind_dead_records");
@@ -130,21 +300,23 @@ MeshStatus GatherStatus(const CliConfig& config, absl::Duration timeout) {
     answers.push_back(
         std::async(std::launch::async, [address = address, timeout] { return rpc::CheckHealth(address, timeout); }));
   }
-  std::vector<std::future<absl::StatusOr<std::string>>> metrics;
-  for (const auto& [name, address] : config.groups) {
-    metrics.push_back(
-        std::async(std::launch::async, [address = address, timeout] { return FetchMetrics(address, timeout); }));
+  auto brokers = std::async(std::launch::async, [&] { return ProbeBrokers(config.kafka.brokers, timeout); });
+  const auto pages = FetchPages(config, timeout);
+  std::vector<std::string> answered;
+  for (const auto& [address, page] : pages) {
+    if (page.ok()) {
+      answered.push_back(*page);
+    }
   }
   MeshStatus status;
-  GatherKafka(config, status);
+  GatherKafka(config, answered, status);
   size_t i = 0;
   for (const auto& [name, address] : config.services) {
     status.services.push_back({.name = name, .address = address, .health = answers[i++].get()});
   }
-  for (size_t group = 0; group < metrics.size(); ++group) {
-    if (const auto page = metrics[group].get(); page.ok()) {
-      ReadMetrics(*page, status.groups[group]);
-    }
+  JudgePages(config, pages, status);
+  for (Problem& problem : JudgeBrokers(brokers.get(), status.kafka)) {
+    status.problems.push_back(std::move(problem));
   }
   return status;
 }

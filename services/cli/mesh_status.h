@@ -13,6 +13,8 @@
 #include "absl/types/span.h"
 
 #include "services/cli/cli_config.h"
+#include "services/cli/mesh_problems.h"
+#include "services/cli/record_lag.h"
 #include "tradewind/bus/kafka_admin.h"
 
 namespace tradewind::cli {
@@ -48,19 +50,31 @@ struct MeshStatus {
   absl::Status kafka;
   std::string cluster_id;
   std::vector<GroupStatus> groups;
+  // What keeps the mesh from moving although everything above answers.
+  std::vector<Problem> problems;
 
   bool well() const;
 };
 
-// Records between what the group has committed and the ends. A topic without any committed offset is none of the
-// group's; in one with some, a partition without one counts whole, `lows` being where it begins.
-GroupStatus SumLag(std::string name, absl::Span<const bus::GroupLag> lags,
-                   const std::map<std::pair<std::string, int32_t>, int64_t>& lows);
+// What a group has still to take of a partition: from `next` on.
+struct Behind {
+  Place place;
+  int64_t next = 0;
+  int64_t end = 0;
+};
+
+// Where the group is not at the end. A topic without any committed offset is none of the group's; in one with some, a
+// partition without one counts whole, `lows` being where it begins.
+std::vector<Behind> FindBehind(absl::Span<const bus::GroupLag> lags, const std::map<Place, int64_t>& lows);
+
+// The records that a group which has something to take of these partitions has still to take.
+int64_t SumLag(absl::Span<const Behind> behind, const std::map<Place, LogPiece>& pieces);
 
 // Takes over what a service's metrics, as Prometheus reads them, tell of its group.
 void ReadMetrics(std::string_view exposition, GroupStatus& group);
 
-// Asks the services at the same time, each for up to `timeout`, then Kafka. Blocks.
+// Asks the services at the same time, each for up to `timeout`, then Kafka. Blocks; where a transaction is open, until
+// it has ended or been open for kOpenTransactionBound.
 MeshStatus GatherStatus(const CliConfig& config, absl::Duration timeout);
 
 }  // namespace tradewind::cli

@@ -2,36 +2,43 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+#include <vector>
+
 namespace tradewind::cli {
 namespace {
 
-TEST(SumLag, AddsWhatIsNotTakenYet) {
-  const std::vector<bus::GroupLag> lags = {{"t", 0, 5, 8}, {"t", 1, 8, 8}, {"u", 0, 0, 2}};
-  const GroupStatus status = SumLag("g", lags, {});
-  EXPECT_TRUE(status.committed);
-  EXPECT_EQ(status.lag, 5);
+using Lags = std::vector<bus::GroupLag>;
+
+// As if every offset were a record.
+int64_t LagOf(const Lags& lags, const std::map<Place, int64_t>& lows = {}) {
+  return SumLag(FindBehind(lags, lows), {});
 }
 
+TEST(SumLag, AddsWhatIsNotTakenYet) { EXPECT_EQ(LagOf({{"t", 0, 5, 8}, {"t", 1, 8, 8}, {"u", 0, 0, 2}}), 5); }
+
 TEST(SumLag, LeavesTopicsOutThatTheGroupHasNoOffsetFor) {
-  const GroupStatus status = SumLag("g", std::vector<bus::GroupLag>{{"t", 0, 5, 8}, {"foreign", 0, -1, 100}}, {});
-  EXPECT_EQ(status.lag, 3);
+  EXPECT_EQ(LagOf({{"t", 0, 5, 8}, {"foreign", 0, -1, 100}}), 3);
 }
 
 TEST(SumLag, CountsAnUntouchedPartitionOfItsTopicsFromWhereItBegins) {
-  const std::vector<bus::GroupLag> lags = {{"t", 0, 8, 8}, {"t", 1, -1, 10}};
-  EXPECT_EQ(SumLag("g", lags, {{{"t", 1}, 4}}).lag, 6);
-  EXPECT_EQ(SumLag("g", lags, {}).lag, 10);
+  const Lags lags = {{"t", 0, 8, 8}, {"t", 1, -1, 10}};
+  EXPECT_EQ(LagOf(lags, {{{"t", 1}, 4}}), 6);
+  EXPECT_EQ(LagOf(lags), 10);
 }
 
-TEST(SumLag, KnowsAGroupThatNeverCommitted) {
-  const GroupStatus status = SumLag("g", std::vector<bus::GroupLag>{{"t", 0, -1, 8}}, {});
-  EXPECT_FALSE(status.committed);
-  EXPECT_EQ(status.lag, 0);
-}
+TEST(SumLag, IsZeroForAGroupThatNeverCommitted) { EXPECT_EQ(LagOf({{"t", 0, -1, 8}}), 0); }
 
 TEST(SumLag, IsNeverNegative) {
   // The end is read before the offset: the group may have moved on between the two.
-  EXPECT_EQ(SumLag("g", std::vector<bus::GroupLag>{{"t", 0, 9, 8}}, {}).lag, 0);
+  EXPECT_EQ(LagOf({{"t", 0, 9, 8}}), 0);
+}
+
+TEST(SumLag, CountsRecordsAndNotTheOffsetsBetweenThem) {
+  // Two groups share a piece: one has everything, the other three records more.
+  const std::map<Place, LogPiece> pieces = {{{"t", 0}, {4, 20, {4, 5, 11}}}};
+  EXPECT_EQ(SumLag(std::vector<Behind>{{{"t", 0}, 4, 20}}, pieces), 3);
+  EXPECT_EQ(SumLag(std::vector<Behind>{{{"t", 0}, 12, 20}}, pieces), 0);
 }
 
 TEST(ReadMetrics, TakesWhatThePageTells) {
@@ -68,6 +75,9 @@ TEST(MeshStatus, IsWellOnlyWhenEverythingIs) {
   EXPECT_FALSE(status.well());
   status.kafka = absl::OkStatus();
   status.groups[0].status = absl::UnavailableError("away");
+  EXPECT_FALSE(status.well());
+  status.groups[0].status = absl::OkStatus();
+  status.problems.push_back({"order", "the outbox has not moved", "see the log"});
   EXPECT_FALSE(status.well());
 }
 

@@ -103,38 +103,57 @@ absl::StatusOr<std::string> Receive(const Socket& socket, absl::Time deadline, c
   return absl::UnavailableError(fmt::format("{}: the answer is too long for metrics", address));
 }
 
-// The value of a sample line whose name has been taken off: "{label=\"a\"} 3 1700000000" or " 3".
-std::optional<double> SampleValue(std::string_view rest) {
-  if (rest.starts_with('{')) {
-    bool quoted = false;
-    size_t at = 1;
-    for (; at < rest.size() && (quoted || rest[at] != '}'); ++at) {
-      if (quoted && rest[at] == '\\') {
-        ++at;
-      } else if (rest[at] == '"') {
-        quoted = !quoted;
-      }
+// The labels at the beginning of `rest`, which are taken off it: `{a="b",c="d"}`, or nothing at all. False where they
+// are not of that form.
+bool TakeLabels(std::string_view& rest, std::map<std::string, std::string>& labels) {
+  if (!rest.starts_with('{')) {
+    return true;
+  }
+  rest.remove_prefix(1);
+  while (!rest.starts_with('}')) {
+    const size_t equals = rest.find("=\"");
+    if (equals == std::string_view::npos) {
+      return false;
     }
-    rest.remove_prefix(std::min(at + 1, rest.size()));
+    std::string& value = labels[std::string(rest.substr(0, equals))];
+    rest.remove_prefix(equals + 2);
+    while (!rest.empty() && rest.front() != '"') {
+      if (rest.front() == '\\' && rest.size() > 1) {
+        rest.remove_prefix(1);
+        value += rest.front() == 'n' ? '\n' : rest.front();
+      } else {
+        value += rest.front();
+      }
+      rest.remove_prefix(1);
+    }
+    if (rest.empty()) {
+      return false;
+    }
+    rest.remove_prefix(1);
+    if (rest.starts_with(',')) {
+      rest.remove_prefix(1);
+    }
+  }
+  rest.remove_prefix(1);
+  return true;
+}
+
+// A line whose metric's name has been taken off: "{label=\"a\"} 3 1700000000" or " 3".
+std::optional<Sample> ParseSample(std::string_view rest) {
+  Sample sample;
+  if (!TakeLabels(rest, sample.labels)) {
+    return std::nullopt;
   }
   rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
   const std::string_view number = rest.substr(0, rest.find(' '));
-  double value = 0;
-  return absl::SimpleAtod(absl::string_view(number.data(), number.size()), &value) ? std::optional(value)
-                                                                                   : std::nullopt;
-}
-
-// `labels` begins with a sample's labels. Quotes within a value are escaped, so that a value cannot look like a label.
-bool Carries(std::string_view labels, std::string_view label) {
-  const size_t found = labels.find(label);
-  return label.empty() ||
-         (found != std::string_view::npos && found > 0 && (labels[found - 1] == '{' || labels[found - 1] == ','));
+  const bool parsed = absl::SimpleAtod(absl::string_view(number.data(), number.size()), &sample.value);
+  return parsed ? std::optional(std::move(sample)) : std::nullopt;
 }
 
 }  // namespace
 
-std::optional<double> SumSamples(std::string_view exposition, std::string_view metric, std::string_view label) {
-  std::optional<double> sum;
+std::vector<Sample> Samples(std::string_view exposition, std::string_view metric) {
+  std::vector<Sample> samples;
   while (!exposition.empty()) {
     const size_t length = std::min(exposition.find('\n'), exposition.size());
     std::string_view line = exposition.substr(0, length);
@@ -149,21 +168,33 @@ std::optional<double> SumSamples(std::string_view exposition, std::string_view m
     if (!line.starts_with('{') && !line.starts_with(' ')) {
       continue;
     }
-    if (!Carries(line, label)) {
-      continue;
+    if (std::optional<Sample> sample = ParseSample(line); sample.has_value()) {
+      samples.push_back(*std::move(sample));
     }
-    if (const std::optional<double> value = SampleValue(line)) {
-      sum = sum.value_or(0) + *value;
+  }
+  return samples;
+}
+
+std::optional<double> SumSamples(std::string_view exposition, std::string_view metric, std::string_view group) {
+  std::optional<double> sum;
+  for (const Sample& sample : Samples(exposition, metric)) {
+    const auto own = sample.labels.find("group");
+    if (group.empty() || (own != sample.labels.end() && own->second == group)) {
+      sum = sum.value_or(0) + sample.value;
     }
   }
   return sum;
 }
 
-absl::StatusOr<std::string> FetchMetrics(const std::string& address, absl::Duration timeout) {
-  const absl::Time deadline = absl::Now() + timeout;
+namespace {
+
+// host:port, resolved.
+using Target = std::unique_ptr<addrinfo, void (*)(addrinfo*)>;
+
+absl::StatusOr<Target> Resolve(const std::string& address) {
   const size_t colon = address.rfind(':');
   if (colon == std::string::npos) {
-    return absl::InvalidArgumentError(fmt::format("cli.groups: '{}' is not host:port", address));
+    return absl::InvalidArgumentError(fmt::format("'{}' is not host:port", address));
   }
   const addrinfo hints{.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
   addrinfo* found = nullptr;
@@ -172,20 +203,43 @@ absl::StatusOr<std::string> FetchMetrics(const std::string& address, absl::Durat
       error != 0) {
     return absl::UnavailableError(fmt::format("{}: {}", address, gai_strerror(error)));
   }
-  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> target(found, freeaddrinfo);
-  const Socket socket(::socket(target->ai_family, target->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (socket.get() < 0) {
+  return Target(found, freeaddrinfo);
+}
+
+absl::StatusOr<std::unique_ptr<Socket>> Open(const std::string& address, absl::Time deadline) {
+  const auto target = Resolve(address);
+  if (!target.ok()) {
+    return target.status();
+  }
+  auto socket = std::make_unique<Socket>(
+      ::socket((*target)->ai_family, (*target)->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (socket->get() < 0) {
     return SocketError(address, errno);
   }
-  if (absl::Status connected = Connect(socket, *target, deadline, address); !connected.ok()) {
+  if (absl::Status connected = Connect(*socket, **target, deadline, address); !connected.ok()) {
     return connected;
+  }
+  return socket;
+}
+
+}  // namespace
+
+absl::Status CheckConnects(const std::string& address, absl::Duration timeout) {
+  return Open(address, absl::Now() + timeout).status();
+}
+
+absl::StatusOr<std::string> FetchMetrics(const std::string& address, absl::Duration timeout) {
+  const absl::Time deadline = absl::Now() + timeout;
+  const auto socket = Open(address, deadline);
+  if (!socket.ok()) {
+    return socket.status();
   }
   // HTTP/1.0: the answer ends with the connection and is never sent in chunks.
   const std::string request = fmt::format("GET /metrics HTTP/1.0\r\nHost: {}\r\n\r\n", address);
-  if (absl::Status sent = Send(socket, request, deadline, address); !sent.ok()) {
+  if (absl::Status sent = Send(**socket, request, deadline, address); !sent.ok()) {
     return sent;
   }
-  auto answer = Receive(socket, deadline, address);
+  auto answer = Receive(**socket, deadline, address);
   if (!answer.ok()) {
     return answer.status();
   }

@@ -23,9 +23,9 @@ TEST(SumSamples, AddsOverLabels) {
       "dead_records{group=\"a } \\\" b\",x=\"y\"} 3 1700000000\n"
       "dead_records_total 100\n";
   EXPECT_EQ(SumSamples(page, "dead_records"), 5);
-  EXPECT_EQ(SumSamples(page, "dead_records", "group=\"order\""), 2);
-  EXPECT_EQ(SumSamples(page, "dead_records", "x=\"y\""), 3);
-  EXPECT_EQ(SumSamples(page, "dead_records", "roup=\"order\""), std::nullopt);
+  EXPECT_EQ(SumSamples(page, "dead_records", "order"), 2);
+  EXPECT_EQ(SumSamples(page, "dead_records", "a } \" b"), 3);
+  EXPECT_EQ(SumSamples(page, "dead_records", "orde"), std::nullopt);
 }
 
 TEST(SumSamples, TakesASampleWithoutLabels) { EXPECT_EQ(SumSamples("dead 4.5\r\n", "dead"), 4.5); }
@@ -34,6 +34,15 @@ TEST(SumSamples, HasNothingWhereThereIsNoSuchMetric) {
   EXPECT_EQ(SumSamples("", "dead"), std::nullopt);
   EXPECT_EQ(SumSamples("dead_records 1\n# dead 2\n", "dead"), std::nullopt);
   EXPECT_EQ(SumSamples("dead{a=\"b\n", "dead"), std::nullopt);
+}
+
+TEST(Samples, HaveTheirLabels) {
+  const auto samples = Samples("m{a=\"1\",b=\"x\\\\y\\n\\\"\"} 2\nm 3\nm{} 4\nm{a=\"open 5\n", "m");
+  ASSERT_EQ(samples.size(), 3U);
+  EXPECT_EQ(samples[0].labels, (std::map<std::string, std::string>{{"a", "1"}, {"b", "x\\y\n\""}}));
+  EXPECT_EQ(samples[0].value, 2);
+  EXPECT_TRUE(samples[1].labels.empty());
+  EXPECT_EQ(samples[2].value, 4);
 }
 
 // Answers one connection on loopback with fixed bytes, then closes it.
@@ -88,6 +97,16 @@ TEST(FetchMetrics, SaysThatNobodyListens) {
   const auto page = FetchMetrics(address, absl::Seconds(10));
   EXPECT_EQ(page.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(page.status().message()), HasSubstr(address));
+}
+
+TEST(CheckConnects, TellsWhetherAnythingListens) {
+  std::string address;
+  {
+    const OneAnswer server("");
+    address = server.address();
+    EXPECT_EQ(CheckConnects(address, absl::Seconds(10)), absl::OkStatus());
+  }
+  EXPECT_THAT(std::string(CheckConnects(address, absl::Seconds(10)).message()), HasSubstr(address));
 }
 
 TEST(FetchMetrics, RefusesAnAddressWithoutAPort) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -63,6 +64,14 @@ void PrintTables(const MeshStatus& mesh, const Session& session) {
                    CountCell(group.held, Tone::kBad), GroupNote(group)});
   }
   groups.Print(session.out, session.color);
+
+  if (!mesh.problems.empty()) {
+    session.out << '\n';
+  }
+  for (const Problem& problem : mesh.problems) {
+    session.out << Toned(problem.where + ": " + problem.what, Tone::kBad, session.color) << "; " << problem.remedy
+                << '\n';
+  }
 }
 
 void PrintJson(const MeshStatus& mesh, const Session& session) {
@@ -97,6 +106,9 @@ void PrintJson(const MeshStatus& mesh, const Session& session) {
     }
     json["groups"].push_back(item);
   }
+  for (const Problem& problem : mesh.problems) {
+    json["problems"].push_back({{"where", problem.where}, {"what", problem.what}, {"remedy", problem.remedy}});
+  }
   session.out << json.dump(2) << '\n';
 }
 
@@ -114,6 +126,11 @@ absl::Status Verdict(const MeshStatus& mesh) {
   for (const GroupStatus& group : mesh.groups) {
     if (mesh.kafka.ok() && !group.status.ok()) {
       ill.push_back(fmt::format("the lag of group {}", group.name));
+    }
+  }
+  for (const Problem& problem : mesh.problems) {
+    if (std::find(ill.begin(), ill.end(), problem.where) == ill.end()) {
+      ill.push_back(problem.where);
     }
   }
   return absl::UnavailableError(fmt::format("not well: {}", fmt::join(ill, ", ")));

@@ -15,11 +15,11 @@ struct StatusOptions {
   bool json = false;
 };
 
-// Returns kExitOk when every service is serving, Kafka answers and every group's lag is known. Lag and what was set
-// aside are shown, and do not count as not being well.
+// Returns kExitOk when every service is serving, Kafka answers, every group's lag is known and nothing keeps the mesh
+// from moving (mesh_problems.h). Lag and what was set aside are shown, and do not count as not being well.
 int RunStatus(const StatusOptions& options, const Session& session);
 
-// Two tables, or one JSON object.
+// Two tables and a line for each problem, or one JSON object.
 void PrintStatus(const MeshStatus& mesh, bool json, const Session& session);
 
 }  // namespace tradewind::cli

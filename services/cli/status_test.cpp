@@ -58,6 +58,17 @@ TEST(PrintStatus, ColoursWhatAPersonMustSeeTo) {
   EXPECT_THAT(Print(mesh, false, true), HasSubstr("\x1b[31m7\x1b[0m"));
 }
 
+TEST(PrintStatus, ShowsEachProblemWithWhatToDo) {
+  MeshStatus mesh = Sample();
+  EXPECT_FALSE(nlohmann::json::parse(Print(mesh, true)).contains("problems"));
+  mesh.problems.push_back({"order", "the outbox has not moved for 12s", "see the log"});
+  EXPECT_THAT(Print(mesh, false), HasSubstr("\n\norder: the outbox has not moved for 12s; see the log\n"));
+  const auto json = nlohmann::json::parse(Print(mesh, true));
+  EXPECT_EQ(json["well"], false);
+  EXPECT_EQ(json["problems"], nlohmann::json::parse(R"([{"where": "order", "what": "the outbox has not moved for 12s",
+                                                         "remedy": "see the log"}])"));
+}
+
 TEST(PrintStatus, WritesTheSameAsJson) {
   const auto json = nlohmann::json::parse(Print(Sample(), true));
   EXPECT_EQ(json["groups"][0],

@@ -12,7 +12,7 @@ int RunTail(const TailOptions& options, const Session& session) {
   }
   EventDecoder decoder(**schema, session.config.kafka.topic_prefix);
   int64_t shown = 0;
-  const absl::Status read = ReadLog(session, **schema, options.reading, [&](const bus::Record& record) {
+  const auto held = ReadLog(session, **schema, options.reading, [&](const bus::Record& record) {
     const DecodedEvent event = decoder.Decode(record);
     if (!options.filter.Matches(record.key(), event.type)) {
       return true;
@@ -22,10 +22,11 @@ int RunTail(const TailOptions& options, const Session& session) {
                 << std::endl;
     return ++shown != options.count;
   });
-  if (read.ok()) {
-    return kExitOk;
+  if (!held.ok()) {
+    return Fail(session, held.status(), absl::IsNotFound(held.status()) ? kExitUsage : kExitNotWell);
   }
-  return Fail(session, read, absl::IsNotFound(read) ? kExitUsage : kExitNotWell);
+  SayWhatIsHeld(session, *held);
+  return kExitOk;
 }
 
 }  // namespace tradewind::cli

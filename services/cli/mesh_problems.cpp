@@ -1,0 +1,157 @@
+#include "services/cli/mesh_problems.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <utility>
+
+#include "absl/strings/str_replace.h"
+
+#include "services/cli/metrics_scrape.h"
+#include "services/cli/text.h"
+
+namespace tradewind::cli {
+namespace {
+
+constexpr GaugeCheck kGaugeChecks[] = {
+    {.metric = "tradewind_outbox_oldest_seconds",
+     .bound = 10,
+     .is_time = true,
+     .each = false,
+     .what = "the outbox has not moved for {value}: Kafka does not take what the service has to publish",
+     .remedy = "see that the brokers are well, and in the service's log why an event could not be published"},
+    {.metric = "tradewind_store_away_seconds",
+     .bound = 5,
+     .is_time = true,
+     .each = false,
+     .what = "the store has answered no {call} for {value}: it is full, away or stuck",
+     .remedy =
+         "make room on its disk or bring the database back; the service's log has its error, and the service goes "
+         "on by itself"},
+    {.metric = "tradewind_repeats_seconds",
+     .bound = 0,
+     .is_time = true,
+     .each = true,
+     .what = "new events of {source} in {topic}-{partition} have been dropped as repeats for {value}: a record with a "
+             "later ce_sequence came among them",
+     .remedy = "`tradewind partition forget-source {topic}/{partition} {source}` shows what would be taken again"},
+    {.metric = "tradewind_tasks_stopped",
+     .bound = 0,
+     .is_time = false,
+     .each = false,
+     .what = "{value} of its tasks stopped: something is wrong with their partition, and nothing of it is read",
+     .remedy =
+         "the service's log names partition and reason; `tradewind partition accept-loss TOPIC/PARTITION` says what "
+         "going on would lose"},
+    {.metric = "tradewind_no_handler_records",
+     .bound = 0,
+     .is_time = false,
+     .each = false,
+     .what = "{value} records wait that this build has no handler for",
+     .remedy = "start a build that has one, or drop them with `tradewind parked skip --type TYPE`"},
+    {.metric = "tradewind_timers_waiting_seconds",
+     .bound = 10,
+     .is_time = true,
+     .each = false,
+     .what = "timers that are due have waited for {value}: an input of their task is paused or cannot be reached",
+     .remedy = "the service's log names the input; the timers fire once it has been read to its end"},
+};
+
+std::string AsText(const GaugeCheck& check, double value) {
+  const auto whole = static_cast<int64_t>(std::ceil(std::min(value, 1e15)));
+  return check.is_time ? absl::FormatDuration(absl::Seconds(whole)) : Grouped(whole);
+}
+
+Problem ProblemOf(const GaugeCheck& check, std::string_view group, const Sample& sample) {
+  std::vector<std::pair<std::string, std::string>> words = {{"{group}", std::string(group)},
+                                                            {"{value}", AsText(check, sample.value)}};
+  for (const auto& [label, value] : sample.labels) {
+    words.emplace_back(fmt::format("{{{}}}", label), Printable(value));
+  }
+  const auto filled = [&](std::string_view text) {
+    return absl::StrReplaceAll(absl::string_view(text.data(), text.size()), words);
+  };
+  return {std::string(group), filled(check.what), filled(check.remedy)};
+}
+
+std::string PartitionName(const bus::LogEnd& end) { return fmt::format("{}-{}", end.topic, end.partition); }
+
+}  // namespace
+
+absl::Span<const GaugeCheck> GaugeChecks() { return kGaugeChecks; }
+
+std::vector<Problem> JudgeMetrics(std::string_view group, std::string_view page) {
+  std::vector<Problem> problems;
+  for (const GaugeCheck& check : kGaugeChecks) {
+    std::vector<Sample> samples = Samples(page, check.metric);
+    std::erase_if(samples, [&](const Sample& sample) {
+      const auto of = sample.labels.find("group");
+      return of == sample.labels.end() || of->second != group || !(sample.value > check.bound);
+    });
+    std::stable_sort(samples.begin(), samples.end(), [](const auto& a, const auto& b) { return a.value > b.value; });
+    if (!check.each && samples.size() > 1) {
+      samples.erase(std::next(samples.begin()), samples.end());
+    }
+    for (const Sample& sample : samples) {
+      problems.push_back(ProblemOf(check, group, sample));
+    }
+  }
+  return problems;
+}
+
+Problem JudgeSilentPage(absl::Span<const std::string> groups, const std::string& address, const absl::Status& error) {
+  return {fmt::format("{}", fmt::join(groups, ", ")),
+          fmt::format("the metrics do not answer, so that nothing else is known of it: {}",
+                      Printable(std::string(error.message()))),
+          fmt::format("see that the service runs and that its metrics.address is {}", address)};
+}
+
+std::vector<Problem> JudgeBrokers(absl::Span<const BrokerAnswer> brokers, const absl::Status& answered) {
+  constexpr std::string_view kRemedy = "start it again; `deploy/up` brings back the one that it started";
+  std::vector<Problem> problems;
+  for (const BrokerAnswer& broker : brokers) {
+    if (!broker.connected.ok()) {
+      problems.push_back({"kafka", fmt::format("the broker is dead: {}", std::string(broker.connected.message())),
+                          std::string(kRemedy)});
+    }
+  }
+  if (!problems.empty() || answered.ok()) {
+    return problems;
+  }
+  for (const BrokerAnswer& broker : brokers) {
+    problems.push_back({"kafka", fmt::format("the broker at {} takes connections and does not answer", broker.address),
+                        fmt::format("see its log; if it is stuck, end it and {}", kRemedy)});
+  }
+  return problems;
+}
+
+std::string OpenTransactionText(const bus::LogEnd& end) {
+  return fmt::format("an open transaction holds {} at offset {}", PartitionName(end), end.stable);
+}
+
+Problem JudgeOpenTransaction(const bus::LogEnd& end, absl::Duration age, std::string_view brokers) {
+  return {PartitionName(end),
+          fmt::format("{}, for {} or longer; {} offsets behind it are read once it has ended", OpenTransactionText(end),
+                      absl::FormatDuration(absl::Trunc(age, absl::Seconds(1))), end.high - end.stable),
+          fmt::format("end its producer's transaction, or abort it with Kafka's `kafka-transactions.sh "
+                      "--bootstrap-server {} abort --topic {} --partition {} --start-offset {}`",
+                      brokers, end.topic, end.partition, end.stable)};
+}
+
+absl::Duration OpenTransactionAge(const bus::LogEnd& end, std::string_view page) {
+  double seconds = 0;
+  const std::string partition = std::to_string(end.partition);
+  for (const Sample& sample : Samples(page, "tradewind_open_transaction_seconds")) {
+    const auto topic = sample.labels.find("topic");
+    const auto number = sample.labels.find("partition");
+    if (topic != sample.labels.end() && topic->second == end.topic && number != sample.labels.end() &&
+        number->second == partition) {
+      seconds = std::max(seconds, sample.value);
+    }
+  }
+  return absl::Seconds(seconds);
+}
+
+}  // namespace tradewind::cli
