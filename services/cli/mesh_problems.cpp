@@ -110,19 +110,20 @@ Problem JudgeSilentPage(absl::Span<const std::string> groups, const std::string&
 
 std::vector<Problem> JudgeBrokers(absl::Span<const BrokerAnswer> brokers, const absl::Status& answered) {
   constexpr std::string_view kRemedy = "start it again; `deploy/up` brings back the one that it started";
+  const bool all_connected =
+      std::all_of(brokers.begin(), brokers.end(), [](const BrokerAnswer& broker) { return broker.connected.ok(); });
   std::vector<Problem> problems;
   for (const BrokerAnswer& broker : brokers) {
-    if (!broker.connected.ok()) {
+    // One that is stuck still takes connections, as many as the kernel keeps for it; the next one gets no answer.
+    const bool is_silent = broker.connected.ok() ? all_connected && !answered.ok()
+                                                 : broker.connected.code() == absl::StatusCode::kDeadlineExceeded;
+    if (is_silent) {
+      problems.push_back({"kafka", fmt::format("the broker at {} does not answer", broker.address),
+                          fmt::format("see its log; if it is stuck, end it and {}", kRemedy)});
+    } else if (!broker.connected.ok()) {
       problems.push_back({"kafka", fmt::format("the broker is dead: {}", std::string(broker.connected.message())),
                           std::string(kRemedy)});
     }
-  }
-  if (!problems.empty() || answered.ok()) {
-    return problems;
-  }
-  for (const BrokerAnswer& broker : brokers) {
-    problems.push_back({"kafka", fmt::format("the broker at {} takes connections and does not answer", broker.address),
-                        fmt::format("see its log; if it is stuck, end it and {}", kRemedy)});
   }
   return problems;
 }

@@ -85,7 +85,10 @@ TEST(JudgeBrokers, NamesTheStuckOne) {
   EXPECT_THAT(JudgeBrokers(brokers, absl::OkStatus()), IsEmpty());
   const auto problems = JudgeBrokers(brokers, absl::UnavailableError("no answer"));
   ASSERT_THAT(problems, SizeIs(1));
-  EXPECT_EQ(problems[0].what, "the broker at a:1 takes connections and does not answer");
+  EXPECT_EQ(problems[0].what, "the broker at a:1 does not answer");
+  // Its queue of connections is full.
+  const std::vector<BrokerAnswer> full = {{"a:1", absl::DeadlineExceededError("a:1: no answer in time")}};
+  EXPECT_EQ(JudgeBrokers(full, absl::UnavailableError("no answer")), problems);
 }
 
 TEST(JudgeOpenTransaction, SaysWhereAndHowToEndIt) {
