@@ -8,6 +8,7 @@ import pytest
 
 from support.client import Client, new_user_id, order_request, stock_shop
 from support.mesh import POSTGRES_OFFSET, TREE, Mesh, processes_naming, wait_until
+from support.status import await_problem, is_well
 from test_failures import Load, confirmations, repeat_until_answered
 
 
@@ -72,6 +73,17 @@ def test_calls_go_on_when_the_database_is_back(mesh, client):
         mesh.postgres("start")
         go_on(load)
     assert_exactly_once(client, load)
+
+
+def test_status_says_that_the_database_is_away_until_it_is_back(mesh):
+    wait_until(lambda: is_well(mesh), 30, "a mesh without problems")
+    mesh.postgres("stop", "--immediate")
+    try:
+        # Nobody calls: the services themselves look.
+        await_problem(mesh, "order: the store has answered no ")
+    finally:
+        mesh.postgres("start")
+    wait_until(lambda: is_well(mesh), 60, "the problem to go")
 
 
 @contextlib.contextmanager

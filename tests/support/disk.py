@@ -1,6 +1,12 @@
-"""What lies on a mesh's disk."""
+"""What lies on a mesh's disk, and disks that are full."""
 
 import contextlib
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+from support.mesh import wait_until
 
 
 def files_with(mesh, words):
@@ -14,3 +20,71 @@ def files_with(mesh, words):
                 content = path.read_bytes().lower()
                 found += [f"{path.relative_to(mesh.var)}: {word}" for word in words if word.lower() in content]
     return found
+
+
+class SmallDisk:
+    """A disk of a few megabytes, for one service of a mesh to keep its store on. It lies in a namespace of its own, where
+    nobody else sees it and with which it goes: mounting it needs root, or user namespaces that anybody may make.
+
+    Its service is the one of that name in the mesh, which is stopped before and started again after, with all that it has
+    kept meanwhile.
+    """
+
+    # Mounts the disk, brings the store there, runs the service, and brings the store back once it has ended.
+    _SCRIPT = 'mount -t tmpfs -o size="$3" none "$2" && cp -a "$1/." "$2" && shift 3 || exit 9; "$@"; code=$?; cp -a "$DISK/." "$HOME_OF_STORE" && exit $code'
+
+    def __init__(self, mesh, service, size="32m"):
+        self._mesh, self._service, self._size = mesh, service, size
+        self._home = mesh.var / service
+        self._mount = mesh.var / f"{service}.small"
+
+    def __enter__(self):
+        self._mesh.service("stop", self._service)
+        self._mount.mkdir(exist_ok=True)
+        command = [word for word in self._mesh.command(self._service) if not word.startswith("--store.directory=")]
+        private = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--map-root-user"]
+        script = ["sh", "-c", self._SCRIPT, "sh", str(self._home), str(self._mount), self._size]
+        log = (self._mesh.var / "log" / f"{self._service}.log").open("ab")
+        self._shell = subprocess.Popen(
+            [*private, *script, *command, f"--store.directory={self._mount}"],
+            env={**self._mesh.environment(), "DISK": str(self._mount), "HOME_OF_STORE": str(self._home)},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        log.close()
+        try:
+            wait_until(lambda: self._mesh.is_healthy(self._service), 30, f"tradewind-{self._service} on a small disk")
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self._end()
+
+    def _end(self):
+        self.free()
+        for pid in self._children():
+            os.kill(pid, signal.SIGTERM)
+        self._shell.wait(timeout=60)
+        self._mesh.service("start", self._service)
+
+    def _children(self):
+        pid = self._shell.pid
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    def _filler(self):
+        # As the service sees it: the disk is mounted in its namespace alone.
+        (pid,) = self._children()
+        return Path(f"/proc/{pid}/root{self._mount}/filler")
+
+    def fill(self):
+        """Leaves no room at all."""
+        with self._filler().open("wb", buffering=0) as filler, contextlib.suppress(OSError):
+            while True:
+                filler.write(b"\0" * 4096)
+
+    def free(self):
+        for _ in self._children():
+            self._filler().unlink(missing_ok=True)
