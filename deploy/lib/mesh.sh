@@ -1,5 +1,6 @@
 # One mesh on this machine: its processes, ports and folders, and how each is started, asked and stopped. Sourced by
-# deploy/up, deploy/down and deploy/service after lib/common.sh; call mesh_init first.
+# deploy/up, deploy/down and deploy/service after lib/common.sh; call mesh_init first. lib/folder.sh has its data folder,
+# lib/parts.sh what its services stand on.
 # shellcheck shell=bash
 
 # A service a line, in the order of starting: name, port of its gRPC, port of its /metrics, then `effects` where it runs a
@@ -54,14 +55,20 @@ read_service_table() {
 }
 read_service_table
 
-# mesh_init ROOT VAR OFFSET: where the tree is, where the data goes, how far the ports are shifted.
+# mesh_init ROOT VAR OFFSET: where the tree is, where the data goes, how far the ports are shifted. VAR_AS_NAMED becomes
+# the path of the data as it was given, VAR the one without links.
 mesh_init() {
   ROOT=$1
   VAR=$2
   local offset=$3 name variable value
   [[ "$offset" =~ ^[0-9]{1,5}$ ]] || fail "--port-offset: '$offset' is not a number from 0 to 99999"
-  [[ "$VAR" == /* ]] || VAR="$PWD/$VAR"
-  VAR=$(realpath -m "$VAR")
+  [[ -n "$VAR" ]] || fail '--var is empty, as it is where a variable in it is not set; name a folder'
+  # A line feed at the end would be lost on the way, and the folder be another one.
+  [[ "$VAR" != *[[:cntrl:]]* ]] || fail '--var holds a line feed or another control character; name another folder'
+  [[ "$VAR" == /* ]] || VAR="$(pwd -P)/$VAR"
+  # shellcheck disable=SC2034
+  VAR_AS_NAMED=$(realpath -ms -- "$VAR")
+  VAR=$(realpath -m -- "$VAR")
   BIN="$ROOT/build/bin"
   # Settings of these scripts, which the executables do not know.
   CHILD=(env)
@@ -74,6 +81,7 @@ mesh_init() {
       fail "port ${PORT[$name]} is not between 1 and 65535; see $variable and --port-offset"
     CHILD+=(-u "$variable")
   done
+  OFFSET_GIVEN=$((10#$offset))
   STORE=sqlite
   if [[ -s "$VAR/run/store" ]]; then STORE=$(<"$VAR/run/store"); fi
 }
@@ -107,20 +115,13 @@ wrapped() {
 address_of() { printf '127.0.0.1:%d' "${PORT[$1]}"; }
 pid_file() { printf '%s/run/%s.pid' "$VAR" "$1"; }
 log_file() { printf '%s/log/%s.log' "$VAR" "$1"; }
-kafka() { "$ROOT/deploy/kafka/broker" "$@" --dir "$VAR/kafka" 9>&-; }
-postgres() { "$ROOT/deploy/postgres/server" "$@" --dir "$VAR/postgres" 9>&-; }
-
-# Names the setting of every port that somebody else has; false if there was one.
-mesh_ports_free() {
-  local name status=0
-  for name in $(printf '%s\n' "${!PORT[@]}" | sort); do
-    [[ $name != POSTGRES || $STORE == postgres ]] || continue
-    if port_taken "${PORT[$name]}"; then
-      warn "port ${PORT[$name]} is taken by another program: free it, or set TRADEWIND_PORT_$name or --port-offset N"
-      status=1
-    fi
-  done
-  return $status
+# A path as a person would type it from the root of the tree; and so that a shell takes it for one word.
+short() { printf '%s' "${1#"$ROOT/"}"; }
+short_quoted() { printf '%q' "${1#"$ROOT/"}"; }
+# The options that name this mesh, as a person has to type them, after a blank.
+options_shown() {
+  [[ "$VAR" == "$ROOT/var" ]] || printf ' --var %s' "$(short_quoted "$VAR")"
+  ((OFFSET_GIVEN == 0)) || printf ' --port-offset %d' "$OFFSET_GIVEN"
 }
 
 # ---- one process ----------------------------------------------------------------------------------------------------
@@ -142,6 +143,13 @@ process_start() {
 # record_process NAME PID: pid in the first line, start in the second.
 record_process() { printf '%d\n%s\n' "$2" "$(process_start "$2")" >"$(pid_file "$1")"; }
 
+# Removes the record of a process. A file of that name which is none, as /run has many, is left alone.
+forget_process() {
+  local file
+  file=$(pid_file "$1")
+  if [[ -f "$file" ]] && ! grep -qv '^[0-9]*$' "$file" && (($(wc -l <"$file") != 1)); then rm -f "$file"; fi
+}
+
 # The pid recorded for $1 if that very process still runs, else nothing.
 running_pid() {
   local pid='' start=''
@@ -151,8 +159,6 @@ running_pid() {
 }
 is_running() { [[ -n "$(running_pid "$1")" ]]; }
 is_stopped() { [[ -z "$(running_pid "$1")" ]]; }
-kafka_is_running() { kafka status >/dev/null 2>&1; }
-postgres_is_running() { postgres status >/dev/null 2>&1; }
 
 # ---- one service ----------------------------------------------------------------------------------------------------
 
@@ -186,6 +192,15 @@ service_command() {
   fi
 }
 
+# The names of the ports that service, helper or part $1 listens on.
+ports_of() {
+  case "$1" in
+    kafka) say KAFKA KAFKA_CONTROLLER ;;
+    postgres | mailbox) say "${1^^}" ;;
+    *) say "${1^^}" "METRICS_${1^^}" ;;
+  esac
+}
+
 # Writes $VAR/cli.yaml, with which the operator's command finds this mesh: `tradewind status --config var/cli.yaml`.
 write_cli_settings() {
   local name
@@ -199,14 +214,6 @@ write_cli_settings() {
   } >"$VAR/cli.yaml"
 }
 
-# The mesh's master key, made once: without it nobody reads what is sealed on the log. A name of its own first, since a
-# key that is written by halves would be one all the same.
-make_seal_key() {
-  [[ ! -s "$VAR/seal.key" && -z "${TRADEWIND_SEAL_KEY_FILE:-}" ]] || return 0
-  (umask 077 && head -c 32 /dev/urandom | base64 >"$VAR/seal.key.$$" && mv -n "$VAR/seal.key.$$" "$VAR/seal.key") ||
-    fail "cannot make $VAR/seal.key"
-}
-
 # Starts service $1 in a session of its own, so that a Ctrl-C at the terminal reaches only who stops things in order.
 service_start() {
   local log
@@ -215,7 +222,7 @@ service_start() {
   log=$(log_file "$1")
   service_command "$1"
   mkdir -p "$VAR/run" "$VAR/log" || fail "cannot make folders in $VAR; choose another with --var DIR"
-  make_seal_key
+  need_seal_key
   # Standard input too is closed to it, and the lock of deploy/up, which is not its to hold.
   "${CHILD[@]}" setsid "${COMMAND[@]}" >>"$log" 2>&1 </dev/null 9>&- &
   # shellcheck disable=SC2034
@@ -228,21 +235,42 @@ service_is_healthy() {
   "${CHILD[@]}" "${COMMAND[0]}" health "${COMMAND[@]:1}" >/dev/null 2>&1 9>&-
 }
 
-# healthy_or_gone NAME: what to wait for after a start.
-healthy_or_gone() { is_stopped "$1" || service_is_healthy "$1"; }
-
-# service_wait NAME SECONDS: until it is healthy; otherwise says what its log ends with.
-service_wait() {
-  wait_until "$2" healthy_or_gone "$1" || {
-    warn "tradewind-$1 is not healthy after $2 s; its log: $(log_file "$1")"
-    tail -n 5 "$(log_file "$1")" >&2
-    return 1
-  }
-  if is_stopped "$1"; then
-    warn "tradewind-$1 ended while starting; its log ($(log_file "$1")) ends with:"
-    tail -n 5 "$(log_file "$1")" >&2
-    return 1
+# The part without which nobody is worth waiting for, as ended_part found it. Looked for once a second: each look starts
+# some processes, and so does each question for health.
+ENDED_PART=''
+ENDED_PART_LOOKED=-1
+part_has_ended() {
+  if ((SECONDS != ENDED_PART_LOOKED)); then
+    ENDED_PART_LOOKED=$SECONDS
+    ENDED_PART=$(ended_part)
   fi
+  [[ -n "$ENDED_PART" ]]
+}
+
+# wait_is_over NAME: what to wait for after a start.
+wait_is_over() { is_stopped "$1" || service_is_healthy "$1" || { [[ "$1" != mailbox ]] && part_has_ended; }; }
+
+# Seconds a process has to become healthy. A port that an ended connection still holds is free after 60.
+START_SECONDS=90
+
+# service_wait NAME: until it is healthy; otherwise says what stands in the way, or what its log ends with.
+service_wait() {
+  local said="is not healthy after $START_SECONDS s"
+  ENDED_PART=''
+  if wait_until "$START_SECONDS" wait_is_over "$1"; then
+    if is_stopped "$1"; then
+      said='ended while starting'
+    elif [[ -z "$ENDED_PART" ]] || service_is_healthy "$1"; then
+      return 0
+    else
+      said='cannot become healthy'
+    fi
+  fi
+  warn "tradewind-$1 $said; its log ($(log_file "$1")) ends with:"
+  tail -n 5 "$(log_file "$1")" >&2
+  ENDED_PART=$(ended_part)
+  [[ "$1" == mailbox || -z "$ENDED_PART" ]] || say_part_ended "$ENDED_PART"
+  return 1
 }
 
 # Ends service $1 with SIGTERM and waits; after STOP_SECONDS by SIGKILL, which is a failure.
@@ -255,11 +283,11 @@ service_stop() {
       warn "tradewind-$1 (pid $pid) did not end within $STOP_SECONDS s of SIGTERM; killed. Its log: $(log_file "$1")"
       kill -KILL "$pid" 2>/dev/null || true
       wait_until 10 is_stopped "$1" || fail "process $pid does not end, not even by SIGKILL"
-      rm -f "$(pid_file "$1")"
+      forget_process "$1"
       return 1
     fi
   fi
-  rm -f "$(pid_file "$1")"
+  forget_process "$1"
 }
 
 # Ends the whole mesh, front door first, Kafka and PostgreSQL last. Tells whether all ended by themselves.
@@ -269,9 +297,12 @@ mesh_stop() {
     progress "stopping tradewind-${PROCESSES[i]} ($(elapsed))"
     service_stop "${PROCESSES[i]}" || status=1
   done
-  progress "stopping Kafka ($(elapsed))"
-  kafka stop >/dev/null || status=1
-  if [[ -d "$VAR/postgres" ]]; then
+  # Only what deploy/up made is asked: a folder that is no mesh's may hold files of the same names.
+  if [[ -f "$VAR/kafka/server.properties" ]]; then
+    progress "stopping Kafka ($(elapsed))"
+    kafka stop >/dev/null || status=1
+  fi
+  if [[ -f "$VAR/postgres/url" ]]; then
     progress "stopping PostgreSQL ($(elapsed))"
     postgres stop >/dev/null || status=1
   fi
