@@ -222,7 +222,7 @@ service_start() {
   log=$(log_file "$1")
   service_command "$1"
   mkdir -p "$VAR/run" "$VAR/log" || fail "cannot make folders in $VAR; choose another with --var DIR"
-  need_seal_key
+  if [[ " ${KEYS[*]} " == *" $1 "* ]]; then need_seal_key; fi
   # Standard input too is closed to it, and the lock of deploy/up, which is not its to hold.
   "${CHILD[@]}" setsid "${COMMAND[@]}" >>"$log" 2>&1 </dev/null 9>&- &
   # shellcheck disable=SC2034

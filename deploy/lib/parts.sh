@@ -125,7 +125,7 @@ held_by_connection() {
   awk -v port="$port" '
     $1 ~ /^[0-9]+:$/ && $4 != "0A" && $4 != "06" && $10 != 0 {
       split($2, place, ":")
-      if (place[2] == port && place[1] ~ /^(0100007F|0+|0{16}FFFF00000100007F)$/) found = 1
+      if (place[2] == port && place[1] ~ /^(0100007F|0+|0000000000000000FFFF00000100007F)$/) found = 1
     }
     END { exit !found }'
 }

@@ -390,6 +390,20 @@ def test_names_a_port_that_an_outgoing_connection_has(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+def test_sees_a_connection_in_either_table(tmp_path):
+    """Tables as of a port 50053 (C385): state 01 is a connection, 06 its last wait, 0A a listener; then who owns it, an inode."""
+    row = "   1: {place}:C385 0100007F:0016 {state} 00000000:00000000 00:00000000 00000000     0        0 {inode} 1"
+    every, loopback, mapped = "0" * 8, "0100007F", "0" * 16 + "FFFF00000100007F"
+    for place in (every, loopback, "0" * 32, mapped):
+        for state, inode, held in (("01", 7, True), ("02", 7, True), ("06", 0, False), ("0A", 7, False), ("05", 0, False)):
+            table = row.format(place=place, state=state, inode=inode)
+            done = shell(tmp_path, f"held_by_connection 50053 <<<'{table}'")
+            assert done.returncode == (0 if held else 1), f"{table}: {done.stderr}"
+    elsewhere = row.format(place="0A00000A", state="01", inode=7)
+    assert shell(tmp_path, f"held_by_connection 50053 <<<'{elsewhere}'").returncode == 1
+    assert shell(tmp_path, f"held_by_connection 50054 <<<'{elsewhere}'").returncode == 1
+
+
 def test_waits_for_a_port_that_an_outgoing_connection_gives_back(tmp_path):
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
