@@ -3,6 +3,8 @@
 #include "absl/time/clock.h"
 #include "grpcpp/server_builder.h"
 
+#include "tradewind/rpc/server.h"
+
 namespace tradewind::testing {
 namespace {
 
@@ -12,6 +14,7 @@ constexpr absl::Duration kPatience = absl::Seconds(10);
 
 InProcessServer::InProcessServer(grpc::Service& service) {
   grpc::ServerBuilder builder;
+  rpc::RefuseCompression(builder);
   builder.RegisterService(&service);
   server_ = builder.BuildAndStart();
 }

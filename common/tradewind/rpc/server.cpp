@@ -60,6 +60,7 @@ class Server::Impl {
     // Clients with keepalive are not sent away for it.
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
+    RefuseCompression(builder);
     builder.SetMaxReceiveMessageSize(
         static_cast<int>(std::min<int64_t>(config.max_message_bytes, std::numeric_limits<int>::max())));
     for (grpc::Service* service : parts.services) {
@@ -115,6 +116,12 @@ void Describe(config::Schema& schema, ServerConfig& config) {
   section.Field("max_message_bytes", &config.max_message_bytes, "largest request, in bytes")
       .Min(1024)
       .Max(std::numeric_limits<int32_t>::max());
+}
+
+void RefuseCompression(grpc::ServerBuilder& builder) {
+  for (const grpc_compression_algorithm algorithm : {GRPC_COMPRESS_GZIP, GRPC_COMPRESS_DEFLATE}) {
+    builder.SetCompressionAlgorithmSupportStatus(algorithm, false);
+  }
 }
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

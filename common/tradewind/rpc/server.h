@@ -18,6 +18,7 @@ class DescriptorPool;
 namespace grpc {
 class CallbackGenericService;
 class Server;
+class ServerBuilder;
 class Service;
 }  // namespace grpc
 namespace tradewind::config {
@@ -69,6 +70,11 @@ class Server {
   explicit Server(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
+
+// Has the server refuse compressed requests with UNIMPLEMENTED, before anything is decompressed: gRPC compares a
+// message with the largest allowed size only once it is decompressed, so that a request of 400 kB could take 440 MiB.
+// Server does it for itself; whoever builds a gRPC server without it calls this.
+void RefuseCompression(grpc::ServerBuilder& builder);
 
 // Asks the server at `address` for its health, as the verb `health` and `tradewind status` do. OK when SERVING;
 // otherwise a status whose message says what was seen.
