@@ -100,5 +100,18 @@ TEST(SealedText, PassesOverWhatOnlyLooksSealed) {
   }
 }
 
+// Where each prefix searched the rest of the text, these would take minutes.
+TEST(SealedText, LooksAtATextFullOfPrefixesOnce) {
+  std::string prefixes;
+  std::string boxes;
+  while (prefixes.size() < (16u << 20)) prefixes += "sealed:1:";
+  while (boxes.size() < (16u << 20)) boxes += "sealed:1:" + std::string(22, 'A') + ":";
+  EXPECT_FALSE(HasSealed(prefixes));
+  EXPECT_FALSE(HasSealed(prefixes + ";"));
+  EXPECT_FALSE(HasSealed(boxes));
+  EXPECT_FALSE(HasSealed(boxes + ";"));
+  EXPECT_TRUE(HasSealed(prefixes + SealText({}, TagOf("ann"), "Ann")));
+}
+
 }  // namespace
 }  // namespace tradewind::seal
