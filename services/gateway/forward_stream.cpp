@@ -14,8 +14,7 @@ class StreamForward final : public ServerCall {
   }
 
   void OnRequest() override {
-    google::protobuf::Arena arena;
-    if (ParseAndCheck(arena) == nullptr) {
+    if (!CheckRequest()) {
       return;
     }
     if (!forwarder_.Register(upstream_context_)) {

@@ -13,8 +13,7 @@ class UnaryForward final : public ServerCall {
   }
 
   void OnRequest() override {
-    google::protobuf::Arena arena;
-    if (ParseAndCheck(arena) == nullptr) {
+    if (!CheckRequest()) {
       return;
     }
     auto deadline = context().deadline();

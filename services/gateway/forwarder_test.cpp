@@ -32,7 +32,8 @@ constexpr int kLongStream = 200;
 
 class NoSink final : public bus::EventSink {
  public:
-  absl::Status Produce(const bus::OutgoingRecord&, uint64_t) override {
+  absl::Status Produce(const bus::OutgoingRecord& record, uint64_t) override {
+    offered.emplace_back(record.value);
     return absl::ResourceExhaustedError("takes nothing");
   }
   int Poll(absl::Duration timeout, absl::FunctionRef<void(const bus::Delivery&)>) override {
@@ -40,6 +41,8 @@ class NoSink final : public bus::EventSink {
     return 0;
   }
   absl::Status Reset() override { return absl::OkStatus(); }
+
+  std::vector<std::string> offered;
 
  private:
   absl::Notification stop_;
@@ -51,6 +54,7 @@ class Owner final : public GoodService::CallbackService {
   grpc::ServerUnaryReactor* Check(grpc::CallbackServerContext* context, const GetRequest* request,
                                   Thing* response) override {
     auto* reactor = context->DefaultReactor();
+    asked.push_back(request->SerializeAsString());
     const auto trace = context->client_metadata().find("traceparent");
     response->set_id(request->id());
     response->set_name(
@@ -65,11 +69,14 @@ class Owner final : public GoodService::CallbackService {
   }
 
   grpc::ServerWriteReactor<Thing>* Watch(grpc::CallbackServerContext*, const GetRequest* request) override {
+    asked.push_back(request->SerializeAsString());
     return new Stream(*this, request->id());
   }
 
   const grpc::Status missing = rpc::ToGrpcStatus(errors::NotFound("thing", "missing"));
   absl::Notification cancelled;
+  // The requests it got. Tests look once their call has ended.
+  std::vector<std::string> asked;
 
  private:
   // "endless" writes one thing and then waits; others write kLongStream things and end.
@@ -148,7 +155,9 @@ class ForwarderTest : public testing::Test {
   static std::string AddressOf(const rpc::Server& server) { return "127.0.0.1:" + std::to_string(server.port()); }
 
   void Open() {
-    link_.OpenOver(std::make_unique<NoSink>(), {{"test.commands.v1", 3}});
+    auto sink = std::make_unique<NoSink>();
+    sink_ = sink.get();
+    link_.OpenOver(std::move(sink), {{"test.commands.v1", 3}});
     service_->Open(commands_);
   }
 
@@ -164,6 +173,7 @@ class ForwarderTest : public testing::Test {
   std::unique_ptr<Forwarder> forwarder_;
   commands::CommandLink link_{
       {.client_id = "test", .source = "/test"}, {}, telemetry::NewGauge("test_pending", "For tests.")};
+  NoSink* sink_ = nullptr;
   seal::Keys keys_;
   auth::HasherPool hashers_{1, 1};
   CommandPath commands_{.timeout = absl::Seconds(10),
@@ -224,6 +234,50 @@ TEST_F(ForwarderTest, ChecksRequestsBeforeItForwardsThem) {
   const grpc::Status status = stub_->Check(&context_, GetRequest(), &thing);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(ReasonOf(status), "INVALID_FIELD");
+}
+
+// The field of a schema that this gateway does not have yet, or of one that had it once.
+template <typename Request>
+Request WithField(Request request, int number) {
+  request.GetReflection()->MutableUnknownFields(&request)->AddLengthDelimited(number, "hunter2");
+  return request;
+}
+
+TEST_F(ForwarderTest, PassesNoUnknownFieldOnByAnyRoute) {
+  Open();
+  Thing thing;
+  std::vector<grpc::Status> ended;
+  ended.push_back(stub_->Check(&context_, WithField(Ask("a"), 103), &thing));
+  grpc::ClientContext watching;
+  ended.push_back(stub_->Watch(&watching, WithField(Ask("a"), 103))->Finish());
+  grpc::ClientContext making;
+  ended.push_back(stub_->Make(&making, WithField(test::v1::MakeRequest(), 103), &thing));
+  for (const grpc::Status& status : ended) {
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+    EXPECT_EQ(ReasonOf(status), "UNKNOWN_FIELD");
+    EXPECT_THAT(status.error_message(), HasSubstr("field 103 of tradewind.gateway.test.v1."));
+    EXPECT_THAT(status.error_details(), HasSubstr("google.rpc.BadRequest"));
+  }
+  EXPECT_THAT(owner_.asked, testing::IsEmpty());
+  EXPECT_THAT(sink_->offered, testing::IsEmpty());
+}
+
+TEST_F(ForwarderTest, DropsReservedFieldsOnEveryRoute) {
+  Open();
+  Thing thing;
+  EXPECT_TRUE(stub_->Check(&context_, WithField(Ask("a"), 7), &thing).ok());
+  grpc::ClientContext watching;
+  const auto stream = stub_->Watch(&watching, WithField(Ask("a"), 7));
+  while (stream->Read(&thing)) {
+  }
+  stream->Finish();
+  grpc::ClientContext making;
+  test::v1::MakeRequest make;
+  make.set_name("kept");
+  EXPECT_EQ(ReasonOf(stub_->Make(&making, WithField(make, 7), &thing)), "GATEWAY_BUSY");
+  EXPECT_THAT(owner_.asked, testing::ElementsAre(Ask("a").SerializeAsString(), Ask("a").SerializeAsString()));
+  EXPECT_THAT(sink_->offered,
+              testing::ElementsAre(testing::AllOf(HasSubstr("kept"), testing::Not(HasSubstr("hunter2")))));
 }
 
 TEST_F(ForwarderTest, LetsAnUnreachableOwnerShow) {

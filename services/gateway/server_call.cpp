@@ -6,6 +6,7 @@
 #include "grpcpp/support/proto_buffer_reader.h"
 
 #include "services/gateway/logger.h"
+#include "services/gateway/unknown_fields.h"
 #include "services/gateway/validator.h"
 #include "tradewind/rpc/errors.h"
 
@@ -109,12 +110,27 @@ google::protobuf::Message* ServerCall::ParseAndCheck(google::protobuf::Arena& ar
                                                method_.request_type)});
     return nullptr;
   }
+  if (std::vector<errors::FieldViolation> unknown = TakeUnknownFields(*message); !unknown.empty()) {
+    End(UnknownFields(std::move(unknown)));
+    return nullptr;
+  }
   std::vector<errors::FieldViolation> violations = Validate(*method_.rules, *message);
   if (!violations.empty()) {
     End(errors::InvalidFields(std::move(violations)));
     return nullptr;
   }
   return message;
+}
+
+bool ServerCall::CheckRequest() {
+  google::protobuf::Arena arena;
+  const google::protobuf::Message* message = ParseAndCheck(arena);
+  if (message == nullptr) {
+    return false;
+  }
+  const grpc::Slice slice(message->SerializeAsString());
+  request_ = grpc::ByteBuffer(&slice, 1);
+  return true;
 }
 
 std::string_view ServerCall::Metadata(const char* name) const {

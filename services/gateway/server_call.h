@@ -53,8 +53,12 @@ class ServerCall : public grpc::ServerGenericBidiReactor {
   void ReadRequest() { StartRead(&request_); }
   virtual void OnRequest() = 0;
 
-  // The request as a message in `arena`, checked against its rules. Null when it was refused: the call has ended then.
+  // The request as a message in `arena`, checked against its rules and without what the schema does not have. Null when
+  // it was refused: the call has ended then.
   google::protobuf::Message* ParseAndCheck(google::protobuf::Arena& arena);
+  // Checks the request and leaves in request() what was checked, written anew: the owning service gets not a byte that
+  // nobody here has looked at. False when it was refused: the call has ended then.
+  bool CheckRequest();
 
   // The caller's metadata of that name; empty where there is none.
   std::string_view Metadata(const char* name) const;

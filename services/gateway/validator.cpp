@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "services/gateway/field_path.h"
 #include "tradewind/seal/sealed_text.h"
 
 namespace tradewind::gateway {
@@ -16,57 +17,8 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
 
-constexpr size_t kMaxShownMapKey = 40;
 constexpr size_t kMaxEmailBytes = 254;
 constexpr int32_t kMaxNanos = 999'999'999;
-
-// Where we are, as a chain on the stack: turned into text only for a violation.
-struct Path {
-  const Path* parent = nullptr;
-  const FieldDescriptor* field = nullptr;
-  int index = -1;
-  // For an element of a map.
-  const Message* map_entry = nullptr;
-};
-
-std::string MapKeyText(const Message& entry) {
-  const FieldDescriptor* key = entry.GetDescriptor()->map_key();
-  const Reflection& reflection = *entry.GetReflection();
-  switch (key->cpp_type()) {
-    case FieldDescriptor::CPPTYPE_STRING: {
-      std::string text = reflection.GetString(entry, key);
-      return text.size() <= kMaxShownMapKey ? text : "...";
-    }
-    case FieldDescriptor::CPPTYPE_INT32:
-      return std::to_string(reflection.GetInt32(entry, key));
-    case FieldDescriptor::CPPTYPE_INT64:
-      return std::to_string(reflection.GetInt64(entry, key));
-    case FieldDescriptor::CPPTYPE_UINT32:
-      return std::to_string(reflection.GetUInt32(entry, key));
-    case FieldDescriptor::CPPTYPE_UINT64:
-      return std::to_string(reflection.GetUInt64(entry, key));
-    default:
-      return reflection.GetBool(entry, key) ? "true" : "false";
-  }
-}
-
-void AppendPath(const Path& path, std::string& text) {
-  if (path.parent != nullptr) {
-    AppendPath(*path.parent, text);
-  }
-  if (path.field == nullptr) {
-    return;
-  }
-  if (!text.empty()) {
-    text += '.';
-  }
-  text += path.field->name();
-  if (path.map_entry != nullptr) {
-    text += fmt::format("[\"{}\"]", MapKeyText(*path.map_entry));
-  } else if (path.index >= 0) {
-    text += fmt::format("[{}]", path.index);
-  }
-}
 
 size_t CodePoints(std::string_view text) {
   // Bytes that do not continue a sequence; protobuf has made sure that the text is UTF-8.
@@ -78,7 +30,7 @@ bool IsHex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || 
 
 class Walk {
  public:
-  void Check(const MessageRules& rules, const Message& message, const Path& path) {
+  void Check(const MessageRules& rules, const Message& message, const FieldPath& path) {
     if (rules.is_money) {
       CheckMoney(message, path);
       return;
@@ -100,17 +52,15 @@ class Walk {
   }
 
  private:
-  void Report(const Path& path, std::string description) {
+  void Report(const FieldPath& path, std::string description) {
     if (violations_.size() >= kMaxListedViolations) {
       ++unlisted_;
       return;
     }
-    std::string field;
-    AppendPath(path, field);
-    violations_.push_back({.field = std::move(field), .description = std::move(description)});
+    violations_.push_back({.field = TextOf(path), .description = std::move(description)});
   }
 
-  void CheckSingle(const FieldCheck& check, const Message& message, const Path& path) {
+  void CheckSingle(const FieldCheck& check, const Message& message, const FieldPath& path) {
     const Reflection& reflection = *message.GetReflection();
     if (check.field->has_presence() && !reflection.HasField(message, check.field)) {
       if (check.required) {
@@ -147,10 +97,10 @@ class Walk {
     }
   }
 
-  void CheckList(const FieldCheck& check, const Message& message, const Path& path) {
+  void CheckList(const FieldCheck& check, const Message& message, const FieldPath& path) {
     const Reflection& reflection = *message.GetReflection();
     const int size = reflection.FieldSize(message, check.field);
-    const Path list{.parent = &path, .field = check.field};
+    const FieldPath list{.parent = &path, .field = check.field};
     if (size == 0) {
       if (check.required) {
         Report(list, "is required");
@@ -167,14 +117,18 @@ class Walk {
     }
   }
 
-  void CheckElement(const FieldCheck& check, const Message& message, int index, Path path) {
+  void CheckElement(const FieldCheck& check, const Message& message, int index, FieldPath path) {
     const Reflection& reflection = *message.GetReflection();
     switch (check.field->cpp_type()) {
       case FieldDescriptor::CPPTYPE_STRING: {
         std::string scratch;
         const std::string& text = reflection.GetRepeatedStringReference(message, check.field, index, &scratch);
         // `required` asks for an element, not for text in each.
-        return text.empty() ? CheckLength(check, text, path) : CheckText(check, text, path);
+        if (text.empty()) {
+          CheckLength(check, text, path);
+          return;
+        }
+        return CheckText(check, text, path);
       }
       case FieldDescriptor::CPPTYPE_MESSAGE: {
         const Message& element = reflection.GetRepeatedMessage(message, check.field, index);
@@ -196,7 +150,7 @@ class Walk {
     }
   }
 
-  void CheckText(const FieldCheck& check, std::string_view text, const Path& path) {
+  void CheckText(const FieldCheck& check, std::string_view text, const FieldPath& path) {
     if (text.empty()) {
       if (check.required) {
         Report(path, "is required");
@@ -207,7 +161,10 @@ class Walk {
       Report(path, "is filled in by the gateway, leave it empty");
       return;
     }
-    CheckLength(check, text, path);
+    // No more is done for a text that is refused for its length: it may be as long as a whole request.
+    if (!CheckLength(check, text, path)) {
+      return;
+    }
     // Whoever can read the log could have it opened for them.
     if (seal::HasSealed(text)) {
       Report(path, "must not hold a sealed value (sealed:1:...)");
@@ -219,22 +176,27 @@ class Walk {
     }
   }
 
-  void CheckLength(const FieldCheck& check, std::string_view text, const Path& path) {
+  // False where the text was reported.
+  bool CheckLength(const FieldCheck& check, std::string_view text, const FieldPath& path) {
     // A code point takes one to four bytes: most texts need no counting.
     if (text.size() <= check.max_length && text.size() / 4 >= check.min_length) {
-      return;
+      return true;
     }
     const bool is_string = check.field->type() == FieldDescriptor::TYPE_STRING;
     const size_t length = is_string ? CodePoints(text) : text.size();
     const char* unit = is_string ? "characters" : "bytes";
     if (length < check.min_length) {
       Report(path, fmt::format("must have at least {} {}, has {}", check.min_length, unit, length));
-    } else if (length > check.max_length) {
+      return false;
+    }
+    if (length > check.max_length) {
       Report(path, fmt::format("must have at most {} {}, has {}", check.max_length, unit, length));
+      return false;
     }
+    return true;
   }
 
-  void CheckSigned(const FieldCheck& check, int64_t value, const Path& path) {
+  void CheckSigned(const FieldCheck& check, int64_t value, const FieldPath& path) {
     if (check.required && value == 0 && !check.field->has_presence()) {
       Report(path, "is required and must not be zero");
       return;
@@ -242,7 +204,7 @@ class Walk {
     CheckBounds(check, value, path);
   }
 
-  void CheckUnsigned(const FieldCheck& check, uint64_t value, const Path& path) {
+  void CheckUnsigned(const FieldCheck& check, uint64_t value, const FieldPath& path) {
     if (check.required && value == 0 && !check.field->has_presence()) {
       Report(path, "is required and must not be zero");
       return;
@@ -250,14 +212,14 @@ class Walk {
     CheckBounds(check, value, path);
   }
 
-  void CheckNonZero(const FieldCheck& check, bool non_zero, const Path& path) {
+  void CheckNonZero(const FieldCheck& check, bool non_zero, const FieldPath& path) {
     if (check.required && !non_zero && !check.field->has_presence()) {
       Report(path, "is required and must not be zero");
     }
   }
 
   template <typename Integer>
-  void CheckBounds(const FieldCheck& check, Integer value, const Path& path) {
+  void CheckBounds(const FieldCheck& check, Integer value, const FieldPath& path) {
     if (check.minimum.has_value() && std::cmp_less(value, *check.minimum)) {
       Report(path, fmt::format("must be at least {}", *check.minimum));
     } else if (check.maximum.has_value() && std::cmp_greater(value, *check.maximum)) {
@@ -266,7 +228,7 @@ class Walk {
   }
 
   // The rules of google/type/money.proto, and a currency code that is at least of the right shape.
-  void CheckMoney(const Message& money, const Path& path) {
+  void CheckMoney(const Message& money, const FieldPath& path) {
     const google::protobuf::Descriptor& type = *money.GetDescriptor();
     const Reflection& reflection = *money.GetReflection();
     const FieldDescriptor* currency = type.FindFieldByNumber(1);
@@ -323,7 +285,7 @@ bool IsEmail(std::string_view text) {
 
 std::vector<errors::FieldViolation> Validate(const MessageRules& rules, const Message& message) {
   Walk walk;
-  walk.Check(rules, message, Path{});
+  walk.Check(rules, message, FieldPath{});
   return walk.Take();
 }
 

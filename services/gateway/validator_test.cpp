@@ -74,6 +74,16 @@ TEST(Validator, TakesNoSealedValueFromACaller) {
   EXPECT_THAT(Broken([&](AllRules& m) { m.set_plain_text("sealed:1: is how such a value begins"); }), IsEmpty());
 }
 
+TEST(Validator, ReportsNoMoreOfATextThatIsTooLong) {
+  AllRules message = Fine();
+  message.set_plain_text(std::string(1024, 'x') + seal::SealText({}, seal::TagOf("ann"), "Ann"));
+  message.set_given_or_generated("too long and no UUID");
+  const std::vector<errors::FieldViolation> violations = Check(message);
+  ASSERT_EQ(violations.size(), 2u);
+  EXPECT_THAT(violations[0].description, HasSubstr("at most 1024 characters"));
+  EXPECT_THAT(violations[1].description, HasSubstr("at most 4 characters"));
+}
+
 TEST(Validator, BoundsTextWithoutARule) {
   EXPECT_THAT(Broken([](AllRules& m) { m.set_plain_text(std::string(1024, 'x')); }), IsEmpty());
   EXPECT_THAT(Broken([](AllRules& m) { m.set_plain_text(std::string(1025, 'x')); }), ElementsAre("plain_text"));
