@@ -82,4 +82,13 @@ bool IsUtf8(std::string_view bytes) {
   return true;
 }
 
+std::string Shortened(std::string_view text, size_t max_bytes) {
+  constexpr std::string_view kCut = "...";
+  if (text.size() <= max_bytes) return std::string(text);
+  size_t kept = max_bytes - kCut.size();
+  // Bytes that continue a character of UTF-8.
+  while (kept > 0 && (static_cast<unsigned char>(text[kept]) & 0xC0) == 0x80) --kept;
+  return std::string(text.substr(0, kept)).append(kCut);
+}
+
 }  // namespace tradewind::errors

@@ -18,4 +18,7 @@ std::string Printable(std::string_view bytes, size_t max_bytes);
 // Whether `bytes` is well-formed UTF-8 (Unicode 15, table 3-7), as a protobuf `string` has to be.
 bool IsUtf8(std::string_view bytes);
 
+// The text, or as much of it as fits into `max_bytes` (3 or more) with "..." behind it. No character is cut in two.
+std::string Shortened(std::string_view text, size_t max_bytes);
+
 }  // namespace tradewind::errors

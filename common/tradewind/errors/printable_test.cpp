@@ -20,6 +20,13 @@ TEST(Printable, EscapesBytesThatAreNotUtf8) {
   EXPECT_EQ(Printable("\xed\xa0\x80"), "\\xed\\xa0\\x80");  // a surrogate
 }
 
+TEST(Shortened, CutsNoCharacterInTwo) {
+  EXPECT_EQ(Shortened("short", 5), "short");
+  EXPECT_EQ(Shortened("shorter", 6), "sho...");
+  EXPECT_EQ(Shortened("ääää", 7), "ää...");
+  EXPECT_EQ(Shortened("ääää", 6), "ä...");
+}
+
 TEST(Printable, ChangesNothingTheSecondTime) {
   const std::string once = Printable("a\n\xff\\x0a");
   EXPECT_EQ(Printable(once), once);

@@ -7,28 +7,45 @@
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 
+#include "tradewind/errors/printable.h"
+
 namespace tradewind::errors {
 
+namespace {
+
+// Bytes of a message, of a value of metadata, and of all violations together.
+constexpr size_t kMaxMessage = 1'000;
+constexpr size_t kMaxEcho = 100;
+constexpr size_t kMaxViolations = 2'000;
+
+google::rpc::BadRequest ToBadRequest(const std::vector<FieldViolation>& violations) {
+  google::rpc::BadRequest bad_request;
+  size_t bytes = 0;
+  for (const FieldViolation& violation : violations) {
+    bytes += violation.field.size() + violation.description.size();
+    if (bytes > kMaxViolations) break;
+    auto* field = bad_request.add_field_violations();
+    field->set_field(violation.field);
+    field->set_description(violation.description);
+  }
+  return bad_request;
+}
+
+}  // namespace
+
+// What is sent fits into 8 KiB of HTTP/2 headers, which clients refuse to exceed, whatever the problem echoes.
 google::rpc::Status ToRpcStatus(const Problem& problem) {
   google::rpc::Status status;
   status.set_code(static_cast<int>(problem.code));
-  status.set_message(problem.message);
+  status.set_message(Shortened(problem.message, kMaxMessage));
 
   google::rpc::ErrorInfo info;
   info.set_domain(std::string(kDomain));
   info.set_reason(problem.reason);
-  info.mutable_metadata()->insert(problem.metadata.begin(), problem.metadata.end());
+  for (const auto& [name, value] : problem.metadata) (*info.mutable_metadata())[name] = Shortened(value, kMaxEcho);
   status.add_details()->PackFrom(info);
 
-  if (!problem.violations.empty()) {
-    google::rpc::BadRequest bad_request;
-    for (const FieldViolation& violation : problem.violations) {
-      auto* field = bad_request.add_field_violations();
-      field->set_field(violation.field);
-      field->set_description(violation.description);
-    }
-    status.add_details()->PackFrom(bad_request);
-  }
+  if (!problem.violations.empty()) status.add_details()->PackFrom(ToBadRequest(problem.violations));
   return status;
 }
 
@@ -48,10 +65,11 @@ Problem NotFound(std::string_view resource, std::string_view id) {
     // By hand: std::toupper follows the locale, and a reason must not.
     reason += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : (c == ' ' || c == '-' ? '_' : c);
   }
+  const std::string shown = Shortened(id, kMaxEcho);
   return Problem{.code = absl::StatusCode::kNotFound,
                  .reason = reason + "_NOT_FOUND",
-                 .message = fmt::format("there is no {} with the id '{}'", resource, id),
-                 .metadata = {{"resource", std::string(resource)}, {"id", std::string(id)}}};
+                 .message = fmt::format("there is no {} with the id '{}'", resource, shown),
+                 .metadata = {{"resource", std::string(resource)}, {"id", shown}}};
 }
 
 Reading Read(const absl::Status& status) {

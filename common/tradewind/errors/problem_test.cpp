@@ -55,6 +55,17 @@ TEST(ProblemTest, NotFoundNamesResourceAndId) {
   EXPECT_THAT(problem.metadata, UnorderedElementsAre(Pair("resource", "webhook endpoint"), Pair("id", "42")));
 }
 
+TEST(ProblemTest, FitsIntoHeadersWhateverItEchoes) {
+  std::string id;
+  for (int i = 0; i < 500; ++i) id += "𝄞";
+  Problem problem = NotFound("order", id);
+  EXPECT_LT(problem.message.size(), 200u);
+  problem.metadata["more"] = id;
+  problem.message = std::string(5'000, 'x');
+  for (int i = 0; i < 1'000; ++i) problem.violations.push_back({.field = "lines", .description = "is wrong"});
+  EXPECT_LT(ToRpcStatus(problem).ByteSizeLong(), 5'000u);
+}
+
 TEST(ReadTest, TellsRetryablePermanentAndFatalApart) {
   constexpr std::pair<absl::StatusCode, Reading> kReadings[] = {
       {absl::StatusCode::kUnavailable, Reading::kRetryable},

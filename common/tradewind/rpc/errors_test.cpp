@@ -1,8 +1,11 @@
 #include "tradewind/rpc/errors.h"
 
+#include "gmock/gmock.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "gtest/gtest.h"
+
+#include "tradewind/telemetry/trace.h"
 
 namespace tradewind::rpc {
 namespace {
@@ -48,6 +51,27 @@ TEST(RpcErrors, TellsAStoreThatIsAwayFromOneThatFailed) {
   EXPECT_EQ(FromStoreError(absl::DataLossError("corrupt")).error_code(), grpc::StatusCode::INTERNAL);
   EXPECT_EQ(FromStoreError(absl::InvalidArgumentError("?")).error_code(), grpc::StatusCode::INTERNAL);
   EXPECT_TRUE(FromStoreError(absl::OkStatus()).ok());
+}
+
+TEST(RpcErrors, CutsAStatusThatWouldNotFitIntoHeaders) {
+  google::rpc::Status status = errors::ToRpcStatus({.code = absl::StatusCode::kNotFound, .reason = "LOST"});
+  status.set_message(std::string(10'000, 'x'));
+  status.add_details()->set_value(std::string(10'000, 'x'));
+  const grpc::Status cut = ToGrpcStatus(status);
+  EXPECT_EQ(cut.error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(InfoOf(cut).reason(), "LOST");
+  EXPECT_LT(cut.error_message().size() + cut.error_details().size(), 3'000u);
+}
+
+TEST(RpcErrors, TellsTheCallerTheTraceInPlaceOfWhatALibrarySaid) {
+  const telemetry::TraceContext trace = telemetry::TraceContext::NewRoot();
+  const telemetry::TraceScope scope(trace);
+  for (const grpc::Status& status : {FromStoreError(absl::UnavailableError("PostgreSQL at 10.0.0.3:5432/orders")),
+                                     FromStoreError(absl::DataLossError("/var/lib/10.0.0.3.db")),
+                                     FromKeysError(absl::UnavailableError("10.0.0.3"))}) {
+    EXPECT_THAT(status.error_message(), testing::HasSubstr(trace.trace_id_hex()));
+    EXPECT_THAT(status.error_message() + status.error_details(), testing::Not(testing::HasSubstr("10.0.0.3")));
+  }
 }
 
 }  // namespace
