@@ -13,6 +13,7 @@
 
 #include "tradewind/config/config.h"
 #include "tradewind/telemetry/log_line.h"
+#include "tradewind/telemetry/occasional.h"
 #include "tradewind/telemetry/trace.h"
 
 namespace tradewind::telemetry {
@@ -164,6 +165,17 @@ TEST(TextLineTest, StaysOneLineAndQuotesWhatNeedsIt) {
             "m  a=\"two words\" b=\"say \\\"x\\\"\" c=\"\" d=x\\ny e=\"k=v\"");
   EXPECT_EQ(TextLine("m", "4bf9", {{"n", 1}}), "m  n=1 trace_id=4bf9");
   EXPECT_EQ(TextLine("m", "4bf9", {}), "m  trace_id=4bf9");
+}
+
+TEST(Occasional, SpeaksOnceAMinuteForAllThatCame) {
+  Occasional occasional;
+  const absl::Time start = absl::FromUnixSeconds(1'000'000);
+  EXPECT_EQ(occasional.Count(start), 1u);
+  EXPECT_EQ(occasional.Count(start), 0u);
+  EXPECT_EQ(occasional.Count(start + absl::Seconds(59)), 0u);
+  EXPECT_EQ(occasional.Count(start + absl::Minutes(1)), 3u);
+  // The clock was set back.
+  EXPECT_EQ(occasional.Count(start - absl::Hours(1)), 1u);
 }
 
 }  // namespace
