@@ -45,9 +45,10 @@ class PartitionReader::Impl {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
-  absl::Status Start(const std::string& client_id, absl::Span<const Position> positions);
+  absl::Status Start(const std::string& client_id, absl::Span<const Position> positions, Isolation isolation);
   absl::StatusOr<std::optional<Record>> Poll(absl::Duration timeout);
   std::vector<Position> TakeReachedEnds() { return std::exchange(reached_ends_, {}); }
+  absl::StatusOr<int64_t> End(const std::string& topic, int32_t partition) const;
 
  private:
   // Remembers the last end of each partition.
@@ -60,12 +61,14 @@ class PartitionReader::Impl {
   std::vector<Position> reached_ends_;
 };
 
-absl::Status PartitionReader::Impl::Start(const std::string& client_id, absl::Span<const Position> positions) {
+absl::Status PartitionReader::Impl::Start(const std::string& client_id, absl::Span<const Position> positions,
+                                          Isolation isolation) {
   ClientSettings settings(config_, client_id);
   internal::SetConsumerDefaults(settings, kNoGroup);
   // What has expired while nobody read it is skipped: these readers show what there is.
   settings.Set("auto.offset.reset", "earliest");
   settings.Set("enable.partition.eof", true);
+  if (isolation == Isolation::kUncommitted) settings.Set("isolation.level", "read_uncommitted");
   absl::StatusOr<ClientHandle> client = std::move(settings).Build(RD_KAFKA_CONSUMER, this);
   if (!client.ok()) {
     return client.status();
@@ -137,14 +140,25 @@ void PartitionReader::Impl::NoteEnd(std::string topic, const rd_kafka_message_t&
   }
 }
 
+absl::StatusOr<int64_t> PartitionReader::Impl::End(const std::string& topic, int32_t partition) const {
+  const PartitionListHandle list = internal::NewPartitionList(1);
+  internal::Add(*list, topic, partition, internal::kLatest);
+  if (absl::Status status = internal::ResolveOffsets(client_.get(), *list, Deadline(config_.request_timeout));
+      !status.ok()) {
+    return status;
+  }
+  return internal::Elements(*list)[0].offset;
+}
+
 PartitionReader::PartitionReader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 PartitionReader::~PartitionReader() = default;
 
 absl::StatusOr<std::unique_ptr<PartitionReader>> PartitionReader::Create(const KafkaConfig& config,
                                                                          const std::string& client_id,
-                                                                         absl::Span<const Position> positions) {
+                                                                         absl::Span<const Position> positions,
+                                                                         Isolation isolation) {
   auto impl = std::make_unique<Impl>(config);
-  if (absl::Status status = impl->Start(client_id, positions); !status.ok()) {
+  if (absl::Status status = impl->Start(client_id, positions, isolation); !status.ok()) {
     return status;
   }
   return std::unique_ptr<PartitionReader>(new PartitionReader(std::move(impl)));
@@ -152,5 +166,9 @@ absl::StatusOr<std::unique_ptr<PartitionReader>> PartitionReader::Create(const K
 
 std::vector<Position> PartitionReader::TakeReachedEnds() { return impl_->TakeReachedEnds(); }
 absl::StatusOr<std::optional<Record>> PartitionReader::Poll(absl::Duration timeout) { return impl_->Poll(timeout); }
+
+absl::StatusOr<int64_t> PartitionReader::End(const std::string& topic, int32_t partition) const {
+  return impl_->End(topic, partition);
+}
 
 }  // namespace tradewind::bus

@@ -20,7 +20,15 @@ namespace tradewind::bus {
 inline constexpr int64_t kFromBeginning = -2;
 inline constexpr int64_t kFromEnd = -1;
 
-// Not thread-safe.
+// Which records are read of those that somebody wrote in a transaction.
+enum class Isolation {
+  // Those of transactions that were committed. An open transaction holds back everything that stands behind it.
+  kCommitted,
+  // All, those of transactions that were or will be aborted too; no transaction holds anything back.
+  kUncommitted,
+};
+
+// Not thread-safe but for End.
 class PartitionReader {
  public:
   // Resolves kFromEnd before it returns (blocks up to the configured request timeout), so that nothing produced
@@ -28,7 +36,8 @@ class PartitionReader {
   // An offset that has expired is read from the earliest there is.
   static absl::StatusOr<std::unique_ptr<PartitionReader>> Create(const KafkaConfig& config,
                                                                  const std::string& client_id,
-                                                                 absl::Span<const Position> positions);
+                                                                 absl::Span<const Position> positions,
+                                                                 Isolation isolation = Isolation::kCommitted);
   ~PartitionReader();
 
   // Partitions that were read to their end since this was last asked, each with the offset that would come next: no
@@ -38,6 +47,10 @@ class PartitionReader {
 
   // The next record, or nothing after `timeout`. Brokers that are away are waited for inside.
   absl::StatusOr<std::optional<Record>> Poll(absl::Duration timeout);
+
+  // Returns the offset that the partition's next record gets, as the broker says now. Blocks up to the configured
+  // request timeout; Unavailable without an answer. May be called while another thread is in Poll.
+  absl::StatusOr<int64_t> End(const std::string& topic, int32_t partition) const;
 
  private:
   class Impl;
