@@ -81,7 +81,7 @@ def place(client, requests, timeout):
 
 
 def crash_and_check(mesh, client, point, passes, serves_first=True, end=lambda process: None):
-    user = f"crash-{point}-{passes}"
+    user = client.new_user()
     requests = [order_request(user, quantity=number + 1) for number in range(ORDER_COUNT)]
     process, log = start_to_crash(mesh, point, passes)
     try:
@@ -134,7 +134,7 @@ def test_nothing_is_lost_or_doubled_by_a_crash_in_a_quiet_moment(mesh, client, p
         """Shipping's word on a confirmed order ends in a commit that clears the outbox; a rejection stays there."""
 
         def is_dead_after_a_rejection():
-            place(client, [order_request(f"crash-{point}-rejected", product="nothing")], timeout=1)
+            place(client, [order_request(client.user(), product="nothing")], timeout=1)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=2)
             return process.returncode is not None

@@ -16,6 +16,7 @@ ORDER_COUNT = 20_000
 PRODUCT_COUNT = 500
 STOCK = 60
 PRICE = 4
+USER_COUNT = 200
 IN_FLIGHT = 48
 SEED = 20_000
 # Of a hundred orders.
@@ -40,12 +41,13 @@ class Soak:
     def __init__(self, client):
         self.client = client
         self.random = random.Random(SEED)
+        self.users = [client.new_user() for _ in range(USER_COUNT)]
         self.requests = [self._request() for _ in range(ORDER_COUNT)]
         self.orders = {}
         self.done = 0
 
     def _request(self):
-        request = order_request(f"soaker-{self.random.randrange(200)}", payment_token=self.random.choice(TOKENS))
+        request = order_request(self.random.choice(self.users), payment_token=self.random.choice(TOKENS))
         products = self.random.sample(range(PRODUCT_COUNT), self.random.randint(1, 3))
         request["lines"] = [
             {"product_id": product_id(number), "quantity": self.random.randint(1, 2)} for number in products
@@ -94,19 +96,19 @@ def wreck(mesh, soak):
             mesh.service("start", blow)
 
 
-def all_orders(client):
+def all_orders(client, soak):
     """All but the one that deploy/up itself places."""
     orders = client.all_pages(ORDERS, "ListOrders", "orders")
-    return [order for order in orders if order["user_id"].startswith("soaker-")]
+    return [order for order in orders if order["user_id"] in soak.users]
 
 
 def is_under_way(order):
     return order["state"] == "ORDER_STATE_PENDING" or order["cancel_requested"]
 
 
-def come_to_rest(client, mesh):
+def come_to_rest(client, mesh, soak):
     wait_until(lambda: all(mesh.is_healthy(name) for name in SERVICES), 60, "every service to be healthy")
-    wait_until(lambda: not any(is_under_way(order) for order in all_orders(client)), 300, "no order to be under way")
+    wait_until(lambda: not any(is_under_way(order) for order in all_orders(client, soak)), 300, "no order to be under way")
 
 
 def units(money):
@@ -122,10 +124,10 @@ def test_stock_and_money_add_up_whatever_dies(mesh):
         wrecking = wrecker.submit(wreck, mesh, soak)
         list(shoppers.map(soak.place, soak.requests))
         wrecking.result()
-    come_to_rest(client, mesh)
+    come_to_rest(client, mesh, soak)
 
     # The parcels: most leave, some of those arrive, some come back.
-    confirmed = [order["id"] for order in all_orders(client) if order["state"] == "ORDER_STATE_CONFIRMED"]
+    confirmed = [order["id"] for order in all_orders(client, soak) if order["state"] == "ORDER_STATE_CONFIRMED"]
     leaving = confirmed[: len(confirmed) * 3 // 4]
     with ThreadPoolExecutor(IN_FLIGHT) as carriers:
         telling = carriers.map(lambda order_id: soak.tell(order_id, "IN_TRANSIT"), leaving)
@@ -136,13 +138,13 @@ def test_stock_and_money_add_up_whatever_dies(mesh):
         list(telling)
         ends = ["DELIVERED", "DELIVERED", "RETURNED"]
         list(carriers.map(lambda one: soak.tell(one[1], ends[one[0] % 3]), enumerate(leaving[: len(leaving) // 2])))
-    come_to_rest(client, mesh)
+    come_to_rest(client, mesh, soak)
     check(client, soak)
     client.close()
 
 
 def check(client, soak):
-    orders = all_orders(client)
+    orders = all_orders(client, soak)
     states = collections.Counter(order["state"].removeprefix("ORDER_STATE_") for order in orders)
     print(f"\n{dict(states)}")
     assert len(orders) == len({order["id"] for order in orders}) == ORDER_COUNT

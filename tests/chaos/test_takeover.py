@@ -37,8 +37,9 @@ def cluster(tmp_path_factory):
 def order_of(cluster):
     """One order for each partition."""
     client = Client(cluster.instances["gateway-1"].address)
-    for number in range(20 * PARTITIONS):
-        client.create_order(order_request(f"prober-{number}"))
+    user = client.new_user(wait="accepted")
+    for _ in range(20 * PARTITIONS):
+        client.create_order(order_request(user))
     client.close()
     found = {event.partition: event.key for event in read_topic(cluster, TOPIC, Messages())}
     assert sorted(found) == list(range(PARTITIONS))

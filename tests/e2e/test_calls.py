@@ -16,7 +16,6 @@ from support.client import (
     USERS,
     Problem,
     as_dict,
-    new_user_id,
     order_request,
 )
 from support.kafka import consume_with_headers
@@ -118,7 +117,7 @@ def test_a_password_never_reaches_the_log(mesh, client):
 
 
 def test_an_order_sent_three_times_is_one_order_and_one_answer(client):
-    request = order_request(new_user_id())
+    request = order_request(client.new_user())
     answers = [client.create_order(request) for _ in range(3)]
     assert answers[0] == answers[1] == answers[2]
     assert answers[0]["state"] == "ORDER_STATE_PENDING"
@@ -131,14 +130,14 @@ def test_an_order_sent_three_times_is_one_order_and_one_answer(client):
 
 
 def test_the_same_order_sent_many_times_at_once_is_one_order(client):
-    request = order_request(new_user_id())
+    request = order_request(client.new_user())
     answers = at_once(8, lambda _: client.create_order(request))
     assert all(answer == answers[0] for answer in answers), [str(answer) for answer in answers]
     assert len(client.orders_of(request["user_id"])) == 1
 
 
 def test_a_request_id_used_for_another_order_is_refused(client):
-    request = order_request(new_user_id())
+    request = order_request(client.new_user())
     client.create_order(request)
     problem = problem_of(client.create_order, {**request, "payment_token": "another"})
     assert problem.code == grpc.StatusCode.INVALID_ARGUMENT
@@ -160,7 +159,7 @@ def test_a_request_id_used_for_another_order_is_refused(client):
     ],
 )
 def test_a_wrong_field_is_named(client, change, field):
-    problem = problem_of(client.create_order, {**order_request(new_user_id()), **change})
+    problem = problem_of(client.create_order, {**order_request(client.new_user()), **change})
     assert problem.code == grpc.StatusCode.INVALID_ARGUMENT
     assert problem.reason == "INVALID_FIELD"
     assert problem.fields == [field]
@@ -173,7 +172,7 @@ def test_an_unknown_id_is_not_found(client):
 
 
 def test_paging_shows_every_order_once_newest_first(client):
-    user_id = new_user_id()
+    user_id = client.new_user()
     created = [client.create_order(order_request(user_id))["id"] for _ in range(7)]
     sizes, seen, token = [], [], ""
     while True:
@@ -193,7 +192,7 @@ def test_a_made_up_page_token_is_refused(client):
 
 
 def test_a_cancelled_order_stays_cancelled(client):
-    order = client.confirmed_order(order_request(new_user_id()))
+    order = client.confirmed_order(order_request(client.new_user()))
     answer = client.call(ORDERS, "CancelOrder", {"id": order["id"], "reason": "changed my mind"})
     assert answer["state"] == "ORDER_STATE_CONFIRMED" and answer["cancel_requested"]
     cancelled = client.await_order(order["id"], is_cancelled)
@@ -203,7 +202,7 @@ def test_a_cancelled_order_stays_cancelled(client):
 
 
 def test_watching_an_order_shows_each_change_and_ends_with_the_last(client):
-    order = client.confirmed_order(order_request(new_user_id()))
+    order = client.confirmed_order(order_request(client.new_user()))
     stream = client.stream(ORDERS, "WatchOrder", {"id": order["id"]})
     assert as_dict(next(stream)) == order
     requested = client.call(ORDERS, "CancelOrder", {"id": order["id"]})
@@ -213,7 +212,7 @@ def test_watching_an_order_shows_each_change_and_ends_with_the_last(client):
 
 
 def test_accepted_mode_answers_with_the_id_alone(client):
-    request = order_request(new_user_id())
+    request = order_request(client.new_user())
     answer = client.create_order(request, metadata=[("tradewind-wait", "accepted")])
     assert answer["id"] and answer["state"] == "ORDER_STATE_UNSPECIFIED" and answer["lines"] == []
     wait_until(lambda: client.orders_of(request["user_id"]), 10, "the accepted order to be there")
@@ -224,7 +223,7 @@ def test_accepted_mode_answers_with_the_id_alone(client):
 def test_the_callers_trace_goes_with_the_event(mesh, client):
     trace_id = uuid.uuid4().hex
     order = client.create_order(
-        order_request(new_user_id()), metadata=[("traceparent", f"00-{trace_id}-00f067aa0ba902b7-01")]
+        order_request(client.new_user()), metadata=[("traceparent", f"00-{trace_id}-00f067aa0ba902b7-01")]
     )
     client.await_order(order["id"], is_confirmed)
     # Through inventory and payment and back.
@@ -251,11 +250,12 @@ def test_a_user_is_told_of_what_happens(client):
 
 
 def test_watching_notifications_shows_those_there_and_those_to_come(client):
-    user_id = new_user_id()
+    user_id = client.new_user()
     client.create_order(order_request(user_id))
-    wait_until(lambda: kinds_of(client, user_id), 10, "the first confirmation")
+    there = ["NOTIFICATION_KIND_ORDER_CONFIRMED", "NOTIFICATION_KIND_WELCOME"]
+    wait_until(lambda: kinds_of(client, user_id) == there, 10, "the welcome and the first confirmation")
     stream = client.stream(NOTIFICATIONS, "WatchNotifications", {"user_id": user_id})
-    assert as_dict(next(stream))["kind"] == "NOTIFICATION_KIND_ORDER_CONFIRMED"
+    assert sorted(as_dict(next(stream))["kind"] for _ in there) == there
     order = client.confirmed_order(order_request(user_id))
     client.call(ORDERS, "CancelOrder", {"id": order["id"]})
     assert [as_dict(next(stream))["kind"] for _ in range(2)] == [

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from support.client import new_user_id, order_request
+from support.client import order_request
 from support.mesh import TREE, wait_until
 
 ORDER_COUNT = 40
@@ -61,7 +61,7 @@ def mailer(mesh, tmp_path_factory):
 
 
 def place_orders(client, count=ORDER_COUNT):
-    user = new_user_id()
+    user = client.new_user()
     return {client.create_order(order_request(user, quantity=number + 1))["id"] for number in range(count)}
 
 

@@ -8,7 +8,7 @@ import time
 import grpc
 import pytest
 
-from support.client import Client, Problem, new_user_id, order_request, stock_shop
+from support.client import Client, Problem, order_request, stock_shop
 from support.mesh import SERVICES, wait_until
 
 
@@ -22,9 +22,9 @@ def kafka_comes_back(mesh):
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
 def test_calls_fail_fast_while_kafka_is_away_and_go_on_after(mesh, client, kafka_comes_back, how):
-    client.create_order(order_request(new_user_id()))
+    client.create_order(order_request(client.new_user()))
+    requests = [order_request(client.new_user()) for _ in range(5)]
     mesh.kafka(how)
-    requests = [order_request(new_user_id()) for _ in range(5)]
     for request in requests:
         begin = time.monotonic()
         with pytest.raises(grpc.RpcError) as caught:
@@ -56,11 +56,11 @@ class Load:
     """Orders from several threads until told to stop; keeps what was answered and what was not."""
 
     def __init__(self, address, threads=16):
-        self.user_id = new_user_id()
+        self._client = Client(address)
+        self.user_id = self._client.new_user()
         self.orders = []
         self.failed = []
         self._stop = threading.Event()
-        self._client = Client(address)
         self._threads = [threading.Thread(target=self._run) for _ in range(threads)]
 
     def __enter__(self):
@@ -162,6 +162,6 @@ def test_a_service_that_is_away_takes_nobody_with_it(mesh, client):
             client.call("tradewind.user.v1.UserService", "ListUsers", {}, timeout=3)
         assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
         # The others go on.
-        assert client.confirmed_order(order_request(new_user_id()))["state"] == "ORDER_STATE_CONFIRMED"
+        assert client.confirmed_order(order_request(client.new_user()))["state"] == "ORDER_STATE_CONFIRMED"
     finally:
         mesh.service("start", "user")

@@ -5,7 +5,7 @@ import os
 import subprocess
 import uuid
 
-from support.client import new_user_id, order_request
+from support.client import order_request
 
 
 def grpcurl(mesh, *arguments, data=None):
@@ -27,8 +27,8 @@ def test_lists_and_describes(mesh):
     assert "tradewind.order.v1.CreateOrderRequest" in described.stdout
 
 
-def test_places_an_order_and_reads_it(mesh):
-    placed = grpcurl(mesh, "tradewind.order.v1.OrderService/CreateOrder", data=order_request(new_user_id()))
+def test_places_an_order_and_reads_it(mesh, client):
+    placed = grpcurl(mesh, "tradewind.order.v1.OrderService/CreateOrder", data=order_request(client.user()))
     assert placed.returncode == 0, placed.stderr
     order = json.loads(placed.stdout)
     assert order["state"] == "ORDER_STATE_PENDING"

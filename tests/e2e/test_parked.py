@@ -150,7 +150,7 @@ def order_and_cancel(client, user_id):
 
 def test_a_failing_message_holds_back_its_key_only_until_it_is_retried(picky, client):
     picky.run(PATIENT)
-    bad, good = new_user_id(), new_user_id()
+    bad, good = client.new_user(), client.new_user()
     picky.fail_for(bad)
     dead_before = len(picky.parked("picky", "--state", "dead"))
     stuck = order_and_cancel(client, bad)
@@ -181,7 +181,7 @@ def test_a_failing_message_holds_back_its_key_only_until_it_is_retried(picky, cl
 
 def test_a_dead_message_is_skipped_or_retried(picky, client):
     picky.run(HASTY)
-    bad = new_user_id()
+    bad = client.new_user()
     picky.fail_for(bad)
     dead_before = len(picky.parked("picky", "--state", "dead"))
     skipped, retried = order_and_cancel(client, bad), order_and_cancel(client, bad)
@@ -233,10 +233,10 @@ def test_an_undecodable_record_is_shown_and_skipped(picky, mesh, client):
 def test_a_message_that_kills_the_process_is_set_aside(picky, client):
     picky.run(PATIENT)
     picky.stop()
-    deadly = new_user_id()
-    before = order_and_cancel(client, new_user_id())
+    deadly = client.new_user()
+    before = order_and_cancel(client, client.new_user())
     killer = order_and_cancel(client, deadly)
-    after = order_and_cancel(client, new_user_id())
+    after = order_and_cancel(client, client.new_user())
 
     def is_gone():
         return picky.process.poll() is not None

@@ -13,7 +13,7 @@ import uuid
 import pytest
 from standardwebhooks import Webhook
 
-from support.client import PAYMENTS, PENDING, Client, new_user_id, order_request, stock_shop
+from support.client import PAYMENTS, PENDING, Client, order_request, stock_shop
 from support.https import HttpsServer
 from support.mesh import SECOND_OFFSET, Mesh, taken_down, wait_until
 
@@ -125,7 +125,7 @@ def order_with(shop, provider, rule=None):
     token = f"tok_{uuid.uuid4()}"
     if rule:
         provider.rules[token] = rule
-    return shop.create_order(order_request(new_user_id(), payment_token=token))["id"]
+    return shop.create_order(order_request(shop.new_user(), payment_token=token))["id"]
 
 
 def undecided_order(shop, provider):

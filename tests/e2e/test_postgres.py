@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from support.client import Client, new_user_id, order_request, stock_shop
+from support.client import Client, order_request, stock_shop
 from support.mesh import POSTGRES_OFFSET, TREE, Mesh, processes_naming, wait_until
 from support.status import await_problem, is_well
 from test_failures import Load, confirmations, repeat_until_answered
@@ -54,7 +54,7 @@ def test_no_file_is_written_beside_the_database(mesh):
 
 
 def test_an_order_outlives_its_service(mesh, client):
-    request = order_request(new_user_id())
+    request = order_request(client.new_user())
     order = client.create_order(request)
     mesh.service("kill", "order")
     mesh.service("start", "order")

@@ -12,7 +12,7 @@ import time
 import grpc
 import pytest
 
-from support.client import Client, Problem, new_user_id, order_request
+from support.client import Client, Problem, order_request
 from support.mesh import BIN, OWNERS, TREE, answers_as_healthy, routes, wait_until
 
 BUILD = TREE / "build"
@@ -86,7 +86,7 @@ def test_the_installation_refers_to_nothing_in_the_tree(installed):
 
 
 def test_a_new_subscriber_handles_an_event_within_two_minutes(mesh, client, installed, tmp_path, monkeypatch):
-    order = client.confirmed_order(order_request(new_user_id()))
+    order = client.confirmed_order(order_request(client.new_user()))
     # As on a machine that has never compiled it.
     monkeypatch.setenv("CCACHE_DISABLE", "1")
     typed = time.monotonic()
@@ -208,7 +208,7 @@ def test_the_projection_answers_queries_through_the_gateway(mesh, client, tmp_pa
     demand = "demand.v1.DemandService"
     product = client.create_product()["id"]
     for quantity in (3, 4):
-        client.confirmed_order(order_request(new_user_id(), product=product, quantity=quantity))
+        client.confirmed_order(order_request(client.new_user(), product=product, quantity=quantity))
     expected = {"product_id": product, "orders": "2", "pieces": "7"}
     with example(mesh, "demand", demand, tmp_path) as reader:
 
@@ -229,7 +229,7 @@ def test_the_projection_answers_queries_through_the_gateway(mesh, client, tmp_pa
 @pytest.mark.parametrize("protos", ["tree", "installed"])
 def test_python_subscribes_with_kafka_and_the_protos(mesh, client, installed, tmp_path, protos):
     folder = TREE / "proto" if protos == "tree" else installed / "share/tradewind/proto"
-    orders = [client.confirmed_order(order_request(new_user_id(), quantity=quantity)) for quantity in (1, 2, 3)]
+    orders = [client.confirmed_order(order_request(client.new_user(), quantity=quantity)) for quantity in (1, 2, 3)]
     command = [sys.executable, TREE / "examples/python/subscribe.py", "--brokers", mesh.address("kafka")]
     command += ["--protos", folder, "--group", f"python_{protos}"]
     lines = [f"order {order['id']} of {order['user_id']}: {4 * (i + 1)} EUR\n" for i, order in enumerate(orders)]
@@ -238,7 +238,7 @@ def test_python_subscribes_with_kafka_and_the_protos(mesh, client, installed, tm
     assert all(printed().count(line) == 1 for line in lines)
 
     # It goes on behind what it committed.
-    last = client.confirmed_order(order_request(new_user_id()))
+    last = client.confirmed_order(order_request(client.new_user()))
     with running(command, tmp_path / "second.log") as printed:
         wait_until(lambda: last["id"] in printed(), 30, "the order since then")
     assert not any(line in printed() for line in lines)

@@ -8,7 +8,7 @@ import uuid
 import grpc
 import pytest
 
-from support.client import ORDERS, USERS, Problem, new_user_id, order_request
+from support.client import ORDERS, USERS, Problem, order_request
 from support.disk import files_with
 from support.kafka import consume_with_headers, header_map
 
@@ -67,7 +67,7 @@ def test_a_call_with_a_token_carries_its_caller_to_the_log(mesh, client, user):
 
 @pytest.mark.parametrize("authorization", ["Bearer nonsense", "Basic YTpi", "Bearer a.b.c"])
 def test_a_token_that_is_none_is_refused(client, authorization):
-    for method, request in (("ListOrders", {}), ("CreateOrder", order_request(new_user_id()))):
+    for method, request in (("ListOrders", {}), ("CreateOrder", order_request(client.new_user()))):
         problem = problem_of(client.call, ORDERS, method, request, metadata=[("authorization", authorization)])
         assert (problem.code, problem.reason) == (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_INVALID")
 

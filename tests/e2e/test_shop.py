@@ -1,18 +1,19 @@
 """The shop from end to end: what becomes of an order's stock, money and parcel, whatever happens on the way."""
 
 import threading
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
 
-from support.client import INVENTORY, ORDERS, PAYMENTS, SHIPPING, Problem, as_dict, new_user_id, order_request
+from support.client import INVENTORY, ORDERS, PAYMENTS, SHIPPING, Problem, as_dict, order_request
 from support.mesh import wait_until
 
 
-def order_of(product, quantity=1, payment_token="tok_approve", user_id=None):
+def order_of(client, product, quantity=1, payment_token="tok_approve"):
     """An order that leaves the price to the shop."""
-    request = order_request(user_id or new_user_id(), product=product, quantity=quantity, payment_token=payment_token)
+    request = order_request(client.user(), product=product, quantity=quantity, payment_token=payment_token)
     del request["lines"][0]["unit_price"]
     return request
 
@@ -55,7 +56,7 @@ def problem_of(call, *arguments):
 
 def test_a_product_is_sold_shipped_and_delivered(client):
     product = client.create_product(price=4, stock=10)
-    order = client.confirmed_order(order_of(product["id"], 3))
+    order = client.confirmed_order(order_of(client, product["id"], 3))
     assert order["state"] == "ORDER_STATE_CONFIRMED"
     assert order["total"] == {"currency_code": "EUR", "units": "12", "nanos": 0}
     assert order["lines"][0]["unit_price"]["units"] == "4"
@@ -76,7 +77,7 @@ def test_a_product_is_sold_shipped_and_delivered(client):
 
 def test_a_watcher_sees_every_step(client):
     product = client.create_product(stock=1)
-    order = client.create_order(order_of(product["id"]))
+    order = client.create_order(order_of(client, product["id"]))
     seen = []
     for message in client.stream(ORDERS, "WatchOrder", {"id": order["id"]}):
         now = as_dict(message)
@@ -92,7 +93,7 @@ def test_a_watcher_sees_every_step(client):
 @pytest.mark.parametrize("token", ["tok_approve", "tok_delay", "tok_error", "tok_duplicate"])
 def test_a_payment_that_is_approved_sooner_or_later(client, token):
     product = client.create_product(stock=1)
-    order = client.confirmed_order(order_of(product["id"], payment_token=token), timeout=30)
+    order = client.confirmed_order(order_of(client, product["id"], payment_token=token), timeout=30)
     assert order["state"] == "ORDER_STATE_CONFIRMED"
     ship(client, order["id"])
     await_payment(client, order["id"], "CAPTURED")
@@ -100,7 +101,7 @@ def test_a_payment_that_is_approved_sooner_or_later(client, token):
 
 def test_a_declined_payment_frees_the_stock(client):
     product = client.create_product(stock=5)
-    order = client.confirmed_order(order_of(product["id"], 2, "tok_decline"))
+    order = client.confirmed_order(order_of(client, product["id"], 2, "tok_decline"))
     assert (order["state"], order["reject_reason"]) == ("ORDER_STATE_REJECTED", "REJECT_REASON_PAYMENT_DECLINED")
     assert order["reject_detail"] == "declined by the sandbox"
     await_stock(client, product["id"], (5, 0, 0))
@@ -112,7 +113,7 @@ def test_a_declined_payment_frees_the_stock(client):
 )
 def test_what_cannot_be_had_is_rejected_and_says_why(client, quantity, units, reason):
     product = client.create_product(name="Green tea", price=4, stock=2)
-    request = order_request(new_user_id(), product=product["id"], quantity=quantity, units=units)
+    request = order_request(client.new_user(), product=product["id"], quantity=quantity, units=units)
     order = client.confirmed_order(request)
     assert (order["state"], order["reject_reason"]) == ("ORDER_STATE_REJECTED", f"REJECT_REASON_{reason}")
     assert "Green tea" in order["reject_detail"]
@@ -120,14 +121,14 @@ def test_what_cannot_be_had_is_rejected_and_says_why(client, quantity, units, re
 
 
 def test_an_unknown_product_is_rejected(client):
-    order = client.confirmed_order(order_of("no-such-product"))
+    order = client.confirmed_order(order_of(client, "no-such-product"))
     assert order["reject_reason"] == "REJECT_REASON_UNKNOWN_PRODUCT"
     assert "no-such-product" in order["reject_detail"]
 
 
 def test_a_confirmed_order_that_is_cancelled_leaves_nothing_behind(client):
     product = client.create_product(stock=5)
-    order = client.confirmed_order(order_of(product["id"], 2))
+    order = client.confirmed_order(order_of(client, product["id"], 2))
     client.call(ORDERS, "CancelOrder", {"id": order["id"]})
     client.await_order(order["id"], lambda now: now["state"] == "ORDER_STATE_CANCELLED")
     await_payment(client, order["id"], "VOIDED")
@@ -138,7 +139,7 @@ def test_a_confirmed_order_that_is_cancelled_leaves_nothing_behind(client):
 
 def test_a_parcel_that_comes_back_is_refunded_and_back_in_stock(client):
     product = client.create_product(stock=5)
-    order = client.confirmed_order(order_of(product["id"], 2))
+    order = client.confirmed_order(order_of(client, product["id"], 2))
     ship(client, order["id"])
     await_payment(client, order["id"], "CAPTURED")
     ship(client, order["id"], "RETURNED")
@@ -149,7 +150,7 @@ def test_a_parcel_that_comes_back_is_refunded_and_back_in_stock(client):
 
 def test_a_refund_by_hand_gives_back_what_was_captured_once(client):
     product = client.create_product(price=4, stock=5)
-    order = client.confirmed_order(order_of(product["id"], 2))
+    order = client.confirmed_order(order_of(client, product["id"], 2))
     assert problem_of(client.call, PAYMENTS, "RefundPayment", {"id": order["id"]}).reason == "NOTHING_TO_REFUND"
     ship(client, order["id"])
     await_payment(client, order["id"], "CAPTURED")
@@ -172,7 +173,7 @@ def test_stock_is_put_on_the_shelf_and_taken_off(client):
 
 
 def test_a_product_is_created_once_under_its_own_number(client):
-    product_id = f"sku-{new_user_id()}"
+    product_id = f"sku-{uuid.uuid4()}"
     product = client.create_product(product_id)
     assert product["id"] == product_id
     problem = problem_of(client.create_product, product_id)
@@ -186,7 +187,7 @@ def test_no_more_is_sold_than_there_is_however_many_order_at_once(client):
 
     def order_both(index):
         # Half of them name the products the other way round.
-        request = order_of(products[index % 2])
+        request = order_of(client, products[index % 2])
         request["lines"].append({"product_id": products[(index + 1) % 2], "quantity": 1})
         gate.wait()
         return client.confirmed_order(request, timeout=30)

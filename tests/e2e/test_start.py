@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from support.client import Client, new_user_id, order_request, stock_shop
+from support.client import Client, order_request, stock_shop
 from support.mesh import BIN, KEY_HOLDERS, OWNERS, SERVICES, TREE, wait_until
 
 
@@ -108,7 +108,7 @@ def test_services_wait_for_kafka_and_say_so(second_mesh):
             wait_until(lambda: second_mesh.is_healthy(name), 60, f"tradewind-{name} to be healthy once Kafka is there")
         stock_shop(second_mesh.address("gateway"))
         client = Client(second_mesh.address("gateway"))
-        assert client.confirmed_order(order_request(new_user_id()))["state"] == "ORDER_STATE_CONFIRMED"
+        assert client.confirmed_order(order_request(client.new_user()))["state"] == "ORDER_STATE_CONFIRMED"
         client.close()
     finally:
         for process in processes.values():
@@ -130,7 +130,7 @@ def test_a_service_that_waits_for_kafka_ends_when_told(second_mesh):
 def test_a_second_up_is_quick_and_refuses_a_third(second_mesh):
     second_mesh.up()
     client = Client(second_mesh.address("gateway"))
-    order = client.create_order(order_request(new_user_id()))
+    order = client.create_order(order_request(client.new_user()))
     client.close()
     again = run([TREE / "deploy/up", "--detach", "--var", second_mesh.var, "--port-offset", str(second_mesh.offset)])
     assert again.returncode != 0 and "already running" in again.stderr

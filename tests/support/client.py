@@ -37,6 +37,7 @@ class Client:
         self._database = ProtoReflectionDescriptorDatabase(self.channel)
         self._pool = descriptor_pool.DescriptorPool(self._database)
         self._methods = {}
+        self._user = None
         # The pool asks the server while it looks a name up, and is not made for two threads that do.
         self._lock = threading.Lock()
 
@@ -86,6 +87,19 @@ class Client:
     def register(self, email, request_id=None, **fields):
         request = {"email": email, "display_name": "Test", "password": "correct horse battery", **fields}
         return self.call(USERS, "RegisterUser", {**request, "request_id": request_id or str(uuid.uuid4())})
+
+    def new_user(self, wait="outcome"):
+        """The id of somebody who has just registered: only such can order. With `wait` "accepted" no user service has to
+        be there."""
+        request = {"email": f"{uuid.uuid4().hex}@example.org", "display_name": "Test", "password": "correct horse battery"}
+        metadata = [("tradewind-wait", wait)]
+        return self.call(USERS, "RegisterUser", {**request, "request_id": str(uuid.uuid4())}, metadata=metadata)["id"]
+
+    def user(self):
+        """The id of somebody who is registered, of whom no test counts what there is: the same for all who ask."""
+        if self._user is None:
+            self._user = self.new_user()
+        return self._user
 
     def create_order(self, request, timeout=10, metadata=None):
         return self.call(ORDERS, "CreateOrder", request, timeout, metadata)

@@ -73,7 +73,7 @@ class Load:
 
     def _run(self, side, in_flight, warm_up, seconds, accepted, more):
         flags = ["--address", side.address, "--in-flight", in_flight, "--warm-up", warm_up, "--seconds", seconds]
-        return run_program([self._program, *flags, *(["--accepted"] if accepted else []), *self._more_flags, *more])[0]
+        return run_program([self._program, *flags, *(["--accepted"] if accepted else []), *side.load_flags, *self._more_flags, *more])[0]
 
 
 def interleave(repeats, contenders):

@@ -23,6 +23,7 @@
 #include "tests/bench/latencies.h"
 #include "tradewind/inventory/v1/inventory.grpc.pb.h"
 #include "tradewind/order/v1/order.grpc.pb.h"
+#include "tradewind/user/v1/user.grpc.pb.h"
 
 namespace bench {
 namespace {
@@ -48,6 +49,8 @@ struct Options {
   double wait_s = 0;
   // Creates the products first, for the orders to be fulfilled.
   bool stock = false;
+  // Registers those who order first, one for each call in flight: nobody else may order. Without it they are made up.
+  bool users = false;
 };
 
 constexpr uint64_t kProducts = 64;
@@ -75,8 +78,10 @@ struct Run {
 // touched by two threads at once.
 class Lane {
  public:
-  Lane(Run& run, OrderService::Stub& stub, uint64_t seed) : run_(run), stub_(stub), random_(seed) {
-    request_.set_user_id(fmt::format("user-{:08d}", random_() % 100'000'000));
+  // `user_id` may be empty: somebody made up then.
+  Lane(Run& run, OrderService::Stub& stub, uint64_t seed, const std::string& user_id)
+      : run_(run), stub_(stub), random_(seed) {
+    request_.set_user_id(user_id.empty() ? fmt::format("user-{:08d}", random_() % 100'000'000) : user_id);
     request_.set_payment_token("tok_approve");
     for (int i = 0; i < 2; ++i) {
       auto* line = request_.add_lines();
@@ -155,19 +160,23 @@ std::vector<std::unique_ptr<OrderService::Stub>> Connect(const Options& options)
 }
 
 // Runs lanes for a while; the lanes are as they were when the last call had answered.
-std::vector<std::unique_ptr<Lane>> Drive(Run& run, const std::vector<std::unique_ptr<OrderService::Stub>>& stubs) {
+std::vector<std::unique_ptr<Lane>> Drive(Run& run, const std::vector<std::unique_ptr<OrderService::Stub>>& stubs,
+                                         const std::vector<std::string>& users) {
   std::random_device seed;
   std::vector<std::unique_ptr<Lane>> lanes;
   for (int i = 0; i < run.options.in_flight; ++i) {
     const uint64_t lane_seed = (uint64_t{seed()} << 32) | seed();
-    lanes.push_back(std::make_unique<Lane>(run, *stubs[static_cast<size_t>(i) % stubs.size()], lane_seed));
+    const size_t number = static_cast<size_t>(i);
+    const std::string user = users.empty() ? "" : users[number % users.size()];
+    lanes.push_back(std::make_unique<Lane>(run, *stubs[number % stubs.size()], lane_seed, user));
   }
   for (const auto& lane : lanes) lane->Start();
   run.running.Wait();
   return lanes;
 }
 
-bool WaitUntilAnswered(const Options& options, const std::vector<std::unique_ptr<OrderService::Stub>>& stubs) {
+bool WaitUntilAnswered(const Options& options, const std::vector<std::unique_ptr<OrderService::Stub>>& stubs,
+                       const std::vector<std::string>& users) {
   Options one = options;
   one.in_flight = 1;
   one.calls = 1;
@@ -180,7 +189,7 @@ bool WaitUntilAnswered(const Options& options, const std::vector<std::unique_ptr
     Latencies latencies;
     Clock::time_point last;
     errors.clear();
-    Drive(run, stubs)[0]->AddTo(latencies, errors, last);
+    Drive(run, stubs, users)[0]->AddTo(latencies, errors, last);
     if (latencies.size() == 1) return true;
     // A refused connection comes back at once.
     absl::SleepFor(absl::Milliseconds(20));
@@ -212,6 +221,35 @@ bool StockShop(const std::string& address) {
   return true;
 }
 
+// Registers a user for each call in flight, the same ones in every run. No user service has to be there: the gateway
+// has given them their keys once Kafka has the commands. Tries for a while, as WaitUntilAnswered does.
+bool RegisterUsers(const Options& options, std::vector<std::string>& users) {
+  using namespace tradewind::user::v1;
+  const auto stub = UserService::NewStub(grpc::CreateChannel(options.address, grpc::InsecureChannelCredentials()));
+  const auto give_up = Clock::now() + std::chrono::duration<double>(std::max(options.wait_s, 5.0));
+  while (users.size() < static_cast<size_t>(options.in_flight)) {
+    RegisterUserRequest request;
+    request.set_email(fmt::format("load-{}@shop.example", users.size()));
+    request.set_display_name("Load");
+    request.set_password("correct horse battery");
+    request.set_request_id(fmt::format("00000000-0000-4000-8000-{:012x}", users.size()));
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5));
+    context.AddMetadata("tradewind-wait", "accepted");
+    User user;
+    const grpc::Status status = stub->RegisterUser(&context, request, &user);
+    if (status.ok()) {
+      users.push_back(user.id());
+    } else if (Clock::now() > give_up) {
+      std::fprintf(stderr, "no user at %s: %s\n", options.address.c_str(), status.error_message().c_str());
+      return false;
+    } else {
+      absl::SleepFor(absl::Milliseconds(20));
+    }
+  }
+  return true;
+}
+
 int Main(int argc, char** argv) {
   // As in Tradewind's processes: Debian's abseil looks for deadlocks otherwise, in all of gRPC's locks.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
@@ -228,10 +266,13 @@ int Main(int argc, char** argv) {
   app.add_option("--deadline", options.deadline_s, "seconds, each call");
   app.add_option("--wait", options.wait_s, "seconds to wait for a first answer");
   app.add_flag("--stock", options.stock, "first create the products that are ordered");
+  app.add_flag("--users", options.users, "first register those who order");
   CLI11_PARSE(app, argc, argv);
 
   const auto stubs = Connect(options);
-  if (options.wait_s > 0 && !WaitUntilAnswered(options, stubs)) return 1;
+  std::vector<std::string> users;
+  if (options.users && !RegisterUsers(options, users)) return 1;
+  if (options.wait_s > 0 && !WaitUntilAnswered(options, stubs, users)) return 1;
   if (options.stock && !StockShop(options.address)) return 1;
 
   const auto begin = Clock::now();
@@ -240,7 +281,7 @@ int Main(int argc, char** argv) {
   const auto end =
       measured_from + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options.seconds));
   Run run{options, measured_from, end, {0}, absl::BlockingCounter(options.in_flight)};
-  const auto lanes = Drive(run, stubs);
+  const auto lanes = Drive(run, stubs, users);
 
   Latencies latencies;
   std::map<std::string, int64_t> errors;
