@@ -29,6 +29,8 @@ struct CountingSender final : MailSender, HttpPoster {
   int sent = 0;
 };
 
+constexpr char kSecret[] = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
 class DeliveriesTest : public ::testing::Test {
  protected:
   DeliveriesTest() {
@@ -36,12 +38,15 @@ class DeliveriesTest : public ::testing::Test {
     keys_->StartInMemory();
     view_->Open(reader_);
     notification_.set_id("n-1");
+    notification_.set_user_id("u-1");
     notification_.set_delivery_state(v1::DELIVERY_STATE_PENDING);
     notification_.set_subject("Welcome, " + Sealed(*keys_, "u-1", "Ada"));
     recipient_.set_registered(true);
     recipient_.set_email(Sealed(*keys_, "u-1", "ada@example.org"));
+    endpoint_.mutable_endpoint()->set_id("w-1");
+    endpoint_.mutable_endpoint()->set_user_id("u-1");
     endpoint_.mutable_endpoint()->set_state(v1::WEBHOOK_ENDPOINT_STATE_ACTIVE);
-    endpoint_.set_secret("whsec_" + Sealed(*keys_, "w-1", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"));
+    endpoint_.set_secret("whsec_" + Sealed(*keys_, "u-1", kSecret));
     body_ = "{\"subject\":\"Welcome, " + Sealed(*keys_, "u-1", "Ada") + "\"}";
   }
 
@@ -114,8 +119,16 @@ TEST_F(DeliveriesTest, GiveUpWhatIsDamaged) {
   EXPECT_EQ(sender_->sent, 0);
 }
 
+// Which was sealed with a key of the endpoint's own.
+TEST_F(DeliveriesTest, PostWithASecretOfAnEarlierVersion) {
+  endpoint_.set_secret("whsec_" + Sealed(*keys_, "w-1", kSecret));
+  ASSERT_EQ(Post(keys_).kind(), Kind::kAck);
+  EXPECT_EQ(reported_.result(), v1::ReportDeliveryRequest::RESULT_DELIVERED);
+  EXPECT_EQ(sender_->sent, 1);
+}
+
 TEST_F(DeliveriesTest, PostNothingUnsigned) {
-  ASSERT_TRUE(keys_->Erase("w-1", absl::InfiniteFuture()).ok());
+  ASSERT_TRUE(keys_->Erase("u-1", absl::InfiniteFuture()).ok());
   ASSERT_EQ(Post(keys_).kind(), Kind::kAck);
   EXPECT_EQ(reported_.result(), v1::ReportDeliveryRequest::RESULT_REFUSED);
   EXPECT_EQ(reported_.detail(), "the endpoint's secret cannot be read");

@@ -29,9 +29,10 @@ Outcome Reported(const v1::MailRequested& requested, Report::Result result, cons
   return Ack();
 }
 
-absl::Status Open(const seal::Keys& keys, v1::Notification& notification, Recipient& recipient) {
+absl::Status Open(const seal::Keys& keys, const std::string& user_id, v1::Notification& notification,
+                  Recipient& recipient) {
   absl::Status opened = keys.OpenFields(notification);
-  return opened.ok() ? keys.OpenFields(recipient) : opened;
+  return opened.ok() ? keys.OpenFields(recipient, user_id) : opened;
 }
 
 // Of what was opened.
@@ -91,7 +92,8 @@ Outcome MailEffect::operator()(const v1::MailRequested& requested, EffectContext
   if (!settings_->sends_mail()) {
     return Reported(requested, Report::RESULT_REFUSED, "mail has been switched off", context);
   }
-  if (const absl::Status opened = Open(*keys_, **notification, **recipient); absl::IsDataLoss(opened)) {
+  if (const absl::Status opened = Open(*keys_, requested.user_id(), **notification, **recipient);
+      absl::IsDataLoss(opened)) {
     return Reported(requested, Report::RESULT_REFUSED, std::string(opened.message()), context);
   } else if (!opened.ok()) {
     return Retry({}, std::string(opened.message()));

@@ -62,13 +62,14 @@ std::string WebhookBody(const v1::Notification& notification, const google::prot
   return fits ? fmt::format(R"({},"event":{}}}}})", head, json) : fmt::format("{}}}}}", head);
 }
 
-absl::StatusOr<std::string> OpenWebhookBody(const seal::Keys& keys, std::string_view body) {
+absl::StatusOr<std::string> OpenWebhookBody(const seal::Keys& keys, std::string_view user_id, std::string_view body) {
   std::string opened;
   size_t done = 0;
   // JSON escapes nothing of a sealed value, so that it stands there as it is.
   for (auto value = seal::FindSealed(body); value.has_value(); value = seal::FindSealed(body, done)) {
     opened += body.substr(done, value->begin - done);
-    const absl::StatusOr<std::string> clear = keys.Open(body.substr(value->begin, value->end - value->begin));
+    const std::string_view sealed = body.substr(value->begin, value->end - value->begin);
+    const absl::StatusOr<std::string> clear = keys.OpenOf(user_id, sealed);
     if (!clear.ok()) return clear.status();
     const std::string quoted = Quote(*clear);
     opened.append(quoted, 1, quoted.size() - 2);

@@ -23,8 +23,8 @@ std::string_view WebhookType(v1::NotificationKind kind);
 // out where it would make the whole larger than kMostWebhookBytes. What is sealed in them stays so. Pure.
 std::string WebhookBody(const v1::Notification& notification, const google::protobuf::Message& event);
 
-// The body as a receiver gets it: every sealed value in it opened and written as JSON has it, so that no name can end
-// the string it stands in. Blocks and fails as Keys::Open does.
-absl::StatusOr<std::string> OpenWebhookBody(const seal::Keys& keys, std::string_view body);
+// The body as a receiver gets it: every value in it that is sealed for that user opened and written as JSON has it, so
+// that no name can end the string it stands in. Those of others stay sealed. Blocks and fails as Keys::Open does.
+absl::StatusOr<std::string> OpenWebhookBody(const seal::Keys& keys, std::string_view user_id, std::string_view body);
 
 }  // namespace tradewind::notification

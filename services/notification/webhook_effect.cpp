@@ -29,12 +29,15 @@ Outcome Reported(const v1::WebhookRequested& requested, Report::Result result, c
   return Ack();
 }
 
-// Opens secrets and body in place.
+// Opens secrets and body in place. Secrets of an earlier version are sealed for the endpoint itself.
 absl::Status Open(const seal::Keys& keys, WebhookEndpointRecord& record, std::string& body) {
-  if (absl::Status opened = keys.OpenFields(record); !opened.ok()) return opened;
+  const std::string user_id = record.endpoint().user_id();
+  for (const std::string& subject : {user_id, record.endpoint().id()}) {
+    if (absl::Status opened = keys.OpenFields(record, subject); !opened.ok()) return opened;
+  }
   // Nothing goes out unsigned.
   if (!auth::IsWebhookSecret(record.secret())) return absl::DataLossError("the endpoint's secret cannot be read");
-  absl::StatusOr<std::string> opened = OpenWebhookBody(keys, body);
+  absl::StatusOr<std::string> opened = OpenWebhookBody(keys, user_id, body);
   if (!opened.ok()) return opened.status();
   body = *std::move(opened);
   return absl::OkStatus();

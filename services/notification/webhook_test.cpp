@@ -12,6 +12,7 @@
 #include "google/protobuf/util/time_util.h"
 
 #include "services/notification/address_filter.h"
+#include "services/notification/seal_for_test.h"
 #include "services/notification/webhook_body.h"
 #include "services/notification/webhook_url.h"
 #include "tradewind/order/v1/events.pb.h"
@@ -46,6 +47,17 @@ TEST(WebhookBodyTest, TellsWhatHappenedWithTheEvent) {
   EXPECT_EQ(body["data"]["body"], "好\n");
   EXPECT_EQ(body["data"]["event"]["order_id"], "o-1");
   EXPECT_EQ(body["data"]["event"]["lines"][0]["product_id"], "tea");
+}
+
+TEST(WebhookBodyTest, OpensWhatIsSealedForItsReceiverAndNothingElse) {
+  seal::Keys keys;
+  keys.StartInMemory();
+  v1::Notification notification = Confirmed();
+  const std::string others = Sealed(keys, "u-2", "Bob");
+  notification.set_subject("To " + Sealed(keys, "u-1", "\"Ann\"") + ", because " + others);
+  const auto opened = OpenWebhookBody(keys, "u-1", WebhookBody(notification, order::v1::OrderConfirmed()));
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  EXPECT_EQ(nlohmann::json::parse(*opened)["data"]["subject"], "To \"Ann\", because " + others);
 }
 
 TEST(WebhookBodyTest, LeavesOutAnEventThatIsTooLarge) {

@@ -43,6 +43,7 @@ void Ask(PaymentRecord& record, v1::PaymentOperation operation, const std::strin
 
   v1::OperationRequested requested;
   requested.set_order_id(record.payment().id());
+  requested.set_user_id(record.payment().user_id());
   requested.set_operation_id(pending.id());
   requested.set_operation(operation);
   *requested.mutable_amount() = amount;

@@ -4,10 +4,27 @@
 
 #include <string>
 
+#include "tradewind/seal/sealed_text.h"
+
 namespace tradewind::payment {
 
+namespace {
+
+// The means of payment in the clear: of whoever ordered, and of nobody else.
+absl::StatusOr<std::string> OpenToken(const seal::Keys& keys, const v1::OperationRequested& requested) {
+  if (requested.user_id().empty()) return keys.Open(requested.payment_token());
+  auto token = keys.OpenOf(requested.user_id(), requested.payment_token());
+  if (token.ok() && seal::HasSealed(*token)) {
+    return absl::PermissionDeniedError("the payment token is sealed for another user than the one who ordered");
+  }
+  return token;
+}
+
+}  // namespace
+
 Outcome PaymentEffect::operator()(const v1::OperationRequested& requested, EffectContext& context) const {
-  auto token = keys_->Open(requested.payment_token());
+  auto token = OpenToken(*keys_, requested);
+  if (absl::IsPermissionDenied(token.status())) return Dead(std::string(token.status().message()));
   if (!token.ok()) return Retry({}, std::string(token.status().message()));
   const ProviderCall call{.operation = requested.operation(),
                           .order_id = requested.order_id(),

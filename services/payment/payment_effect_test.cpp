@@ -72,6 +72,18 @@ TEST(PaymentEffectTest, ShowsTheProviderTheTokenThatCameSealed) {
   EXPECT_EQ(result.reports[0].result(), Report::RESULT_DONE);
 }
 
+TEST(PaymentEffectTest, ShowsTheProviderNoTokenOfAnotherUser) {
+  const auto keys = Keys();
+  keys->Prepare("u-1", absl::InfiniteFuture(), [](const absl::Status& prepared) { ASSERT_TRUE(prepared.ok()); });
+  v1::OperationRequested requested = Authorize(*keys->Seal("u-1", "tok_approve"));
+  requested.set_user_id("u-1");
+  EXPECT_EQ(CarryOut(Sandbox(keys), requested).outcome.kind(), Kind::kAck);
+  requested.set_user_id("u-2");
+  const Result result = CarryOut(Sandbox(keys), requested);
+  EXPECT_EQ(result.outcome.kind(), Kind::kDead);
+  EXPECT_TRUE(result.reports.empty());
+}
+
 TEST(PaymentEffectTest, IsTriedAgainWhereTheTokenCannotBeOpened) {
   const auto keys = Keys();
   keys->Prepare("u-1", absl::InfiniteFuture(), [](const absl::Status& prepared) { ASSERT_TRUE(prepared.ok()); });

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tradewind/errors/printable.h"
+#include "tradewind/seal/sealed_text.h"
 
 namespace tradewind::payment {
 namespace {
@@ -47,6 +48,8 @@ absl::StatusOr<std::string> Text(const json& object, const char* name, size_t mo
   if (text.size() > most_bytes) {
     return absl::InvalidArgumentError(fmt::format("'{}' is longer than {} bytes", name, most_bytes));
   }
+  // Whoever is shown it would be shown what was sealed for somebody else.
+  if (seal::HasSealed(text)) return absl::InvalidArgumentError(fmt::format("'{}' holds sealed text", name));
   return text;
 }
 

@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tradewind/seal/sealed_text.h"
+
 namespace tradewind::payment {
 namespace {
 
@@ -33,6 +35,9 @@ absl::StatusOr<ProviderAnswer> Read(const std::string& body, int status = 200,
 }
 
 std::string Problem(const absl::Status& status) { return std::string(status.message()); }
+
+// What the provider may have read on a topic.
+std::string Sealed() { return seal::SealText({}, seal::TagOf("u-2"), "somebody else's"); }
 
 TEST(OperationBodyTest, AsksWithATokenAndFromThenOnWithTheReference) {
   const json amount = {{"currency_code", "EUR"}, {"units", 30}, {"nanos", 350'000'000}};
@@ -86,6 +91,8 @@ TEST(ReadAnswerTest, SaysWhatIsWrongWithAnAnswer) {
            {R"({"result": "done", "reference": 5})", "'reference' is not a string"},
            {R"({"result": "done", "reference": ")" + std::string(256, 'x') + "\"}", "'reference' is longer"},
            {"{\"result\": \"done\", \"reference\": \"\xff\"}", "not a JSON object"},
+           {R"({"result": "done", "reference": ")" + Sealed() + "\"}", "'reference' holds sealed text"},
+           {R"({"result": "declined", "reason": "of )" + Sealed() + "\"}", "'reason' holds sealed text"},
            {R"({"result": "declined", "reason": ")" + std::string(501, 'x') + "\"}", "'reason' is longer"}}) {
     const auto answer = Read(body);
     EXPECT_TRUE(absl::IsInternal(answer.status())) << body;

@@ -12,7 +12,8 @@
 
 #include "tradewind/bus/envelope.h"
 #include "tradewind/bus/kafka_admin.h"
-#include "tradewind/seal/key_table.h"
+#include "tradewind/errors/printable.h"
+#include "tradewind/seal/key_records.h"
 #include "tradewind/seal/logger.h"
 
 namespace tradewind::seal {
@@ -24,6 +25,12 @@ constexpr absl::Duration kDeliveryTimeout = absl::Seconds(10);
 // Between one record and the next while the topic is read whole.
 constexpr absl::Duration kPatience = absl::Seconds(15);
 constexpr std::chrono::seconds kRetryDelay{1};
+// Before the end of a partition is asked for again where the broker did not tell it.
+constexpr std::chrono::milliseconds kAskAgain{100};
+// Far longer than it takes to read what stands between a partition's last record and its end, where there is anything.
+constexpr absl::Duration kEndIsHidden = absl::Milliseconds(300);
+// Of a foreign record's key in the log.
+constexpr size_t kMostShown = 60;
 
 // The name of a key's record that never was: to be told to forget it changes nothing.
 std::string NewNobody() {
@@ -37,17 +44,28 @@ absl::Status Retryable(const absl::Status& status) {
   return absl::IsNotFound(status) ? absl::UnavailableError(status.message()) : status;
 }
 
+void Pause(std::chrono::milliseconds time, const std::stop_token& stop) {
+  std::mutex mutex;
+  std::unique_lock lock(mutex);
+  std::condition_variable_any().wait_for(lock, stop, time, [] { return false; });
+}
+
 }  // namespace
 
-KafkaKeyLog::KafkaKeyLog(bus::KafkaConfig config, std::string client_id, Reader read, std::function<void()> tick)
+KafkaKeyLog::KafkaKeyLog(bus::KafkaConfig config, std::string client_id, KeyLogListener listener)
     : config_(std::move(config)),
       client_id_(std::move(client_id)),
       topic_(bus::FullTopic(config_, bus::kKeysTopic)),
-      read_(std::move(read)),
-      tick_(std::move(tick)) {}
+      listener_(std::move(listener)),
+      skipped_(telemetry::NewCounter("tradewind_keys_records_skipped_total",
+                                     "Records on mesh.keys.v1 that are of no use and were passed over.")) {}
 
-// The thread ends before what it uses.
-KafkaKeyLog::~KafkaKeyLog() { thread_ = {}; }
+// The threads end before what they use.
+KafkaKeyLog::~KafkaKeyLog() {
+  asking_.request_stop();
+  thread_ = {};
+  asking_ = {};
+}
 
 absl::Status KafkaKeyLog::Open() {
   auto admin = bus::KafkaAdmin::Create(config_, client_id_);
@@ -61,7 +79,11 @@ absl::Status KafkaKeyLog::Open() {
   for (const auto step : {&KafkaKeyLog::OpenSink, &KafkaKeyLog::OpenReader, &KafkaKeyLog::CatchUp}) {
     if (absl::Status done = (this->*step)(); !done.ok()) return done;
   }
+  std::vector<int64_t> next;
+  for (const bus::Position& position : positions_) next.push_back(position.offset);
+  ends_.Start(next);
   thread_ = std::jthread([this](const std::stop_token& stop) { Follow(stop); });
+  asking_ = std::jthread([this](const std::stop_token& stop) { AskForEnds(stop); });
   return absl::OkStatus();
 }
 
@@ -73,9 +95,13 @@ absl::Status KafkaKeyLog::OpenSink() {
 }
 
 absl::Status KafkaKeyLog::OpenReader() {
-  auto reader = bus::PartitionReader::Create(config_, client_id_, positions_);
+  // Whatever is written in a transaction of somebody else's is read at once: an open one must not hold back the keys.
+  auto reader = bus::PartitionReader::Create(config_, client_id_, positions_, bus::Isolation::kUncommitted);
   if (!reader.ok()) return Retryable(reader.status());
-  reader_ = *std::move(reader);
+  std::shared_ptr<bus::PartitionReader> before = *std::move(reader);
+  const std::lock_guard lock(mutex_);
+  // The one before is destroyed without the lock: that takes a while.
+  std::swap(reader_, before);
   return absl::OkStatus();
 }
 
@@ -99,14 +125,18 @@ absl::Status KafkaKeyLog::CatchUp() {
       continue;
     }
     last = absl::Now();
-    if (absl::Status taken = read_((*record)->key(), (*record)->value()); !taken.ok()) return taken;
+    Take(**record);
     if (const auto end = ends.find((*record)->key()); end != ends.end()) ends.erase(end);
   }
   return absl::OkStatus();
 }
 
 absl::Status KafkaKeyLog::Append(const SubjectTag& subject, std::string_view name, std::string_view value) {
-  return Produce(bus::PartitionOf(ToText(subject), static_cast<int32_t>(positions_.size())), name, value);
+  return Produce(PartitionOf(subject), name, value);
+}
+
+int32_t KafkaKeyLog::PartitionOf(const SubjectTag& subject) const {
+  return bus::PartitionOf(ToText(subject), static_cast<int32_t>(positions_.size()));
 }
 
 absl::Status KafkaKeyLog::Produce(int32_t partition, std::string_view name, std::string_view value) {
@@ -122,44 +152,89 @@ void KafkaKeyLog::TakeReports() {
   sink_->Poll(absl::ZeroDuration(), [&](const bus::Delivery& delivery) { failed.Update(delivery.status); });
   if (failed.ok()) return;
   kLog.Warn("keys did not get to the log; opening another producer", {{"topic", topic_}, {"error", failed}});
-  const std::lock_guard lock(mutex_);
-  if (const absl::Status reset = sink_->Reset(); !reset.ok()) kLog.Error("no producer", {{"error", reset}});
+  {
+    const std::lock_guard lock(mutex_);
+    if (const absl::Status reset = sink_->Reset(); !reset.ok()) kLog.Error("no producer", {{"error", reset}});
+  }
+  listener_.on_lost();
 }
 
 absl::StatusOr<std::optional<bus::Record>> KafkaKeyLog::Next() {
   auto record = reader_->Poll(kPollTimeout);
   TakeReports();
-  if (record.ok() && record->has_value()) {
-    positions_[static_cast<size_t>((*record)->partition())].offset = (*record)->offset() + 1;
-  }
   return record;
+}
+
+void KafkaKeyLog::Take(const bus::Record& record) {
+  const absl::Status taken = listener_.on_record(record.key(), record.value());
+  positions_[static_cast<size_t>(record.partition())].offset = record.offset() + 1;
+  if (!taken.ok()) TellOfSkipped(record, taken);
+}
+
+void KafkaKeyLog::TellOfSkipped(const bus::Record& record, const absl::Status& why) {
+  skipped_.Add();
+  const std::optional<int64_t> untold = tell_of_skipped_.Take(std::chrono::steady_clock::now());
+  if (!untold.has_value()) return;
+  kLog.Error("passed over a record of the log of keys", {{"topic", topic_},
+                                                         {"partition", record.partition()},
+                                                         {"offset", record.offset()},
+                                                         {"key", errors::Printable(record.key().substr(0, kMostShown))},
+                                                         {"since the last such line", *untold},
+                                                         {"error", why}});
 }
 
 void KafkaKeyLog::Follow(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     const auto record = Next();
-    tick_();
     if (!record.ok()) {
       Reopen(record.status(), stop);
     } else if (record->has_value()) {
-      const absl::Status taken = read_((*record)->key(), (*record)->value());
-      if (!taken.ok()) {
-        kLog.Error("passed over a record of the log of keys", {{"topic", topic_},
-                                                               {"partition", (*record)->partition()},
-                                                               {"offset", (*record)->offset()},
-                                                               {"error", taken}});
-      }
+      Take(**record);
+      ends_.Reach((*record)->partition(), (*record)->offset() + 1);
     }
+    MarkHiddenEnds();
+    listener_.on_tick();
   }
 }
 
 void KafkaKeyLog::Reopen(const absl::Status& why, const std::stop_token& stop) {
   kLog.Error("the log of keys cannot be read; trying again", {{"topic", topic_}, {"error", why}});
   while (!stop.stop_requested() && !OpenReader().ok()) {
-    std::mutex mutex;
-    std::unique_lock lock(mutex);
-    std::condition_variable_any().wait_for(lock, stop, kRetryDelay, [] { return false; });
-    tick_();
+    Pause(kRetryDelay, stop);
+    listener_.on_tick();
+  }
+}
+
+// ---- where the log ends ---------------------------------------------------------------------------------------------
+
+KeyLog::End KafkaKeyLog::AskForEnd(const SubjectTag& subject) {
+  const int32_t partition = PartitionOf(subject);
+  return {.partition = partition, .question = ends_.Ask(partition)};
+}
+
+void KafkaKeyLog::AskForEnds(const std::stop_token& stop) {
+  while (const std::optional<int32_t> partition = ends_.AwaitQuestion(stop)) {
+    std::shared_ptr<bus::PartitionReader> reader;
+    {
+      const std::lock_guard lock(mutex_);
+      reader = reader_;
+    }
+    const absl::StatusOr<int64_t> end = reader->End(topic_, *partition);
+    if (end.ok()) {
+      ends_.Answer(*partition, *end, absl::Now());
+      continue;
+    }
+    kLog.Warn("the end of the log of keys is not known; asking again", {{"topic", topic_}, {"error", end.status()}});
+    ends_.Fail(*partition);
+    Pause(kAskAgain, stop);
+  }
+}
+
+// The last thing on a partition may be no record: what ends a transaction. It has an offset all the same.
+void KafkaKeyLog::MarkHiddenEnds() {
+  for (const int32_t partition : ends_.TakeUnreached(absl::Now() - kEndIsHidden)) {
+    const absl::Status marked = Produce(partition, NewNobody(), "");
+    if (!marked.ok()) kLog.Warn("cannot mark the end of the log of keys", {{"topic", topic_}, {"error", marked}});
   }
 }
 

@@ -3,7 +3,6 @@
 
 #include <condition_variable>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <stop_token>
@@ -17,22 +16,27 @@
 #include "tradewind/bus/kafka_sink.h"
 #include "tradewind/bus/partition_reader.h"
 #include "tradewind/seal/key_log.h"
+#include "tradewind/seal/log_ends.h"
+#include "tradewind/seal/once_per_minute.h"
+#include "tradewind/telemetry/metrics.h"
 
 namespace tradewind::seal {
 
 class KafkaKeyLog final : public KeyLog {
  public:
-  // `tick` is called many times a second, between records. An error of `read` ends Open; later it is logged, and the
-  // record passed over.
-  KafkaKeyLog(bus::KafkaConfig config, std::string client_id, Reader read, std::function<void()> tick);
+  // What the listener does not take is passed over and counted, and told in the log with its place, once a minute at
+  // most.
+  KafkaKeyLog(bus::KafkaConfig config, std::string client_id, KeyLogListener listener);
   ~KafkaKeyLog() override;
 
-  // Makes the topic where there is none, and returns once everything on it has been read; from then on both callbacks
-  // are called by a thread of its own. Blocks. Unavailable where no broker answers.
+  // Makes the topic where there is none, and returns once everything on it has been read; from then on the listener is
+  // called by a thread of its own. Blocks. Unavailable where no broker answers.
   absl::Status Open();
 
   // ResourceExhausted where the producer's queue is full.
   absl::Status Append(const SubjectTag& subject, std::string_view name, std::string_view value) override;
+  End AskForEnd(const SubjectTag& subject) override;
+  bool HasRead(const End& end) const override { return ends_.HasReached(end.partition, end.question); }
 
  private:
   absl::Status OpenSink();
@@ -40,23 +44,33 @@ class KafkaKeyLog final : public KeyLog {
   // Reads until what was on the topic when it was called has been read.
   absl::Status CatchUp();
   absl::Status Produce(int32_t partition, std::string_view name, std::string_view value);
+  int32_t PartitionOf(const SubjectTag& subject) const;
   // Nothing where none came within the poll's time.
   absl::StatusOr<std::optional<bus::Record>> Next();
+  void Take(const bus::Record& record);
+  void TellOfSkipped(const bus::Record& record, const absl::Status& why);
   void Follow(const std::stop_token& stop);
+  // Asks the broker for the ends that somebody waits for.
+  void AskForEnds(const std::stop_token& stop);
+  // Puts a record of nobody behind what hides the end of a partition.
+  void MarkHiddenEnds();
   void Reopen(const absl::Status& why, const std::stop_token& stop);
   void TakeReports();
 
   const bus::KafkaConfig config_;
   const std::string client_id_;
   const std::string topic_;
-  const Reader read_;
-  const std::function<void()> tick_;
-  // Keeps the producer from being replaced under somebody who uses it.
+  const KeyLogListener listener_;
+  telemetry::Counter skipped_;
+  OncePerMinute tell_of_skipped_;
+  // Keeps the producer and the reader from being replaced under somebody who uses them.
   std::mutex mutex_;
   std::unique_ptr<bus::KafkaSink> sink_;
-  std::unique_ptr<bus::PartitionReader> reader_;
+  std::shared_ptr<bus::PartitionReader> reader_;
   // By partition number: the next record to read.
   std::vector<bus::Position> positions_;
+  LogEnds ends_;
+  std::jthread asking_;
   std::jthread thread_;
 };
 

@@ -1,14 +1,17 @@
 // Keys over a real broker: several processes' worth of them, on one topic.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <librdkafka/rdkafka.h>
 
 #include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/synchronization/notification.h"
@@ -17,6 +20,7 @@
 #include "tradewind/bus/envelope.h"
 #include "tradewind/bus/internal/kafka_fixture.h"
 #include "tradewind/bus/kafka_admin.h"
+#include "tradewind/bus/kafka_sink.h"
 #include "tradewind/seal/keys.h"
 #include "tradewind/testing/eventually.h"
 
@@ -56,6 +60,17 @@ class KafkaKeysTest : public ::testing::Test {
     });
     done.WaitForNotification();
     return prepared;
+  }
+
+  static absl::Status Require(Keys& keys, const std::string& subject) {
+    absl::Status required;
+    absl::Notification done;
+    keys.Require(subject, absl::Now() + kLong, [&](absl::Status status) {
+      required = std::move(status);
+      done.Notify();
+    });
+    done.WaitForNotification();
+    return required;
   }
 
   bus::KafkaConfig kafka_;
@@ -146,6 +161,7 @@ TEST_F(KafkaKeysTest, LeavesNoKeyOfWhoIsErasedMeanwhile) {
   const auto left = [&] {
     std::set<std::string> keys;
     for (const bus::Record& record : bus::ReadAll(kafka_, bus::FullTopic(kafka_, bus::kKeysTopic), 0)) {
+      if (record.key().starts_with(ToText(kCheckSubject))) continue;
       keys.erase(std::string(record.key()));
       if (record.key().find('/') != std::string_view::npos && !record.value().empty()) keys.emplace(record.key());
     }
@@ -160,6 +176,166 @@ TEST_F(KafkaKeysTest, IsRefusedByATopicOfAnotherMasterKey) {
   const absl::Status started = Keys().Start(config_, kafka_, "test");
   EXPECT_EQ(started.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(started.message()), HasSubstr("seal.key_file"));
+}
+
+// ---- foreign records ------------------------------------------------------------------------------------------------
+
+class ForeignRecords : public KafkaKeysTest {
+ protected:
+  void SetUp() override {
+    KafkaKeysTest::SetUp();
+    kafka_.partitions = 1;
+    topic_ = bus::FullTopic(kafka_, bus::kKeysTopic);
+  }
+  using Records = std::vector<std::pair<std::string, std::optional<std::string>>>;
+  // Returns once they are on the log.
+  void Write(const Records& records) const {
+    auto sink = bus::KafkaSink::Create(kafka_, {.client_id = "foreign"}).value();
+    size_t delivered = 0;
+    for (const auto& [key, value] : records) {
+      // No pointer, no value.
+      const std::string_view bytes = value.has_value() ? std::string_view(*value) : std::string_view();
+      ASSERT_TRUE(sink->Produce({.topic = topic_, .partition = 0, .key = key, .value = bytes}, 0).ok());
+    }
+    ASSERT_TRUE(Eventually([&] {
+      sink->Poll(absl::Milliseconds(10), [&](const bus::Delivery& delivery) { delivered += delivery.status.ok(); });
+      return delivered == records.size();
+    }));
+  }
+  static Records OfEveryForm() {
+    const std::string tag = ToText(TagOf("somebody"));
+    return {{"junk", "x"},
+            {"junk", std::nullopt},
+            {"junk", ""},
+            {std::string("\xff\0\x01", 3), "x"},
+            {std::string(300'000, 'k'), "x"},
+            {"k", std::string(900'000, 'v')},
+            {tag + "/0123456789abcdef", std::string(40, '\x17')},
+            {tag + "/0123456789abcdef", std::string(72, '\x17')},
+            {tag + "/0123456789ABCDEF", "x"},
+            {tag + "/fedcba9876543210", MasterKey::Random().Wrap(DataKey{1}, TagOf("somebody"))},
+            {tag, "x"},
+            {tag, ""},
+            {tag, std::nullopt},
+            {ToText(kCheckSubject), "2026-01-01T00:00:00Z"},
+            {ToText(kCheckSubject) + "/0123456789abcdef", std::string(72, '\x17')}};
+  }
+
+  std::string topic_;
+};
+
+TEST_F(ForeignRecords, StopNoStartAndNoOther) {
+  const auto running = Start();
+  ASSERT_TRUE(Prepare(*running, "ann").ok());
+  const std::string sealed = running->Seal("ann", "Ann").value();
+  Write(OfEveryForm());
+  ASSERT_TRUE(Prepare(*running, "bob").ok());
+  const auto started = Start();
+  EXPECT_EQ(started->Open(sealed, absl::ZeroDuration()).value(), "Ann");
+  EXPECT_EQ(started->Open(running->Seal("bob", "Bob").value(), absl::ZeroDuration()).value(), "Bob");
+  EXPECT_TRUE(Prepare(*started, "somebody").ok());
+}
+
+// On a log of the version before, which has no record to check the master key by.
+TEST_F(ForeignRecords, StopNoStartOnALogWithoutACheck) {
+  ASSERT_TRUE(bus::KafkaAdmin::Create(kafka_, "test").value()->EnsureTopics({topic_}, bus::TopicKind::kCompacted).ok());
+  const MasterKey master = MasterKey::Read(config_.key_file).value();
+  Write(OfEveryForm());
+  Write({{KeyRecordName(TagOf("ann"), 1), master.Wrap(DataKey{1}, TagOf("ann"))},
+         {ErasureRecordName(TagOf("bob")), "2026-11-29T23:43:00+00:00"}});
+  const auto started = Start();
+  EXPECT_EQ(started->Open(SealText(DataKey{1}, TagOf("ann"), "Ann")).value(), "Ann");
+  EXPECT_EQ(Prepare(*started, "bob").code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(ForeignRecords, CannotTakeAKeyAwayFromWhoHasIt) {
+  const auto keys = Start();
+  ASSERT_TRUE(Prepare(*keys, "ann").ok());
+  const std::string sealed = keys->Seal("ann", "Ann").value();
+  std::string name;
+  for (const bus::Record& record : bus::ReadAll(kafka_, topic_, 0)) {
+    if (record.key().starts_with(ToText(TagOf("ann")))) name = record.key();
+  }
+  Write({{name, std::nullopt}});
+  // What compaction keeps: the newest record of each name.
+  const auto kept = [&] {
+    std::string value;
+    for (const bus::Record& record : bus::ReadAll(kafka_, topic_, 0)) {
+      if (record.key() == name) value = record.value();
+    }
+    return value;
+  };
+  EXPECT_TRUE(Eventually([&] { return !kept().empty(); }));
+  EXPECT_EQ(Start()->Open(sealed, absl::ZeroDuration()).value(), "Ann");
+}
+
+TEST_F(ForeignRecords, ErasureWithoutProofIsTakenUntilProofsAreRequired) {
+  const auto keys = Start();
+  ASSERT_TRUE(Prepare(*keys, "ann").ok());
+  const std::string sealed = keys->Seal("ann", "Ann").value();
+  Write({{ErasureRecordName(TagOf("ann")), "2026-11-29T23:43:00+00:00"}});
+  EXPECT_TRUE(Eventually([&] { return keys->Open(sealed).value() == "[erased]"; }));
+  config_.require_signed_erasures = true;
+  EXPECT_EQ(Start()->Open(sealed, absl::ZeroDuration()).value(), "Ann");
+}
+
+// A transaction that nobody ends holds back whoever reads what was committed.
+TEST_F(ForeignRecords, TransactionHoldsBackNothing) {
+  const auto keys = Start();
+  const auto handle = [&](const char* id) {
+    char value[] = "x";
+    rd_kafka_conf_t* conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "bootstrap.servers", kafka_.brokers.c_str(), nullptr, 0);
+    rd_kafka_conf_set(conf, "transactional.id", (topic_ + id).c_str(), nullptr, 0);
+    rd_kafka_t* producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, nullptr, 0);
+    EXPECT_EQ(rd_kafka_init_transactions(producer, 30'000), nullptr);
+    EXPECT_EQ(rd_kafka_begin_transaction(producer), nullptr);
+    EXPECT_EQ(rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(topic_.c_str()), RD_KAFKA_V_PARTITION(0),
+                                RD_KAFKA_V_KEY("junk", 4), RD_KAFKA_V_VALUE(value, 1), RD_KAFKA_V_END),
+              RD_KAFKA_RESP_ERR_NO_ERROR);
+    EXPECT_EQ(rd_kafka_flush(producer, 30'000), RD_KAFKA_RESP_ERR_NO_ERROR);
+    return producer;
+  };
+  rd_kafka_t* aborted = handle("-aborted");
+  EXPECT_EQ(rd_kafka_abort_transaction(aborted, 30'000), nullptr);
+  rd_kafka_destroy(aborted);
+  // The last thing on the partition is no record now.
+  EXPECT_EQ(Require(*keys, "nobody").code(), absl::StatusCode::kNotFound);
+  rd_kafka_t* open = handle("-open");
+  EXPECT_EQ(Require(*keys, "nobody").code(), absl::StatusCode::kNotFound);
+  EXPECT_TRUE(Prepare(*keys, "ann").ok());
+  EXPECT_TRUE(Require(*Start(), "ann").ok());
+  EXPECT_EQ(rd_kafka_abort_transaction(open, 30'000), nullptr);
+  rd_kafka_destroy(open);
+}
+
+TEST_F(ForeignRecords, WhoHasAKeyElsewhereIsFoundAtOnce) {
+  const auto first = Start();
+  const auto second = Start();
+  for (int i = 0; i < 50; ++i) {
+    const std::string subject = "subject-" + std::to_string(i);
+    ASSERT_TRUE(Prepare(*first, subject).ok());
+    ASSERT_TRUE(Require(*second, subject).ok()) << i;
+  }
+  EXPECT_EQ(Require(*second, "nobody").code(), absl::StatusCode::kNotFound);
+  const size_t before = bus::ReadAll(kafka_, topic_, 0).size();
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(Require(*second, "nobody").code(), absl::StatusCode::kNotFound);
+  // To ask leaves nothing on the log.
+  EXPECT_EQ(bus::ReadAll(kafka_, topic_, 0).size(), before);
+}
+
+TEST_F(ForeignRecords, KeyThatWasWithdrawnLeavesNothing) {
+  const auto keys = Start();
+  ASSERT_TRUE(Prepare(*keys, "ann").ok());
+  keys->Withdraw("ann");
+  EXPECT_TRUE(Eventually([&] { return Require(*keys, "ann").code() == absl::StatusCode::kNotFound; }));
+  EXPECT_EQ(Require(*Start(), "ann").code(), absl::StatusCode::kNotFound);
+  std::set<std::string> left;
+  for (const bus::Record& record : bus::ReadAll(kafka_, topic_, 0)) {
+    left.erase(std::string(record.key()));
+    if (record.value().data() != nullptr) left.emplace(record.key());
+  }
+  EXPECT_EQ(left.size(), 1) << "the record by which the master key is checked";
 }
 
 TEST_F(KafkaKeysTest, RefusesATopicThatIsNotCompacted) {

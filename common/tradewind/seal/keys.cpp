@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 #include "absl/time/clock.h"
 
@@ -21,16 +22,25 @@ absl::Status IsErased() {
   return absl::FailedPreconditionError("its personal data was erased, and nothing more is kept of it");
 }
 
+// How often keys on their way are looked at.
+constexpr absl::Duration kLookInterval = absl::Milliseconds(250);
+// The longest pause before a key is put on the log again.
+constexpr absl::Duration kMaxPause = absl::Seconds(10);
+// Between two rounds of putting back what was taken away: processes that disagree must not keep each other busy.
+constexpr absl::Duration kRestoreInterval = absl::Seconds(1);
+
 // Hands every record back at once.
 class MemoryKeyLog final : public KeyLog {
  public:
-  explicit MemoryKeyLog(Reader reader) : reader_(std::move(reader)) {}
+  explicit MemoryKeyLog(KeyLogListener listener) : listener_(std::move(listener)) {}
   absl::Status Append(const SubjectTag&, std::string_view name, std::string_view value) override {
-    return reader_(name, value);
+    return listener_.on_record(name, value);
   }
+  End AskForEnd(const SubjectTag&) override { return {}; }
+  bool HasRead(const End&) const override { return true; }
 
  private:
-  const Reader reader_;
+  const KeyLogListener listener_;
 };
 
 absl::StatusOr<MasterKey> ReadMasterKey(const KeysConfig& config) {
@@ -59,12 +69,17 @@ uint64_t NewNumber() {
 absl::Status Check(const KeysConfig& config) { return ReadMasterKey(config).status(); }
 
 void Describe(config::Schema& schema, KeysConfig& config) {
-  schema.Section("seal", "Personal data on the log.")
-      .Field("key_file", &config.key_file,
-             "file with the master key, the same for every process of the mesh: base64 of 32 random bytes");
+  auto section = schema.Section("seal", "Personal data on the log.");
+  section.Field("key_file", &config.key_file,
+                "file with the master key, the same for every process of the mesh: base64 of 32 random bytes");
+  section.Field(
+      "require_signed_erasures", &config.require_signed_erasures,
+      "take no erasure without a proof: for a mesh whose erasures were signed (tradewind keys sign-erasures)");
 }
 
-Keys::Keys() {
+Keys::Keys()
+    : restored_(telemetry::NewCounter("tradewind_keys_restored_total",
+                                      "Records that somebody took away from mesh.keys.v1 and that were put back.")) {
   if (sodium_init() < 0) throw std::runtime_error("libsodium cannot be initialised: no random numbers");
 }
 Keys::~Keys() = default;
@@ -73,21 +88,55 @@ absl::Status Keys::Start(const KeysConfig& config, const bus::KafkaConfig& kafka
   absl::StatusOr<MasterKey> master = ReadMasterKey(config);
   if (!master.ok()) return master.status();
   log_.reset();
-  table_ = std::make_unique<KeyTable>(*std::move(master));
-  auto log = std::make_unique<KafkaKeyLog>(
-      kafka, client_id, [this](auto name, auto value) { return OnRecord(name, value); },
-      [this] { EndOverdue(absl::Now()); });
+  owed_.clear();
+  table_ = std::make_unique<KeyTable>(*std::move(master), config.require_signed_erasures);
+  auto log = std::make_unique<KafkaKeyLog>(kafka, client_id, Listener());
   KafkaKeyLog& opened = *log;
   log_ = std::move(log);
   if (absl::Status status = opened.Open(); !status.ok()) return status;
-  started_ = true;
-  return absl::OkStatus();
+  return Begin();
 }
 
 void Keys::StartInMemory() {
-  table_ = std::make_unique<KeyTable>(MasterKey::Random());
-  log_ = std::make_unique<MemoryKeyLog>([this](auto name, auto value) { return OnRecord(name, value); });
-  started_ = true;
+  const absl::Status started = StartOver(MasterKey::Random(), false, [](KeyLogListener listener) {
+    return std::make_unique<MemoryKeyLog>(std::move(listener));
+  });
+  if (!started.ok()) throw std::logic_error(std::string(started.message()));
+}
+
+absl::Status Keys::StartOver(MasterKey master, bool require_signed, MakeLog make) {
+  table_ = std::make_unique<KeyTable>(std::move(master), require_signed);
+  log_ = make(Listener());
+  return Begin();
+}
+
+KeyLogListener Keys::Listener() {
+  return {.on_record = [this](auto name, auto value) { return OnRecord(name, value); },
+          .on_tick = [this] { OnTick(absl::Now()); },
+          .on_lost = [this] { OnLost(); }};
+}
+
+absl::Status Keys::Begin() {
+  absl::Status fits;
+  std::vector<ToAppend> records;
+  {
+    const Lock lock(mutex_);
+    fits = table_->CheckMaster();
+    if (fits.ok() && !table_->HasCheck()) {
+      const std::string name = KeyRecordName(kCheckSubject, NewNumber());
+      const std::string value = table_->master().Wrap(kCheckKey, kCheckSubject);
+      owed_[name] = {.subject = kCheckSubject, .value = value};
+      records.push_back({.subject = kCheckSubject, .name = name, .value = value});
+    }
+    started_ = fits.ok();
+  }
+  if (!fits.ok()) {
+    log_.reset();
+    return fits;
+  }
+  AppendAll(records);
+  OnTick(absl::Now());
+  return absl::OkStatus();
 }
 
 absl::Status Keys::CheckStarted() const {
@@ -99,46 +148,112 @@ absl::Status Keys::CheckStarted() const {
 absl::Status Keys::OnRecord(std::string_view name, std::string_view value) {
   SubjectTag subject;
   bool erased = false;
-  bool late = false;
+  absl::Status taken;
   std::vector<Done> answered;
+  std::vector<ToAppend> records;
   {
     const Lock lock(mutex_);
-    if (absl::Status taken = table_->Apply(name, value, subject); !taken.ok()) return taken;
-    const State state = table_->Find(subject).state;
-    erased = state == State::kErased;
-    const auto own = made_.find(name);
-    // A key that was made while its subject was being erased: who made it takes it back.
-    late = erased && own != made_.end();
-    if (own != made_.end()) made_.erase(own);
-    if (state != State::kUnknown) {
-      answered = TakeWaiters([&](const Waiter& waiter) { return waiter.subject == subject; });
+    taken = table_->Apply(name, value, subject);
+    if (started_) AddLost(absl::Now(), records);
+    if (taken.ok()) {
+      const State state = table_->Find(subject).state;
+      erased = state == State::kErased;
+      TakeOwn(subject, std::string(name), !value.empty(), erased, records);
+      if (state != State::kUnknown) answered = waiters_.TakeOf(subject);
     }
   }
   changed_.notify_all();
-  if (late) static_cast<void>(log_->Append(subject, name, ""));
+  AppendAll(records);
   for (Done& done : answered) std::move(done)(erased ? IsErased() : absl::OkStatus());
-  return absl::OkStatus();
+  return taken;
 }
 
-void Keys::EndOverdue(absl::Time now) {
+void Keys::TakeOwn(const SubjectTag& subject, const std::string& name, bool has_value, bool erased,
+                   std::vector<ToAppend>& out) {
+  if (const auto own = owed_.find(name); own != owed_.end() && own->second.value.empty() != has_value) {
+    if (own->second.is_withdrawal && has_value) {
+      own->second = {.subject = subject, .value = ""};
+    } else {
+      owed_.erase(own);
+    }
+  }
+  const auto making = making_.find(subject);
+  if (making == making_.end() || making->second.name != name || !has_value) return;
+  making_.erase(making);
+  if (erased) {
+    // A key that was made while its subject was being erased: who made it takes it back.
+    owed_[name] = {.subject = subject, .value = ""};
+    out.push_back({.subject = subject, .name = name, .value = ""});
+  } else if (const std::optional<RecordName> parsed = ParseRecordName(name)) {
+    Remember(subject, *parsed->number, absl::Now());
+  }
+}
+
+void Keys::OnTick(absl::Time now) {
   std::vector<Done> overdue;
+  std::vector<Done> keyless;
+  std::vector<ToAppend> records;
   {
     const Lock lock(mutex_);
-    overdue = TakeWaiters([&](const Waiter& waiter) { return waiter.deadline <= now; });
+    overdue = waiters_.TakeOverdue(now);
+    keyless = waiters_.TakeEnded([this](const KeyLog::End& end) { return log_->HasRead(end); });
+    if (started_) AddLost(now, records);
+    if (now - looked_at_making_ >= kLookInterval) {
+      looked_at_making_ = now;
+      std::vector<SubjectTag> subjects;
+      for (const auto& [subject, making] : making_) subjects.push_back(subject);
+      for (const SubjectTag& subject : subjects) {
+        if (auto next = NextKey(subject, now)) records.push_back(*std::move(next));
+      }
+    }
   }
-  for (Done& done : overdue) std::move(done)(absl::UnavailableError("no key for the subject could be put on the log"));
+  AppendAll(records);
+  for (Done& done : overdue) std::move(done)(absl::UnavailableError("mesh.keys.v1 did not answer in time"));
+  for (Done& done : keyless) std::move(done)(absl::NotFoundError("it has no key on mesh.keys.v1"));
 }
 
-bool Keys::IsAwaited(const SubjectTag& subject) const {
-  return std::any_of(waiters_.begin(), waiters_.end(), [&](const Waiter& waiter) { return waiter.subject == subject; });
+void Keys::OnLost() {
+  std::vector<ToAppend> records;
+  {
+    const Lock lock(mutex_);
+    for (auto making = making_.begin(); making != making_.end();) {
+      if (!waiters_.WaitsForNew(making->first)) {
+        making = making_.erase(making);
+        continue;
+      }
+      making->second.sent = absl::Now();
+      records.push_back({.subject = making->first, .name = making->second.name, .value = making->second.value});
+      ++making;
+    }
+    for (const auto& [name, owed] : owed_) {
+      records.push_back({.subject = owed.subject, .name = name, .value = owed.value});
+      if (owed.is_withdrawal) records.push_back({.subject = owed.subject, .name = name, .value = ""});
+    }
+  }
+  AppendAll(records);
 }
 
-std::vector<Keys::Done> Keys::TakeWaiters(absl::FunctionRef<bool(const Waiter&)> which) {
-  const auto taken = std::partition(waiters_.begin(), waiters_.end(), [&](const Waiter& one) { return !which(one); });
-  std::vector<Done> dones;
-  for (auto waiter = taken; waiter != waiters_.end(); ++waiter) dones.push_back(std::move(waiter->done));
-  waiters_.erase(taken, waiters_.end());
-  return dones;
+void Keys::AppendAll(const std::vector<ToAppend>& records) {
+  for (const ToAppend& record : records) {
+    const absl::Status appended = log_->Append(record.subject, record.name, record.value);
+    if (!appended.ok()) kLog.Warn("cannot put a record on the log of keys", {{"error", appended}});
+  }
+}
+
+void Keys::AddLost(absl::Time now, std::vector<ToAppend>& out) {
+  if (!table_->HasLost() || now - restored_at_ < kRestoreInterval) return;
+  restored_at_ = now;
+  for (KeyTable::Lost& lost : table_->TakeLost()) {
+    restored_.Add();
+    if (const auto untold = tell_of_restored_.Take(std::chrono::steady_clock::now())) {
+      kLog.Error(
+          "somebody took a record away from the log of keys without an erasure; it is put back. See who can "
+          "write to mesh.keys.v1",
+          {{"key", lost.name}, {"since the last such line", *untold}});
+    }
+    owed_[lost.name] = {.subject = lost.subject, .value = lost.value};
+    out.push_back({.subject = lost.subject, .name = std::move(lost.name), .value = std::move(lost.value)});
+  }
 }
 
 bool Keys::Await(absl::Time deadline, absl::FunctionRef<bool()> there) {
@@ -146,71 +261,98 @@ bool Keys::Await(absl::Time deadline, absl::FunctionRef<bool()> there) {
   return changed_.wait_until(lock, absl::ToChronoTime(deadline), there);
 }
 
-// ---- opening --------------------------------------------------------------------------------------------------------
-
-KeyTable::Found Keys::FindSoon(const SubjectTag& subject, absl::Duration patience, Lock& lock) const {
-  KeyTable::Found found;
-  changed_.wait_for(lock, absl::ToChronoMicroseconds(patience), [&] {
-    found = table_->Find(subject);
-    return found.state != State::kUnknown;
-  });
-  return found;
-}
-
-absl::StatusOr<std::string> Keys::Open(std::string_view text, absl::Duration patience) const {
-  std::optional<SealedValue> value = FindSealed(text);
-  if (!value.has_value()) return std::string(text);
-  if (absl::Status status = CheckStarted(); !status.ok()) return status;
-  std::string opened;
-  size_t done = 0;
-  for (; value.has_value(); value = FindSealed(text, done)) {
-    opened += text.substr(done, value->begin - done);
-    done = value->end;
-    Lock lock(mutex_);
-    const KeyTable::Found found = FindSoon(value->subject, patience, lock);
-    if (found.state == State::kErased) {
-      opened += kErased;
-      continue;
-    }
-    if (found.state == State::kUnknown) {
-      return absl::UnavailableError("the key of a sealed value is not on mesh.keys.v1, or not read yet");
-    }
-    const std::optional<std::string> clear = OpenValue(*found.key, *value);
-    if (!clear.has_value()) return absl::DataLossError("a sealed value is damaged");
-    opened += *clear;
-  }
-  opened += text.substr(done);
-  return opened;
-}
-
 // ---- sealing --------------------------------------------------------------------------------------------------------
 
-absl::Status Keys::MakeKey(const SubjectTag& subject) {
-  const std::string name = KeyRecordName(subject, NewNumber());
-  {
-    const Lock lock(mutex_);
-    made_.insert(name);
+std::optional<Keys::ToAppend> Keys::NextKey(const SubjectTag& subject, absl::Time now) {
+  const bool is_awaited = waiters_.WaitsForNew(subject);
+  const auto [making, is_new] = making_.try_emplace(subject);
+  Making& key = making->second;
+  if (is_new) {
+    const DataKey* const before = table_->WithdrawnFrom(subject);
+    key.name = KeyRecordName(subject, NewNumber());
+    key.value = table_->master().Wrap(before != nullptr ? *before : NewKey(), subject);
+  } else if (now - key.sent < key.pause) {
+    return std::nullopt;
+  } else if (!is_awaited) {
+    // Nobody needs it any more. Should it come after all it is a key like any other.
+    making_.erase(making);
+    return std::nullopt;
+  } else {
+    key.pause = std::min(key.pause * 2, kMaxPause);
   }
-  return log_->Append(subject, name, table_->master().Wrap(NewKey(), subject));
+  key.sent = now;
+  return ToAppend{.subject = subject, .name = key.name, .value = key.value};
 }
 
 void Keys::Prepare(std::string_view subject, absl::Time deadline, Done done) {
   if (absl::Status status = CheckStarted(); !status.ok()) return std::move(done)(status);
   const SubjectTag tag = TagOf(subject);
   State state = State::kUnknown;
-  bool first = false;
+  std::vector<ToAppend> records;
   {
     const Lock lock(mutex_);
     state = table_->Find(tag).state;
     if (state == State::kUnknown) {
-      first = !IsAwaited(tag);
-      waiters_.push_back({.subject = tag, .deadline = deadline, .done = std::move(done)});
+      waiters_.AddForNew(tag, deadline, std::move(done));
+      if (auto next = NextKey(tag, absl::Now())) records.push_back(*std::move(next));
     }
   }
   if (state != State::kUnknown) return std::move(done)(state == State::kErased ? IsErased() : absl::OkStatus());
-  if (!first) return;
-  // Where it cannot be handed over, the waiters end when their time has come.
-  if (const absl::Status made = MakeKey(tag); !made.ok()) kLog.Warn("cannot put a key on the log", {{"error", made}});
+  // Where it cannot be handed over it is tried again, and the waiters end when their time has come.
+  AppendAll(records);
+}
+
+void Keys::Require(std::string_view subject, absl::Time deadline, Done done) {
+  if (absl::Status status = CheckStarted(); !status.ok()) return std::move(done)(status);
+  const SubjectTag tag = TagOf(subject);
+  State state = State::kUnknown;
+  bool is_read = false;
+  {
+    const Lock lock(mutex_);
+    state = table_->Find(tag).state;
+    if (state == State::kUnknown) {
+      const KeyLog::End end = log_->AskForEnd(tag);
+      waiters_.AddForKnown(tag, deadline, end, std::move(done));
+      is_read = log_->HasRead(end);
+    }
+  }
+  if (state != State::kUnknown) return std::move(done)(state == State::kErased ? IsErased() : absl::OkStatus());
+  if (is_read) OnTick(absl::Now());
+}
+
+void Keys::Remember(const SubjectTag& subject, uint64_t number, absl::Time now) {
+  made_[subject] = {.number = number, .time = now};
+  made_order_.push_back(subject);
+  if (made_order_.size() <= kMaxWithdrawable) return;
+  made_.erase(made_order_.front());
+  made_order_.pop_front();
+}
+
+void Keys::Keep(std::string_view subject) {
+  const Lock lock(mutex_);
+  made_.erase(TagOf(subject));
+}
+
+void Keys::Withdraw(std::string_view subject) {
+  if (!started_) return;
+  const SubjectTag tag = TagOf(subject);
+  std::vector<ToAppend> records;
+  {
+    const Lock lock(mutex_);
+    const auto made = made_.find(tag);
+    if (made == made_.end()) return;
+    if (absl::Now() - made->second.time < kWithdrawableFor) TakeBack(tag, made->second.number, records);
+    made_.erase(made);
+  }
+  AppendAll(records);
+}
+
+void Keys::TakeBack(const SubjectTag& subject, uint64_t number, std::vector<ToAppend>& out) {
+  const std::string name = KeyRecordName(subject, number);
+  const std::string withdrawal = WithdrawalOf(table_->master(), subject, number);
+  owed_[name] = {.subject = subject, .value = withdrawal, .is_withdrawal = true};
+  out.push_back({.subject = subject, .name = name, .value = withdrawal});
+  out.push_back({.subject = subject, .name = name, .value = ""});
 }
 
 absl::StatusOr<std::string> Keys::Seal(std::string_view subject, std::string_view clear) const {
@@ -237,13 +379,18 @@ absl::StatusOr<std::string> Keys::DeriveSecret(std::initializer_list<std::string
   return table_->master().DeriveSecret(parts);
 }
 
+// ---- erasing --------------------------------------------------------------------------------------------------------
+
+absl::Status Keys::PutErasure(const SubjectTag& subject) {
+  return log_->Append(subject, ErasureRecordName(subject), SignedErasure(table_->master(), subject, absl::Now()));
+}
+
 absl::Status Keys::Erase(std::string_view subject, absl::Time deadline) {
   if (absl::Status status = CheckStarted(); !status.ok()) return status;
   const SubjectTag tag = TagOf(subject);
-  const auto erased = [&] { return table_->Find(tag).state == State::kErased; };
+  const auto erased = [&] { return table_->IsErasedWithProof(tag); };
   if (!Await(absl::InfinitePast(), erased)) {
-    const std::string now = absl::FormatTime(absl::RFC3339_sec, absl::Now(), absl::UTCTimeZone());
-    if (absl::Status status = log_->Append(tag, ErasureRecordName(tag), now); !status.ok()) return status;
+    if (absl::Status status = PutErasure(tag); !status.ok()) return status;
   }
   // Once the erasure has come back, every key that stands before it has too.
   const auto overdue = [] { return absl::UnavailableError("the erasure could not be put on mesh.keys.v1 in time"); };
@@ -257,6 +404,32 @@ absl::Status Keys::Erase(std::string_view subject, absl::Time deadline) {
     if (absl::Status status = log_->Append(tag, name, ""); !status.ok()) return status;
   }
   if (!Await(deadline, [&] { return table_->KeyRecordsOf(tag).empty(); })) return overdue();
+  return absl::OkStatus();
+}
+
+size_t Keys::CountUnsignedErasures() const {
+  if (!started_) return 0;
+  const Lock lock(mutex_);
+  return table_->UnsignedErasures().size();
+}
+
+absl::Status Keys::SignErasures(absl::Time deadline) {
+  if (absl::Status status = CheckStarted(); !status.ok()) return status;
+  std::vector<SubjectTag> subjects;
+  {
+    const Lock lock(mutex_);
+    subjects = table_->UnsignedErasures();
+  }
+  for (const SubjectTag& subject : subjects) {
+    if (absl::Status status = PutErasure(subject); !status.ok()) return status;
+  }
+  const auto signed_all = [&] {
+    return std::all_of(subjects.begin(), subjects.end(),
+                       [&](const SubjectTag& subject) { return table_->IsErasedWithProof(subject); });
+  };
+  if (!Await(deadline, signed_all)) {
+    return absl::UnavailableError("not all erasures could be signed on mesh.keys.v1 in time; try again");
+  }
   return absl::OkStatus();
 }
 

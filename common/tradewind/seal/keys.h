@@ -8,12 +8,17 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
 #include <initializer_list>
+#include <map>
 #include <memory>
 #include <mutex>
-#include <set>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -26,6 +31,9 @@
 #include "tradewind/config/config.h"
 #include "tradewind/seal/key_log.h"
 #include "tradewind/seal/key_table.h"
+#include "tradewind/seal/key_waiters.h"
+#include "tradewind/seal/once_per_minute.h"
+#include "tradewind/telemetry/metrics.h"
 
 namespace google::protobuf {
 class Message;
@@ -39,11 +47,14 @@ inline constexpr std::string_view kErased = "[erased]";
 struct KeysConfig {
   // See MasterKey::Read.
   std::string key_file;
+  // Whether an erasure without a proof counts for nothing. Such are those of a version before proofs, until
+  // `tradewind keys sign-erasures` has signed them, and those of whoever can write to the log of keys.
+  bool require_signed_erasures = false;
 };
 // Whether Keys can start with it, as far as the file is concerned; does not block for anything else.
 // FailedPrecondition, saying what to do, where not.
 absl::Status Check(const KeysConfig& config);
-// Binds the field under "seal".
+// Binds the fields under "seal".
 void Describe(config::Schema& schema, KeysConfig& config);
 
 // Thread-safe. Until it is started everything but the destructor answers FailedPrecondition.
@@ -51,6 +62,12 @@ class Keys {
  public:
   // Far more than a key takes from the log to here.
   static constexpr absl::Duration kPatience = absl::Seconds(2);
+  // Before a key that was put on the log and has not come back is put there again, if somebody still waits for it.
+  static constexpr absl::Duration kAppendAgain = absl::Seconds(1);
+  // Of the keys that this process made, the newest can be withdrawn, and for so long: far less than a service remembers
+  // the outcome of a request_id.
+  static constexpr size_t kMaxWithdrawable = 10'000;
+  static constexpr absl::Duration kWithdrawableFor = absl::Minutes(10);
 
   Keys();
   ~Keys();
@@ -58,22 +75,46 @@ class Keys {
   Keys& operator=(const Keys&) = delete;
 
   // Reads all keys there are, about a million in a second; blocks for that. Unavailable where Kafka does not answer: to
-  // be tried again. FailedPrecondition where the key file is not what it should be.
+  // be tried again. FailedPrecondition where the key file is not what it should be, or is not the one that the log was
+  // begun with.
   absl::Status Start(const KeysConfig& config, const bus::KafkaConfig& kafka, const std::string& client_id);
   // With a random master key and a log in memory: for tests.
   void StartInMemory();
+  // With a log that somebody else makes and that has been read already: for tests.
+  using MakeLog = absl::FunctionRef<std::unique_ptr<KeyLog>(KeyLogListener)>;
+  absl::Status StartOver(MasterKey master, bool require_signed, MakeLog make);
 
   // `text` with every sealed value in it opened, those of erased subjects replaced by kErased; text without any is
   // returned as it is. A key that was made a moment ago may still be on its way here: blocks for it, `patience` at
   // most, then Unavailable. DataLoss for a value that is not what was sealed.
   absl::StatusOr<std::string> Open(std::string_view text, absl::Duration patience = kPatience) const;
-  // Opens every string field marked SENSITIVE_SEAL, also in messages inside. Blocks and fails as Open does.
+  // The same for the values of one subject; those of others stay as they are. What is shown to somebody is opened so:
+  // text may quote what was sealed for another.
+  absl::StatusOr<std::string> OpenOf(std::string_view subject, std::string_view text,
+                                     absl::Duration patience = kPatience) const;
+  // Opens the string fields marked SENSITIVE_SEAL, also in messages inside, as far as they are sealed for the subject
+  // of their message: the one in the field that the `subject` of its (tradewind.mesh.v1.message) option names, else
+  // that of the message around it, for the outermost `subject`. Blocks and fails as Open does.
+  absl::Status OpenFields(google::protobuf::Message& message, std::string_view subject,
+                          absl::Duration patience = kPatience) const;
   absl::Status OpenFields(google::protobuf::Message& message, absl::Duration patience = kPatience) const;
 
-  // Makes sure that the subject has a key; `done` is called once, here where it is known to have one already, else by
-  // another thread: OK, FailedPrecondition for a subject that was erased, Unavailable when `deadline` has passed.
-  using Done = absl::AnyInvocable<void(absl::Status)>;
+  // `done` of the next two is called once, here where the answer is known already, else by another thread:
+  // FailedPrecondition for a subject that was erased, Unavailable when `deadline` has passed.
+  using Done = KeyWaiters::Done;
+  // Makes sure that the subject has a key.
   void Prepare(std::string_view subject, absl::Time deadline, Done done);
+  // Finds out whether the subject has a key: NotFound where it has none as of this call, on the log that all processes
+  // share.
+  void Require(std::string_view subject, absl::Time deadline, Done done);
+
+  // Takes back the key that this process made for the subject by Prepare, if it did, so that nothing of it stays on the
+  // log: for a subject that did not come to be. Does not block. Prepare makes the same key again as long as it is
+  // remembered. Never to be called once something that has to be read again may be sealed with the key.
+  void Withdraw(std::string_view subject);
+  // The key is there to stay: Withdraw takes it back no more.
+  void Keep(std::string_view subject);
+
   // Does not block. NotFound for a subject without a key: Prepare it. FailedPrecondition for one that was erased.
   absl::StatusOr<std::string> Seal(std::string_view subject, std::string_view clear) const;
 
@@ -85,34 +126,78 @@ class Keys {
   // where it fails: Unavailable when `deadline` has passed. A subject without a key is erased too: it gets none.
   absl::Status Erase(std::string_view subject, absl::Time deadline);
 
- private:
-  struct Waiter {
-    SubjectTag subject;
-    absl::Time deadline;
-    Done done;
-  };
-  using Lock = std::unique_lock<std::mutex>;
+  // How many erasures on the log have no proof; and signs them all, as Erase does for one.
+  size_t CountUnsignedErasures() const;
+  absl::Status SignErasures(absl::Time deadline);
 
+ private:
+  using Lock = std::unique_lock<std::mutex>;
+  // A key that is on its way to the log and back.
+  struct Making {
+    std::string name;
+    std::string value;
+    absl::Time sent;
+    absl::Duration pause = kAppendAgain;
+  };
+  // What else is on its way: to be put there again where it is lost.
+  struct Owed {
+    SubjectTag subject{};
+    std::string value;
+    // To be removed right behind it.
+    bool is_withdrawal = false;
+  };
+  struct Made {
+    uint64_t number = 0;
+    absl::Time time;
+  };
+  struct ToAppend {
+    SubjectTag subject{};
+    std::string name;
+    std::string value;
+  };
+
+  KeyLogListener Listener();
+  // Once the log has been read.
+  absl::Status Begin();
   absl::Status OnRecord(std::string_view name, std::string_view value);
-  void EndOverdue(absl::Time now);
+  // Of a record that may be one of this process's own, come back. With the mutex held.
+  void TakeOwn(const SubjectTag& subject, const std::string& name, bool has_value, bool erased,
+               std::vector<ToAppend>& out);
+  void OnTick(absl::Time now);
+  void OnLost();
   absl::Status CheckStarted() const;
   // Waits for a key that may be on its way.
-  KeyTable::Found FindSoon(const SubjectTag& subject, absl::Duration patience, Lock& lock) const;
-  bool IsAwaited(const SubjectTag& subject) const;
-  std::vector<Done> TakeWaiters(absl::FunctionRef<bool(const Waiter&)> which);
-  // Appends a key of the subject.
-  absl::Status MakeKey(const SubjectTag& subject);
+  KeyTable::State FindSoon(const SubjectTag& subject, absl::Duration patience, Lock& lock) const;
+  absl::StatusOr<std::string> OpenWhere(absl::FunctionRef<bool(const SubjectTag&)> mine, std::string_view text,
+                                        absl::Duration patience) const;
+  absl::StatusOr<std::string> OpenOne(const SealedValue& value, absl::Duration patience) const;
+  // The key to put on the log for a subject somebody waits for, where that is due. With the mutex held.
+  std::optional<ToAppend> NextKey(const SubjectTag& subject, absl::Time now);
+  void TakeBack(const SubjectTag& subject, uint64_t number, std::vector<ToAppend>& out);
+  // What was taken away from the log, and is to be there. With the mutex held.
+  void AddLost(absl::Time now, std::vector<ToAppend>& out);
+  void Remember(const SubjectTag& subject, uint64_t number, absl::Time now);
+  void AppendAll(const std::vector<ToAppend>& records);
+  absl::Status PutErasure(const SubjectTag& subject);
   // Blocks until what is on the log makes `there` true; false where the deadline was earlier.
   bool Await(absl::Time deadline, absl::FunctionRef<bool()> there);
 
   std::atomic<bool> started_ = false;
+  telemetry::Counter restored_;
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
   std::unique_ptr<KeyTable> table_;
-  std::vector<Waiter> waiters_;
-  // Records that this process appended keys in and has not read back.
-  std::set<std::string, std::less<>> made_;
-  // Set before `started_`, and never called with the mutex held: it calls back. Last, since it has a thread.
+  KeyWaiters waiters_;
+  std::map<SubjectTag, Making> making_;
+  absl::Time looked_at_making_;
+  // By the record's name.
+  std::map<std::string, Owed, std::less<>> owed_;
+  absl::Time restored_at_ = absl::InfinitePast();
+  OncePerMinute tell_of_restored_;
+  std::map<SubjectTag, Made> made_;
+  std::deque<SubjectTag> made_order_;
+  // Set before `started_`, and never called with the mutex held but for questions: it calls back. Last, since it has a
+  // thread.
   std::unique_ptr<KeyLog> log_;
 };
 

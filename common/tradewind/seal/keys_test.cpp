@@ -3,7 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/time/clock.h"
 #include "common/tradewind/seal/sealed_test.pb.h"
@@ -74,18 +80,52 @@ TEST_F(KeysTest, SaysWhereAKeyIsMissingAndWhereAValueIsDamaged) {
 TEST_F(KeysTest, OpensTheFieldsThatAreMarkedAtAnyDepth) {
   const std::string ann = Sealed("ann", "Ann");
   test::v1::Card card;
+  card.set_id("ann");
   card.set_name(ann);
   card.add_notes("of " + ann);
   card.add_notes("plain");
   card.set_raw(ann);
+  card.mutable_note()->set_text(ann);
+  card.mutable_parent()->set_id("ann");
   card.mutable_parent()->set_name(ann);
-  card.add_children()->mutable_parent()->set_name(ann);
+  card.add_children()->mutable_parent()->set_id("ann");
+  card.mutable_children(0)->mutable_parent()->set_name(ann);
   ASSERT_TRUE(keys_.OpenFields(card).ok());
   EXPECT_EQ(card.name(), "Ann");
   EXPECT_THAT(card.notes(), ::testing::ElementsAre("of Ann", "plain"));
   EXPECT_EQ(card.raw(), ann);
+  EXPECT_EQ(card.note().text(), "Ann");
   EXPECT_EQ(card.parent().name(), "Ann");
   EXPECT_EQ(card.children(0).parent().name(), "Ann");
+}
+
+// Who can put a text before somebody's eyes could else read with them what was sealed for another.
+TEST_F(KeysTest, OpensNothingOfAnotherSubject) {
+  const std::string ann = Sealed("ann", "Ann");
+  const std::string bob = Sealed("bob", "Bob");
+  const std::string text = "to " + ann + ", because " + bob + " says so";
+  EXPECT_EQ(keys_.OpenOf("ann", text).value(), "to Ann, because " + bob + " says so");
+  EXPECT_EQ(keys_.OpenOf("", text).value(), text);
+
+  test::v1::Card card;
+  card.set_id("ann");
+  card.set_name(bob);
+  card.add_notes(text);
+  card.mutable_note()->set_text(bob);
+  card.mutable_parent()->set_id("bob");
+  card.mutable_parent()->set_name(bob);
+  ASSERT_TRUE(keys_.OpenFields(card).ok());
+  EXPECT_EQ(card.name(), bob);
+  EXPECT_EQ(card.notes(0), "to Ann, because " + bob + " says so");
+  EXPECT_EQ(card.note().text(), bob);
+  EXPECT_EQ(card.parent().name(), "Bob");
+
+  test::v1::Note note;
+  note.set_text(bob);
+  ASSERT_TRUE(keys_.OpenFields(note).ok());
+  EXPECT_EQ(note.text(), bob);
+  ASSERT_TRUE(keys_.OpenFields(note, "bob").ok());
+  EXPECT_EQ(note.text(), "Bob");
 }
 
 TEST(UnstartedKeys, SayThatTheyAre) {
@@ -109,6 +149,249 @@ TEST(UnstartedKeys, RefuseToStartWithoutAFileAndSayHowToMakeOne) {
   const absl::Status started = Keys().Start({}, {}, "test");
   EXPECT_EQ(started.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(started.message()), HasSubstr("seal.key_file is not set"));
+}
+
+// ---- over a log that loses and delays -------------------------------------------------------------------------------
+
+// What was appended waits until it is delivered, or is lost.
+class ManualLog final : public KeyLog {
+ public:
+  struct Record {
+    std::string name;
+    std::string value;
+  };
+  explicit ManualLog(KeyLogListener listener) : listener_(std::move(listener)) {}
+
+  absl::Status Append(const SubjectTag&, std::string_view name, std::string_view value) override {
+    waiting.push_back({std::string(name), std::string(value)});
+    return absl::OkStatus();
+  }
+  End AskForEnd(const SubjectTag&) override { return {.partition = 0, .question = ++asked}; }
+  bool HasRead(const End& end) const override { return end.question <= read; }
+
+  void Deliver() {
+    while (!waiting.empty()) {
+      const std::vector<Record> records = std::exchange(waiting, {});
+      for (const Record& record : records) Put(record.name, record.value);
+    }
+  }
+  // As a record of anybody's.
+  void Put(const std::string& name, const std::string& value) {
+    if (value.empty()) {
+      kept.erase(name);
+    } else {
+      kept[name] = value;
+    }
+    static_cast<void>(listener_.on_record(name, value));
+  }
+  void Lose() {
+    waiting.clear();
+    listener_.on_lost();
+  }
+  void Tick() { listener_.on_tick(); }
+
+  std::vector<Record> waiting;
+  // What compaction leaves.
+  std::map<std::string, std::string> kept;
+  uint64_t asked = 0;
+  uint64_t read = 0;
+
+ private:
+  const KeyLogListener listener_;
+};
+
+class KeysOverManualLog : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(Start(keys_, log_).ok());
+    log_->Deliver();
+  }
+  absl::Status Start(Keys& keys, ManualLog*& log, bool require_signed = false) const {
+    return keys.StartOver(master_, require_signed, [&](KeyLogListener listener) {
+      auto made = std::make_unique<ManualLog>(std::move(listener));
+      log = made.get();
+      for (const auto& [name, value] : kept_before_) log->Put(name, value);
+      return made;
+    });
+  }
+  // What a process says of the log as compaction leaves it.
+  std::unique_ptr<Keys> Restart(bool require_signed = false) {
+    kept_before_ = log_->kept;
+    auto keys = std::make_unique<Keys>();
+    ManualLog* log = nullptr;
+    EXPECT_TRUE(Start(*keys, log, require_signed).ok());
+    return keys;
+  }
+  struct Answer {
+    std::optional<absl::Status> status;
+    Keys::Done Take() {
+      return [this](absl::Status given) { status = std::move(given); };
+    }
+  };
+  std::string Sealed(const std::string& subject, const std::string& clear) {
+    keys_.Prepare(subject, absl::InfiniteFuture(), [](const absl::Status&) {});
+    log_->Deliver();
+    return keys_.Seal(subject, clear).value();
+  }
+  size_t KeptOf(const std::string& subject) const {
+    const std::string tag = ToText(TagOf(subject));
+    return static_cast<size_t>(
+        std::count_if(log_->kept.begin(), log_->kept.end(), [&](const auto& it) { return it.first.starts_with(tag); }));
+  }
+  std::string NameOf(const std::string& subject) const { return log_->kept.lower_bound(ToText(TagOf(subject)))->first; }
+
+  const MasterKey master_ = MasterKey::Random();
+  std::map<std::string, std::string> kept_before_;
+  Keys keys_;
+  ManualLog* log_ = nullptr;
+};
+
+TEST_F(KeysOverManualLog, WriteOneCheckOfTheMasterKey) {
+  EXPECT_EQ(log_->kept.size(), 1);
+  EXPECT_TRUE(log_->kept.begin()->first.starts_with(ToText(kCheckSubject)));
+  const auto again = Restart();
+  EXPECT_EQ(log_->kept.size(), 1);
+  Keys others;
+  const absl::Status started = others.StartOver(MasterKey::Random(), false, [&](KeyLogListener listener) {
+    auto log = std::make_unique<ManualLog>(std::move(listener));
+    for (const auto& [name, value] : kept_before_) log->Put(name, value);
+    return log;
+  });
+  EXPECT_EQ(started.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(others.Seal("ann", "Ann").status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(KeysOverManualLog, SendALostKeyAgain) {
+  Answer answer;
+  keys_.Prepare("ann", absl::InfiniteFuture(), answer.Take());
+  ASSERT_EQ(log_->waiting.size(), 1);
+  const std::string name = log_->waiting[0].name;
+  log_->Lose();
+  ASSERT_EQ(log_->waiting.size(), 1);
+  EXPECT_EQ(log_->waiting[0].name, name);
+  EXPECT_FALSE(answer.status.has_value());
+  log_->Deliver();
+  EXPECT_TRUE(answer.status->ok());
+  EXPECT_EQ(KeptOf("ann"), 1);
+}
+
+TEST_F(KeysOverManualLog, SendNoLostKeyThatNobodyWaitsFor) {
+  Answer answer;
+  keys_.Prepare("ann", absl::InfinitePast(), answer.Take());
+  log_->Tick();
+  EXPECT_EQ(answer.status->code(), absl::StatusCode::kUnavailable);
+  log_->Lose();
+  EXPECT_TRUE(log_->waiting.empty());
+}
+
+TEST_F(KeysOverManualLog, MakeOneKeyHoweverManyWait) {
+  Answer first;
+  Answer second;
+  keys_.Prepare("ann", absl::InfiniteFuture(), first.Take());
+  keys_.Prepare("ann", absl::InfiniteFuture(), second.Take());
+  EXPECT_EQ(log_->waiting.size(), 1);
+  log_->Deliver();
+  EXPECT_TRUE(first.status->ok());
+  EXPECT_TRUE(second.status->ok());
+}
+
+TEST_F(KeysOverManualLog, FindNoKeyOnceTheLogHasBeenRead) {
+  Answer answer;
+  keys_.Require("nobody", absl::InfiniteFuture(), answer.Take());
+  log_->Tick();
+  EXPECT_FALSE(answer.status.has_value());
+  log_->read = log_->asked;
+  log_->Tick();
+  EXPECT_EQ(answer.status->code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(KeptOf("nobody"), 0);
+}
+
+TEST_F(KeysOverManualLog, FindTheKeyThatIsOnItsWay) {
+  Answer answer;
+  keys_.Require("ann", absl::InfiniteFuture(), answer.Take());
+  log_->Put(KeyRecordName(TagOf("ann"), 1), master_.Wrap(DataKey{1}, TagOf("ann")));
+  EXPECT_TRUE(answer.status->ok());
+  Answer now;
+  keys_.Require("ann", absl::InfiniteFuture(), now.Take());
+  EXPECT_TRUE(now.status->ok());
+}
+
+TEST_F(KeysOverManualLog, SayUnavailableWhereTheLogDoesNotAnswer) {
+  Answer answer;
+  keys_.Require("ann", absl::InfinitePast(), answer.Take());
+  log_->Tick();
+  EXPECT_EQ(answer.status->code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(KeysOverManualLog, PutBackAKeyThatNobodyErased) {
+  const std::string sealed = Sealed("ann", "Ann");
+  log_->Put(NameOf("ann"), "");
+  EXPECT_EQ(keys_.Open(sealed).value(), "Ann");
+  log_->Deliver();
+  EXPECT_EQ(Restart()->Open(sealed, absl::ZeroDuration()).value(), "Ann");
+}
+
+TEST_F(KeysOverManualLog, PutBackAKeyWhenTheyStart) {
+  const std::string sealed = Sealed("ann", "Ann");
+  const auto [name, value] = *log_->kept.lower_bound(ToText(TagOf("ann")));
+  Keys keys;
+  ManualLog* log = nullptr;
+  ASSERT_TRUE(keys.StartOver(master_, false,
+                             [&](KeyLogListener listener) {
+                               auto made = std::make_unique<ManualLog>(std::move(listener));
+                               log = made.get();
+                               for (const auto& [before, bytes] : log_->kept) log->Put(before, bytes);
+                               log->Put(name, "");
+                               return made;
+                             })
+                  .ok());
+  log->Deliver();
+  EXPECT_TRUE(log->kept.contains(name));
+  EXPECT_EQ(keys.Open(sealed).value(), "Ann");
+}
+
+TEST_F(KeysOverManualLog, TakeBackAKeyThatWasMadeInVain) {
+  const std::string sealed = Sealed("ann", "Ann");
+  keys_.Withdraw("ann");
+  log_->Deliver();
+  EXPECT_EQ(KeptOf("ann"), 0);
+  EXPECT_EQ(keys_.Seal("ann", "Ann").status().code(), absl::StatusCode::kNotFound);
+  // A repeated call is sealed to the same characters.
+  EXPECT_EQ(Sealed("ann", "Ann"), sealed);
+  EXPECT_EQ(KeptOf("ann"), 1);
+}
+
+TEST_F(KeysOverManualLog, TakeBackAKeyThoughTheWithdrawalIsLost) {
+  Sealed("ann", "Ann");
+  keys_.Withdraw("ann");
+  log_->Lose();
+  log_->Deliver();
+  EXPECT_EQ(KeptOf("ann"), 0);
+  EXPECT_TRUE(log_->waiting.empty());
+}
+
+TEST_F(KeysOverManualLog, TakeBackNoKeyThatIsToStay) {
+  Sealed("ann", "Ann");
+  keys_.Keep("ann");
+  keys_.Withdraw("ann");
+  log_->Deliver();
+  EXPECT_EQ(KeptOf("ann"), 1);
+}
+
+TEST_F(KeysOverManualLog, TakeBackNoKeyThatAnotherProcessMade) {
+  log_->Put(KeyRecordName(TagOf("ann"), 1), master_.Wrap(DataKey{1}, TagOf("ann")));
+  keys_.Withdraw("ann");
+  EXPECT_TRUE(log_->waiting.empty());
+}
+
+TEST_F(KeysOverManualLog, SignTheErasuresOfBefore) {
+  log_->Put(ErasureRecordName(TagOf("ann")), "2026-01-01T00:00:00Z");
+  EXPECT_EQ(keys_.CountUnsignedErasures(), 1);
+  EXPECT_EQ(keys_.SignErasures(absl::InfinitePast()).code(), absl::StatusCode::kUnavailable);
+  log_->Deliver();
+  EXPECT_EQ(keys_.CountUnsignedErasures(), 0);
+  EXPECT_EQ(Restart(/*require_signed=*/true)->Seal("ann", "Ann").status().code(),
+            absl::StatusCode::kFailedPrecondition);
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ constexpr char kContext[crypto_kdf_CONTEXTBYTES + 1] = "twmaster";
 constexpr uint64_t kWrapping = 1;
 constexpr uint64_t kFingerprints = 2;
 constexpr uint64_t kSecrets = 3;
+constexpr uint64_t kProofs = 4;
 
 constexpr size_t kNonceSize = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES;
 constexpr size_t kMacSize = crypto_aead_xchacha20poly1305_ietf_ABYTES;
@@ -42,10 +43,11 @@ absl::Status Unfit(const std::string& path, std::string_view why) {
 MasterKey::MasterKey(const Secret& root)
     : wrapping_(Derive(kWrapping, root)),
       fingerprints_(Derive(kFingerprints, root)),
-      secrets_(Derive(kSecrets, root)) {}
+      secrets_(Derive(kSecrets, root)),
+      proofs_(Derive(kProofs, root)) {}
 
 MasterKey::~MasterKey() {
-  for (auto* key : {&wrapping_, &fingerprints_, &secrets_}) sodium_memzero(key->data(), key->size());
+  for (auto* key : {&wrapping_, &fingerprints_, &secrets_, &proofs_}) sodium_memzero(key->data(), key->size());
 }
 
 absl::StatusOr<MasterKey> MasterKey::Read(const std::string& path) {
@@ -79,7 +81,8 @@ std::string MasterKey::Wrap(const DataKey& key, const SubjectTag& subject) const
 
 std::optional<DataKey> MasterKey::Unwrap(std::string_view wrapped, const SubjectTag& subject) const {
   DataKey key;
-  if (wrapped.size() != kNonceSize + key.size() + kMacSize) return std::nullopt;
+  static_assert(kWrappedSize == kNonceSize + sizeof(key) + kMacSize);
+  if (wrapped.size() != kWrappedSize) return std::nullopt;
   const int failed = crypto_aead_xchacha20poly1305_ietf_decrypt(
       key.data(), nullptr, nullptr, Bytes(wrapped) + kNonceSize, wrapped.size() - kNonceSize, subject.data(),
       subject.size(), Bytes(wrapped), wrapping_.data());
@@ -96,6 +99,14 @@ std::string MasterKey::Fingerprint(std::string_view text) const {
   crypto_generichash(reinterpret_cast<unsigned char*>(digest.data()), digest.size(), Bytes(plain), plain.size(),
                      fingerprints_.data(), fingerprints_.size());
   return ToBase64(digest);
+}
+
+MasterKey::Proof MasterKey::Prove(std::initializer_list<std::string_view> parts) const {
+  std::array<unsigned char, 32> joined;
+  ids::HashParts(parts, joined.data(), joined.size());
+  Proof proof;
+  crypto_generichash(proof.data(), proof.size(), joined.data(), joined.size(), proofs_.data(), proofs_.size());
+  return proof;
 }
 
 std::string MasterKey::DeriveSecret(std::initializer_list<std::string_view> parts) const {

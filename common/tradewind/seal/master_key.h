@@ -1,5 +1,5 @@
-// The one secret that a whole mesh shares: what subjects' keys are wrapped with on the log, and what fingerprints and
-// derived secrets hang off. Whoever has it and can read the log can read what is sealed.
+// The one secret that a whole mesh shares: what subjects' keys are wrapped with on the log, and what fingerprints,
+// derived secrets and proofs of erasure are made with. Whoever has it and can read the log can read what is sealed.
 #pragma once
 
 #include <array>
@@ -13,6 +13,9 @@
 #include "tradewind/seal/sealed_text.h"
 
 namespace tradewind::seal {
+
+// Of what MasterKey::Wrap returns, in bytes: nonce, key and authentication code.
+inline constexpr size_t kWrappedSize = 24 + 32 + 16;
 
 // Immutable; thread-safe.
 class MasterKey {
@@ -33,6 +36,11 @@ class MasterKey {
   // without white space around it and with ASCII letters in lower case. Empty for an empty text.
   std::string Fingerprint(std::string_view text) const;
 
+  // 32 bytes by which whoever has the master key recognises what another one with it said: BLAKE2b-256 under a key of
+  // its own, over `parts` and their lengths.
+  using Proof = std::array<unsigned char, 32>;
+  Proof Prove(std::initializer_list<std::string_view> parts) const;
+
   // The base64 (RFC 4648, section 4) of 32 bytes that nobody without the master key can guess, always the same for the
   // same parts.
   std::string DeriveSecret(std::initializer_list<std::string_view> parts) const;
@@ -44,6 +52,7 @@ class MasterKey {
   Secret wrapping_;
   Secret fingerprints_;
   Secret secrets_;
+  Secret proofs_;
 };
 
 }  // namespace tradewind::seal
