@@ -1,48 +1,119 @@
 #include "tradewind/testing/in_memory_kafka.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 
 #include "absl/time/clock.h"
 
 namespace tradewind::testing {
+namespace {
+
+// RD_KAFKAP_MESSAGE_V2_MAX_OVERHEAD of librdkafka's rdkafka_proto.h: lengths, attributes and deltas at their longest.
+constexpr size_t kMaxRecordOverhead = 5 + 1 + 10 + 5 + 5 + 5 + 5;
+
+// Bytes of a length in the protocol's zigzag variable-length form.
+size_t LengthSize(size_t length) {
+  size_t bytes = 1;
+  for (uint64_t rest = uint64_t{length} * 2; rest >= 0x80; rest >>= 7) ++bytes;
+  return bytes;
+}
+
+}  // namespace
+
+size_t WireSize(const bus::RecordContent& record) {
+  size_t size = kMaxRecordOverhead + record.key.size() + record.value.size();
+  for (const auto& [name, value] : record.headers) {
+    size += LengthSize(name.size()) + name.size() + LengthSize(value.size()) + value.size();
+  }
+  return size;
+}
+
+std::vector<bus::RecordContent>::const_iterator InMemoryKafka::Partition::From(int64_t offset) const {
+  return std::lower_bound(records.begin(), records.end(), offset,
+                          [](const bus::RecordContent& record, int64_t wanted) { return record.offset < wanted; });
+}
 
 void InMemoryKafka::CreateTopic(const std::string& name, int32_t partitions) {
   const std::lock_guard lock(mutex_);
-  topics_[name].resize(static_cast<size_t>(partitions));
+  topics_[name].partitions.resize(static_cast<size_t>(partitions));
 }
 
 void InMemoryKafka::RecreateTopic(const std::string& name) {
   const std::lock_guard lock(mutex_);
-  for (Partition& partition : topics_.at(name)) partition = {};
+  for (Partition& partition : topics_.at(name).partitions) partition = {};
+}
+
+void InMemoryKafka::DeleteTopic(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  topics_.erase(name);
 }
 
 void InMemoryKafka::DeleteBefore(const std::string& topic, int32_t partition, int64_t offset) {
   const std::lock_guard lock(mutex_);
-  Partition& log = topics_.at(topic).at(static_cast<size_t>(partition));
-  log.records.erase(log.records.begin(), log.records.begin() + (offset - log.low));
+  Partition& log = topics_.at(topic).partitions.at(static_cast<size_t>(partition));
+  log.records.erase(log.records.begin(), log.From(offset));
   log.low = offset;
+  log.high = std::max(log.high, offset);
+}
+
+InMemoryKafka::Partition* InMemoryKafka::Find(const std::string& topic, int32_t partition) {
+  const auto found = topics_.find(topic);
+  if (found == topics_.end() || partition < 0) return nullptr;
+  auto& partitions = found->second.partitions;
+  return static_cast<size_t>(partition) < partitions.size() ? &partitions[static_cast<size_t>(partition)] : nullptr;
+}
+
+absl::Status InMemoryKafka::Check(const std::string& topic, int32_t partition) {
+  if (Find(topic, partition) != nullptr) return absl::OkStatus();
+  return absl::NotFoundError(fmt::format("there is no partition {}-{}", topic, partition));
+}
+
+int64_t InMemoryKafka::AppendLocked(bus::RecordContent content) {
+  Partition& log = topics_.at(content.topic).partitions.at(static_cast<size_t>(content.partition));
+  content.offset = log.high++;
+  if (content.timestamp_ms == 0) content.timestamp_ms = absl::ToUnixMillis(absl::Now());
+  log.records.push_back(std::move(content));
+  changed_.notify_all();
+  return log.high - 1;
 }
 
 int64_t InMemoryKafka::Append(bus::RecordContent content) {
   const std::lock_guard lock(mutex_);
-  Partition& log = topics_.at(content.topic).at(static_cast<size_t>(content.partition));
-  content.offset = log.high();
-  if (content.timestamp_ms == 0) content.timestamp_ms = absl::ToUnixMillis(absl::Now());
-  log.records.push_back(std::move(content));
-  changed_.notify_all();
-  return log.high() - 1;
+  return AppendLocked(std::move(content));
+}
+
+absl::StatusOr<int64_t> InMemoryKafka::Take(bus::RecordContent content) {
+  const std::lock_guard lock(mutex_);
+  if (absl::Status found = Check(content.topic, content.partition); !found.ok()) return found;
+  const size_t size = WireSize(content);
+  const size_t limit = topics_.at(content.topic).max_record_bytes;
+  if (size > limit) {
+    return absl::InvalidArgumentError(fmt::format("{} takes no record of {} bytes", content.topic, size));
+  }
+  return AppendLocked(std::move(content));
+}
+
+void InMemoryKafka::AppendGap(const std::string& topic, int32_t partition, int64_t count) {
+  const std::lock_guard lock(mutex_);
+  topics_.at(topic).partitions.at(static_cast<size_t>(partition)).high += count;
+}
+
+void InMemoryKafka::LimitRecords(const std::string& topic, size_t max_bytes) {
+  const std::lock_guard lock(mutex_);
+  topics_.at(topic).max_record_bytes = max_bytes;
 }
 
 std::vector<bus::RecordContent> InMemoryKafka::Read(const std::string& topic, int32_t partition) const {
   const std::lock_guard lock(mutex_);
-  return topics_.at(topic).at(static_cast<size_t>(partition)).records;
+  return topics_.at(topic).partitions.at(static_cast<size_t>(partition)).records;
 }
 
 std::vector<bus::RecordContent> InMemoryKafka::ReadAll(const std::string& topic) const {
   const std::lock_guard lock(mutex_);
   std::vector<bus::RecordContent> all;
-  for (const Partition& partition : topics_.at(topic)) {
+  for (const Partition& partition : topics_.at(topic).partitions) {
     all.insert(all.end(), partition.records.begin(), partition.records.end());
   }
   return all;
@@ -52,35 +123,46 @@ bool InMemoryKafka::WaitForRecords(const std::string& topic, size_t count) const
   std::unique_lock lock(mutex_);
   return changed_.wait_for(lock, std::chrono::seconds(10), [&] {
     size_t records = 0;
-    for (const Partition& partition : topics_.at(topic)) records += partition.records.size();
+    for (const Partition& partition : topics_.at(topic).partitions) records += partition.records.size();
     return records >= count;
+  });
+}
+
+bool InMemoryKafka::WaitForRecord(const std::string& topic, int32_t partition,
+                                  absl::FunctionRef<bool(const bus::RecordContent&)> is_wanted,
+                                  absl::Duration timeout) const {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, absl::ToChronoNanoseconds(timeout), [&] {
+    const auto& records = topics_.at(topic).partitions.at(static_cast<size_t>(partition)).records;
+    return std::any_of(records.begin(), records.end(), is_wanted);
   });
 }
 
 std::map<std::string, int32_t> InMemoryKafka::partition_counts() const {
   const std::lock_guard lock(mutex_);
   std::map<std::string, int32_t> counts;
-  for (const auto& [name, partitions] : topics_) counts[name] = static_cast<int32_t>(partitions.size());
+  for (const auto& [name, topic] : topics_) counts[name] = static_cast<int32_t>(topic.partitions.size());
   return counts;
 }
 
 std::unique_ptr<InMemorySource> InMemoryKafka::MakeSource(std::vector<std::string> input_topics,
-                                                          bus::AssignmentListener& listener) {
-  return std::unique_ptr<InMemorySource>(new InMemorySource(*this, std::move(input_topics), listener));
+                                                          bus::AssignmentListener& listener, const std::string& group) {
+  return std::unique_ptr<InMemorySource>(new InMemorySource(*this, std::move(input_topics), listener, group));
 }
 
 std::unique_ptr<InMemorySink> InMemoryKafka::MakeSink() {
   return std::unique_ptr<InMemorySink>(new InMemorySink(*this));
 }
 
-void InMemoryKafka::SetCommitted(bus::CommittedOffset offset) {
+void InMemoryKafka::SetCommitted(bus::CommittedOffset offset, const std::string& group) {
   const std::lock_guard lock(mutex_);
-  committed_[{offset.topic, offset.partition}] = std::move(offset);
+  committed_[{group, offset.topic, offset.partition}] = std::move(offset);
 }
 
-bus::CommittedOffset InMemoryKafka::Committed(const std::string& topic, int32_t partition) const {
+bus::CommittedOffset InMemoryKafka::Committed(const std::string& topic, int32_t partition,
+                                              const std::string& group) const {
   const std::lock_guard lock(mutex_);
-  const auto found = committed_.find({topic, partition});
+  const auto found = committed_.find({group, topic, partition});
   if (found != committed_.end()) return found->second;
   return {.topic = topic, .partition = partition};
 }
@@ -117,6 +199,12 @@ void InMemorySource::Apply(const Change& change) {
       const std::vector<bus::Position> positions = listener_.OnAssigned(change.partitions);
       const std::lock_guard lock(kafka_.mutex_);
       owned_.insert(owned_.end(), change.partitions.begin(), change.partitions.end());
+      for (const bus::Position& position : positions) {
+        if (absl::Status known = CheckPosition(position, change.partitions); !known.ok()) {
+          fatal_ = std::move(known);
+          return;
+        }
+      }
       for (const bus::Position& position : positions) reading_[{position.partition, position.topic}] = position.offset;
       break;
     }
@@ -140,12 +228,29 @@ void InMemorySource::Drop(const std::vector<int32_t>& partitions) {
   std::erase_if(reading_, [&](const auto& place) { return gone(place.first.first); });
 }
 
-std::optional<bus::Record> InMemorySource::Next() {
+absl::Status InMemorySource::CheckPosition(const bus::Position& position, absl::Span<const int32_t> owned) const {
+  const auto holds = [](const auto& list, const auto& wanted) {
+    return std::find(list.begin(), list.end(), wanted) != list.end();
+  };
+  const bool known = holds(input_topics_, position.topic) && holds(owned, position.partition) && position.offset >= 0;
+  if (known) return absl::OkStatus();
+  return absl::InvalidArgumentError(fmt::format("cannot read {}-{} at {}: not an owned partition of an input topic",
+                                                position.topic, position.partition, position.offset));
+}
+
+absl::StatusOr<std::optional<bus::Record>> InMemorySource::Next() {
   for (auto& [place, offset] : reading_) {
-    const auto& log = kafka_.topics_.at(place.second).at(static_cast<size_t>(place.first));
-    if (offset >= log.high()) continue;
-    offset = std::max(offset, log.low);
-    return bus::Record::FromContent(log.records.at(static_cast<size_t>(offset++ - log.low)));
+    const InMemoryKafka::Partition* log = kafka_.Find(place.second, place.first);
+    // A topic that was deleted gives nothing: the real client goes on asking for it.
+    if (log == nullptr) continue;
+    if (offset < log->low || offset > log->high) {
+      return absl::OutOfRangeError(fmt::format("{}-{} is to be read from offset {}, but the log holds [{}, {})",
+                                               place.second, place.first, offset, log->low, log->high));
+    }
+    const auto record = log->From(offset);
+    if (record == log->records.end()) continue;
+    offset = record->offset + 1;
+    return bus::Record::FromContent(*record);
   }
   return std::nullopt;
 }
@@ -154,6 +259,7 @@ absl::StatusOr<std::optional<bus::Record>> InMemorySource::Poll(absl::Duration t
   std::unique_lock lock(kafka_.mutex_);
   const auto deadline = std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(timeout);
   while (true) {
+    const bool changed = !changes_.empty();
     while (!changes_.empty()) {
       const Change change = std::move(changes_.front());
       changes_.pop_front();
@@ -161,7 +267,11 @@ absl::StatusOr<std::optional<bus::Record>> InMemorySource::Poll(absl::Duration t
       Apply(change);
       lock.lock();
     }
-    if (auto record = Next()) return record;
+    if (!fatal_.ok()) return fatal_;
+    if (changed) return std::nullopt;
+    auto record = Next();
+    if (!record.ok()) fatal_ = record.status();
+    if (!record.ok() || record->has_value()) return record;
     if (kafka_.changed_.wait_until(lock, deadline) == std::cv_status::timeout) return std::nullopt;
   }
 }
@@ -185,6 +295,9 @@ absl::Status InMemorySource::Resume(absl::Span<const bus::Position> positions) {
     --failing_resumes_;
     return absl::UnavailableError("told to fail");
   }
+  for (const bus::Position& position : positions) {
+    if (absl::Status known = CheckPosition(position, owned_); !known.ok()) return known;
+  }
   for (const bus::Position& position : positions) reading_[{position.partition, position.topic}] = position.offset;
   return absl::OkStatus();
 }
@@ -193,19 +306,37 @@ absl::StatusOr<std::vector<bus::CommittedOffset>> InMemorySource::Committed(
     absl::Span<const bus::Position> partitions) {
   std::vector<bus::CommittedOffset> committed;
   for (const bus::Position& position : partitions) {
-    committed.push_back(kafka_.Committed(position.topic, position.partition));
+    committed.push_back(kafka_.Committed(position.topic, position.partition, group_));
   }
   return committed;
 }
 
 absl::StatusOr<bus::OffsetRange> InMemorySource::Range(const std::string& topic, int32_t partition) {
   const std::lock_guard lock(kafka_.mutex_);
-  const auto& log = kafka_.topics_.at(topic).at(static_cast<size_t>(partition));
-  return bus::OffsetRange{.low = log.low, .high = log.high()};
+  if (absl::Status found = kafka_.Check(topic, partition); !found.ok()) return found;
+  const InMemoryKafka::Partition& log = *kafka_.Find(topic, partition);
+  return bus::OffsetRange{.low = log.low, .high = log.high};
 }
 
-absl::Status InMemorySource::CommitOffsets(absl::Span<const bus::CommittedOffset> offsets, bool /*wait*/) {
-  for (const bus::CommittedOffset& offset : offsets) kafka_.SetCommitted(offset);
+void InMemorySource::FailCommits(int times) {
+  const std::lock_guard lock(kafka_.mutex_);
+  failing_commits_ = times;
+}
+
+absl::Status InMemorySource::CommitOffsets(absl::Span<const bus::CommittedOffset> offsets, bool wait) {
+  const std::lock_guard lock(kafka_.mutex_);
+  absl::Status status;
+  if (failing_commits_ > 0) {
+    --failing_commits_;
+    status = absl::UnavailableError("told to fail");
+  }
+  for (const bus::CommittedOffset& offset : offsets) {
+    if (status.ok()) status = kafka_.Check(offset.topic, offset.partition);
+  }
+  // Who does not wait is not told what became of it.
+  if (!status.ok()) return wait ? status : absl::OkStatus();
+  for (const bus::CommittedOffset& offset : offsets)
+    kafka_.committed_[{group_, offset.topic, offset.partition}] = offset;
   return absl::OkStatus();
 }
 
@@ -238,6 +369,11 @@ void InMemorySink::FailAfterAppending(int records) {
   append_failed_ = true;
 }
 
+void InMemorySink::LimitRecords(size_t max_bytes) {
+  const std::lock_guard lock(mutex_);
+  max_record_bytes_ = max_bytes;
+}
+
 absl::Status InMemorySink::Produce(const bus::OutgoingRecord& record, uint64_t token) {
   const std::lock_guard lock(mutex_);
   bus::RecordContent content{.topic = std::string(record.topic),
@@ -245,6 +381,16 @@ absl::Status InMemorySink::Produce(const bus::OutgoingRecord& record, uint64_t t
                              .key = std::string(record.key),
                              .value = std::string(record.value)};
   for (const bus::HeaderView& header : record.headers) content.headers.emplace_back(header.name, header.value);
+  if (const size_t size = WireSize(content); size > max_record_bytes_) {
+    return absl::InvalidArgumentError(
+        fmt::format("record of {} bytes for {}-{}: message too large", size, content.topic, content.partition));
+  }
+  {
+    const std::lock_guard kafka_lock(kafka_.mutex_);
+    if (absl::Status found = kafka_.Check(content.topic, content.partition); !found.ok()) {
+      return absl::InvalidArgumentError(found.message());
+    }
+  }
   if (corked_) {
     waiting_.emplace_back(std::move(content), token);
   } else {
@@ -260,7 +406,18 @@ void InMemorySink::Deliver(bus::RecordContent content, uint64_t token) {
     delivery.status = absl::UnavailableError("failed on purpose");
     delivery.certainly_absent = !append_failed_;
   }
-  if (!failing_ || append_failed_) delivery.offset = kafka_.Append(std::move(content));
+  if (!failing_ || append_failed_) {
+    const absl::StatusOr<int64_t> offset = kafka_.Take(std::move(content));
+    if (offset.ok()) {
+      delivery.offset = *offset;
+    } else {
+      // A producer without gaps fails everything behind it too.
+      failing_ = true;
+      append_failed_ = false;
+      delivery.status = offset.status();
+      delivery.certainly_absent = true;
+    }
+  }
   delivered_.push_back(std::move(delivery));
   changed_.notify_all();
 }
