@@ -73,6 +73,12 @@ HEADERS = (
         sometimes=RECORDS,
     ),
     Header(
+        "tradewind-mesh",
+        "The mesh it was written in: the id of its Kafka cluster, a slash, and the prefix of its topics.",
+        text(pattern="^[^/]+/[^/]*$"),
+        RECORDS,
+    ),
+    Header(
         "tradewind-reply-partition",
         "The partition of `mesh.replies.v1` that the answer goes to.",
         text(pattern="^[0-9]+$"),

@@ -169,7 +169,7 @@ def test_the_headers_are_those_of_the_envelope():
 
 def test_the_event_in_the_readme_has_the_headers_of_events():
     readme = (TREE / "README.md").read_text()
-    shown = dict(re.findall(r"^    ((?:ce_|content-|traceparent)\S*): (\S+)$", readme, re.MULTILINE))
+    shown = dict(re.findall(r"^    ((?:ce_|content-|traceparent|tradewind-)\S*): (\S+)$", readme, re.MULTILINE))
     described = headers.json_schema(AS_EVENT)
     assert set(described["required"]) <= set(shown) <= set(described["properties"])
     for name, text in shown.items():

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "absl/time/clock.h"
+
 namespace tradewind::runtime {
 namespace {
 
@@ -13,7 +15,7 @@ class RepeatWatchTest : public ::testing::Test {
 
   void SetWatermark(const std::string& source, bus::Sequence sequence) {
     InputProgress* input = progress_.FindInput("t");
-    (input != nullptr ? *input : progress_.AddInput("t", 0)).SetWatermark(source, sequence);
+    (input != nullptr ? *input : progress_.AddInput("t", 0)).SetWatermark(source, sequence, absl::Now());
   }
   void Note(absl::Time decided, absl::Time now, const std::string& source = "/order/4") {
     watch_.Note(1, progress_, {"t", source, decided}, now);

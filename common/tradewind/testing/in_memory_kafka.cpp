@@ -238,14 +238,16 @@ absl::Status InMemorySource::CheckPosition(const bus::Position& position, absl::
                                                 position.topic, position.partition, position.offset));
 }
 
-absl::StatusOr<std::optional<bus::Record>> InMemorySource::Next() {
+std::optional<bus::Record> InMemorySource::Next() {
   for (auto& [place, offset] : reading_) {
     const InMemoryKafka::Partition* log = kafka_.Find(place.second, place.first);
     // A topic that was deleted gives nothing: the real client goes on asking for it.
     if (log == nullptr) continue;
     if (offset < log->low || offset > log->high) {
-      return absl::OutOfRangeError(fmt::format("{}-{} is to be read from offset {}, but the log holds [{}, {})",
-                                               place.second, place.first, offset, log->low, log->high));
+      unreadable_.emplace_back(
+          place, absl::OutOfRangeError(fmt::format("{}-{} is to be read from offset {}, but the log holds [{}, {})",
+                                                   place.second, place.first, offset, log->low, log->high)));
+      continue;
     }
     const auto record = log->From(offset);
     if (record == log->records.end()) continue;
@@ -270,8 +272,13 @@ absl::StatusOr<std::optional<bus::Record>> InMemorySource::Poll(absl::Duration t
     if (!fatal_.ok()) return fatal_;
     if (changed) return std::nullopt;
     auto record = Next();
-    if (!record.ok()) fatal_ = record.status();
-    if (!record.ok() || record->has_value()) return record;
+    for (const auto& [place, why] : std::exchange(unreadable_, {})) {
+      reading_.erase(place);
+      lock.unlock();
+      listener_.OnUnreadable(place.first, why);
+      lock.lock();
+    }
+    if (record.has_value()) return record;
     if (kafka_.changed_.wait_until(lock, deadline) == std::cv_status::timeout) return std::nullopt;
   }
 }

@@ -145,9 +145,8 @@ class InMemorySource final : public bus::EventSource {
   // InvalidArgument unless it is a partition of an input topic, among `owned`, and an offset. The kafka's mutex is
   // held.
   absl::Status CheckPosition(const bus::Position& position, absl::Span<const int32_t> owned) const;
-  // Nothing when no record waits; OutOfRange for a partition that is to be read outside of its log. The kafka's mutex
-  // is held.
-  absl::StatusOr<std::optional<bus::Record>> Next();
+  // Nothing when no record waits. Notes in unreadable_ what is to be read outside of its log. The kafka's mutex is held.
+  std::optional<bus::Record> Next();
 
   InMemoryKafka& kafka_;
   const std::vector<std::string> input_topics_;
@@ -160,6 +159,8 @@ class InMemorySource final : public bus::EventSource {
   std::vector<int32_t> owned_;
   int failing_resumes_ = 0;
   int failing_commits_ = 0;
+  // What the listener has yet to be told of.
+  std::vector<std::pair<Place, absl::Status>> unreadable_;
   // Why nothing can be read any more.
   absl::Status fatal_;
 };

@@ -25,8 +25,14 @@ class Listener final : public bus::AssignmentListener {
   std::vector<bus::Position> OnAssigned(absl::Span<const int32_t> /*partitions*/) override { return positions; }
   void OnRevoked(absl::Span<const int32_t> /*partitions*/) override {}
   void OnLost(absl::Span<const int32_t> /*partitions*/) override {}
+  void OnUnreadable(int32_t partition, const absl::Status& why) override {
+    EXPECT_EQ(partition, 0);
+    EXPECT_EQ(why.code(), StatusCode::kOutOfRange);
+    ++unreadable;
+  }
 
   std::vector<bus::Position> positions;
+  int unreadable = 0;
 };
 
 class InMemoryKafkaTest : public ::testing::Test {
@@ -129,13 +135,19 @@ TEST_F(InMemoryKafkaTest, RefusesOffsetsOutsideTheLog) {
   Append("second");
   kafka_.DeleteBefore(kLead, 0, 1);
   ASSERT_TRUE(Own(0).ok());
-  EXPECT_EQ(Poll().status().code(), StatusCode::kOutOfRange);
-  // For good.
-  EXPECT_EQ(Poll().status().code(), StatusCode::kOutOfRange);
+  EXPECT_THAT(ReadAll(), ElementsAre());
+  EXPECT_EQ(listener_.unreadable, 1);
+  // Told once, until it is resumed.
+  EXPECT_THAT(ReadAll(), ElementsAre());
+  EXPECT_EQ(listener_.unreadable, 1);
+  const bus::Position further{.topic = kLead, .partition = 0, .offset = 1};
+  EXPECT_TRUE(source_->Resume({&further, 1}).ok());
+  EXPECT_THAT(ReadAll(), ElementsAre("1 second"));
 
   source_ = kafka_.MakeSource({kLead, kOther}, listener_);
   ASSERT_TRUE(Own(3).ok());
-  EXPECT_EQ(Poll().status().code(), StatusCode::kOutOfRange);
+  EXPECT_THAT(ReadAll(), ElementsAre());
+  EXPECT_EQ(listener_.unreadable, 2);
 }
 
 TEST_F(InMemoryKafkaTest, DeletionWhileReadingIsNoticed) {
@@ -143,7 +155,8 @@ TEST_F(InMemoryKafkaTest, DeletionWhileReadingIsNoticed) {
   ASSERT_TRUE(Own().ok());
   Append("second");
   kafka_.DeleteBefore(kLead, 0, 2);
-  EXPECT_EQ(Poll().status().code(), StatusCode::kOutOfRange);
+  EXPECT_THAT(ReadAll(), ElementsAre());
+  EXPECT_EQ(listener_.unreadable, 1);
 }
 
 TEST_F(InMemoryKafkaTest, KnowsNoRangeOfAPartitionThatDoesNotExist) {
