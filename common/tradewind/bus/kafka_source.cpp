@@ -72,6 +72,7 @@ class KafkaSource::Impl {
   absl::Status Resume(absl::Span<const Position> positions);
   absl::StatusOr<std::vector<CommittedOffset>> Committed(absl::Span<const Position> partitions);
   absl::StatusOr<OffsetRange> Range(const std::string& topic, int32_t partition);
+  bool CaughtUp(const std::string& topic, int32_t partition);
   absl::Status CommitOffsets(absl::Span<const CommittedOffset> offsets, bool wait);
   absl::Status Close(absl::Duration limit);
 
@@ -88,6 +89,7 @@ class KafkaSource::Impl {
   absl::Status SetPaused(const rd_kafka_topic_partition_list_t& list, bool paused);
   void Fail(absl::Status status);
   absl::Status Judge(const rd_kafka_message_t& message);
+  void NoteEnd(const rd_kafka_message_t& message);
   absl::Status OutsideTheLog(const std::string& topic, int32_t partition, int64_t offset);
   bool LeaveGroup(const Deadline& deadline);
 
@@ -101,6 +103,8 @@ class KafkaSource::Impl {
   std::unique_ptr<OffsetCommitter> committer_;
   bool closing_ = false;
   bool was_assigned_ = false;
+  // A broker did not answer, and none has been asked since.
+  bool disturbed_ = false;
   // Once set, all that Poll returns.
   absl::Status fatal_;
 };
@@ -109,6 +113,8 @@ absl::Status KafkaSource::Impl::Start() {
   ClientSettings settings(config_, options_.client_id);
   internal::SetConsumerDefaults(settings, options_.group);
   settings.Set("partition.assignment.strategy", "cooperative-sticky");
+  // Tells where a log ends that ends in what is never handed out.
+  settings.Set("enable.partition.eof", true);
   // Where reading starts is the store's to say. An offset that is not in the log means that log and store do not belong
   // together; skipping or repeating is for an operator to choose.
   settings.Set("auto.offset.reset", "error");
@@ -156,15 +162,40 @@ absl::StatusOr<std::optional<Record>> KafkaSource::Impl::Poll(absl::Duration tim
     if (message == nullptr) {
       continue;
     }
+    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+      NoteEnd(*message);
+      continue;
+    }
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
       Fail(Judge(*message));
       continue;
     }
-    if (assignment_.Wants(rd_kafka_topic_name(message->rkt), message->partition, message->offset)) {
+    if (assignment_.Take(rd_kafka_topic_name(message->rkt), message->partition, message->offset)) {
       return internal::RecordFrom(std::move(message));
     }
   } while (!deadline.expired());
   return fatal_.ok() ? absl::StatusOr<std::optional<Record>>(std::nullopt) : fatal_;
+}
+
+// Behind the last record there may be what is never handed out: the end of a transaction, or what it took back.
+void KafkaSource::Impl::NoteEnd(const rd_kafka_message_t& message) {
+  Assignment::Lane* lane = assignment_.Find(rd_kafka_topic_name(message.rkt), message.partition);
+  if (lane != nullptr && lane->reading == Reading::kOn) {
+    lane->reached = std::max(lane->reached, message.offset);
+  }
+}
+
+bool KafkaSource::Impl::CaughtUp(const std::string& topic, int32_t partition) {
+  const Assignment::Lane* lane = assignment_.Find(topic, partition);
+  if (disturbed_ || lane == nullptr || lane->reading != Reading::kOn) {
+    return false;
+  }
+  int64_t low = 0;
+  int64_t high = 0;
+  const rd_kafka_resp_err_t known =
+      rd_kafka_get_watermark_offsets(client_.get(), topic.c_str(), partition, &low, &high);
+  // Negative before the first answer to a fetch.
+  return known == RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0 && lane->reached >= high;
 }
 
 // OK where waiting helps.
@@ -178,6 +209,7 @@ absl::Status KafkaSource::Impl::Judge(const rd_kafka_message_t& message) {
       rd_kafka_message_errstr(&message));
   if (!IsFinal(status)) {
     kLog.Warn("reading is disturbed; trying again", {{"group", options_.group}, {"reason", status}});
+    disturbed_ = true;
     return absl::OkStatus();
   }
   if (status.code() == absl::StatusCode::kOutOfRange) {
@@ -277,7 +309,7 @@ absl::Status KafkaSource::Impl::StartReading(absl::Span<const Position> position
     return internal::ToStatus(error.get(), fmt::format("assignment of group {}", options_.group));
   }
   for (const Position& position : positions) {
-    *assignment_.Find(position.topic, position.partition) = {Reading::kOn, position.offset};
+    *assignment_.Find(position.topic, position.partition) = {Reading::kOn, position.offset, position.offset};
   }
   return absl::OkStatus();
 }
@@ -350,7 +382,8 @@ absl::Status KafkaSource::Impl::Seek(absl::Span<const Position> positions) {
     return status;
   }
   for (const Position& position : positions) {
-    assignment_.Find(position.topic, position.partition)->from = position.offset;
+    Assignment::Lane* lane = assignment_.Find(position.topic, position.partition);
+    lane->from = lane->reached = position.offset;
   }
   rd_kafka_resume_partitions(client_.get(), list.get());
   return SetPaused(*list, false);
@@ -395,7 +428,12 @@ absl::StatusOr<std::vector<CommittedOffset>> KafkaSource::Impl::Committed(absl::
 }
 
 absl::StatusOr<OffsetRange> KafkaSource::Impl::Range(const std::string& topic, int32_t partition) {
-  return internal::QueryRange(client_.get(), topic, partition, Deadline(config_.request_timeout));
+  absl::StatusOr<OffsetRange> range =
+      internal::QueryRange(client_.get(), topic, partition, Deadline(config_.request_timeout));
+  if (range.ok()) {
+    disturbed_ = false;
+  }
+  return range;
 }
 
 absl::Status KafkaSource::Impl::CommitOffsets(absl::Span<const CommittedOffset> offsets, bool wait) {
@@ -483,6 +521,7 @@ absl::StatusOr<std::vector<CommittedOffset>> KafkaSource::Committed(absl::Span<c
 absl::StatusOr<OffsetRange> KafkaSource::Range(const std::string& topic, int32_t partition) {
   return impl_->Range(topic, partition);
 }
+bool KafkaSource::CaughtUp(const std::string& topic, int32_t partition) { return impl_->CaughtUp(topic, partition); }
 absl::Status KafkaSource::CommitOffsets(absl::Span<const CommittedOffset> offsets, bool wait) {
   return impl_->CommitOffsets(offsets, wait);
 }

@@ -64,8 +64,8 @@ absl::Status Attempt::Run(absl::Span<Input> inputs, absl::Span<Task* const> task
 absl::Status Attempt::Prefetch(absl::Span<const Input> inputs) {
   for (const Input& input : inputs) {
     if (!input.envelope.ok()) continue;
-    requests_.Want(*input.envelope);
     const Handler* handler = group_.Find(input.envelope->type);
+    requests_.Want(*input.envelope, handler != nullptr && handler->is_command);
     if (handler != nullptr && handler->inbox && !input.envelope->sequence.has_value()) {
       requests_.WantEvent(group_.name(), *input.envelope);
     }
@@ -177,9 +177,22 @@ void Attempt::TakeHeld(TaskWork& work, InputProgress& progress, std::string_view
 }
 
 void Attempt::HandleInTurn(TaskWork& work, const Item& item) {
-  if (group_.Find(item.envelope->type) == nullptr) return HandleUnknown(work, item);
-  if (const auto first_due = QueueOf(work, item.record)) return Enqueue(work, item, *first_due);
-  Handle(work, item);
+  const Handler* handler = group_.Find(item.envelope->type);
+  if (handler == nullptr) return HandleUnknown(work, item);
+  const auto first_due = QueueOf(work, item.record);
+  if (!first_due.has_value()) {
+    Handle(work, item);
+  } else if (!AnswerRepeat(*handler, item)) {
+    Enqueue(work, item, *first_due);
+  }
+}
+
+// At once, whatever waits before it: once it has waited, its answer may have been forgotten.
+bool Attempt::AnswerRepeat(const Handler& handler, const Item& item) {
+  auto reply = std::make_unique<mesh::v1::Reply>();
+  if (!requests_.Answer(*item.envelope, item.record, handler.is_command, *reply)) return false;
+  Send(*item.envelope, std::move(reply));
+  return true;
 }
 
 bool Attempt::Handle(TaskWork& work, const Item& item) {
@@ -194,11 +207,8 @@ bool Attempt::Handle(TaskWork& work, const Item& item) {
     BeginEffect(work, item);
     return true;
   }
+  if (AnswerRepeat(*handler, item)) return true;
   auto reply = std::make_unique<mesh::v1::Reply>();
-  if (requests_.Answer(envelope, item.record, *reply)) {
-    Send(envelope, std::move(reply));
-    return true;
-  }
   std::unique_ptr<google::protobuf::Message> read;
   const google::protobuf::Message* message = item.message;
   if (message == nullptr) {
@@ -298,7 +308,7 @@ bool Attempt::Conclude(TaskWork& work, const Item& item, const Handler& handler,
     ++counts_.rejected;
     *reply->mutable_error() = errors::ToRpcStatus(outcome.problem());
   }
-  requests_.Remember(*item.envelope, item.record, *reply);
+  requests_.Remember(*item.envelope, item.record, handler.is_command, *reply);
   Send(*item.envelope, std::move(reply));
   return true;
 }

@@ -162,6 +162,8 @@ class Attempt {
   void TakeHeld(TaskWork& work, InputProgress& progress, std::string_view source);
   // Handles the message, or puts it into its key's queue.
   void HandleInTurn(TaskWork& work, const Item& item);
+  // False for one that was not answered before.
+  bool AnswerRepeat(const Handler& handler, const Item& item);
   // False when it failed and stands in its key's queue.
   bool Handle(TaskWork& work, const Item& item);
   // For what comes from a topic and has no handler.

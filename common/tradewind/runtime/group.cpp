@@ -56,7 +56,10 @@ std::string Group::AddInput(Handler handler) {
 
 void Group::Add(const Handler& handler) { AddInput(handler); }
 
-void Group::AddCommand(const Handler& handler) { AddOnce(command_topics_, AddInput(handler)); }
+void Group::AddCommand(Handler handler) {
+  handler.is_command = true;
+  AddOnce(command_topics_, AddInput(std::move(handler)));
+}
 
 void Group::AddEffect(const Handler& handler) { AddInput(handler); }
 

@@ -35,6 +35,8 @@ struct Handler {
   // Types of the aggregates under the message's own key that the handler needs, loaded together with those of the whole
   // batch.
   std::vector<const google::protobuf::Message*> own_states;
+  // Its messages come from a topic of commands; set by Group.
+  bool is_command = false;
   // How often a message may fail; 0 for WorkerConfig::max_attempts.
   int32_t max_attempts = 0;
   // A message that is dead does not hold back its key.
@@ -61,7 +63,7 @@ class Group {
   // of a service that run side by side must agree on it.
   void Add(const Handler& handler);
   // As Add, for a command: on its topic, a type without a handler is dead instead of skipped.
-  void AddCommand(const Handler& handler);
+  void AddCommand(Handler handler);
   // Makes the handler for `type`, added before, take its messages under another key, in the order of that key. They
   // travel through the topic RekeyedTopic().
   void Rekey(std::string_view type, std::function<std::string(const google::protobuf::Message&)> key);

@@ -49,8 +49,9 @@ void FromStored(const std::string& bytes, mesh::v1::Reply& reply) {
   }
 }
 
-// Stands for a method in the keys of events.
+// Stand for a method in the keys of events, and in those of commands without a request_id.
 constexpr std::string_view kInbox = "inbox";
+constexpr std::string_view kEventId = "ce_id";
 
 std::string EventId(const bus::Envelope& envelope) {
   std::string id(envelope.source);
@@ -73,8 +74,15 @@ void RequestLedger::WantKey(const store::RequestKey& key) {
   wanted_names_.push_back(std::move(name));
 }
 
-void RequestLedger::Want(const bus::Envelope& envelope) {
-  if (!envelope.request_id.empty()) WantKey(KeyOf(envelope));
+std::optional<store::RequestKey> RequestLedger::KeyOf(const bus::Envelope& envelope, bool is_command) {
+  if (!envelope.request_id.empty()) return store::RequestKey{envelope.caller, envelope.method, envelope.request_id};
+  // A command of one of our own tasks has its place in a chain, which tells its repeats.
+  if (!is_command || envelope.sequence.has_value()) return std::nullopt;
+  return store::RequestKey{envelope.source, kEventId, envelope.id};
+}
+
+void RequestLedger::Want(const bus::Envelope& envelope, bool is_command) {
+  if (const auto key = KeyOf(envelope, is_command)) WantKey(*key);
 }
 
 void RequestLedger::WantEvent(std::string_view group, const bus::Envelope& envelope) {
@@ -106,14 +114,17 @@ absl::Status RequestLedger::Load(store::Session& session) {
   return absl::OkStatus();
 }
 
-bool RequestLedger::Answer(const bus::Envelope& envelope, const bus::Record& record, mesh::v1::Reply& reply) const {
-  if (envelope.request_id.empty()) return false;
-  const auto found = known_.find(NameOf(KeyOf(envelope)));
+bool RequestLedger::Answer(const bus::Envelope& envelope, const bus::Record& record, bool is_command,
+                           mesh::v1::Reply& reply) const {
+  const auto key = KeyOf(envelope, is_command);
+  if (!key.has_value()) return false;
+  const auto found = known_.find(NameOf(*key));
   if (found == known_.end() || !found->second.has_value()) return false;
   if (found->second->hash == HashOf(record)) {
     FromStored(found->second->reply, reply);
     return true;
   }
+  if (envelope.request_id.empty()) return false;
   *reply.mutable_error() = errors::ToRpcStatus(
       {.code = absl::StatusCode::kInvalidArgument,
        .reason = "REQUEST_ID_REUSED",
@@ -122,11 +133,15 @@ bool RequestLedger::Answer(const bus::Envelope& envelope, const bus::Record& rec
   return true;
 }
 
-void RequestLedger::Remember(const bus::Envelope& envelope, const bus::Record& record, const mesh::v1::Reply& reply) {
-  if (envelope.request_id.empty()) return;
-  std::optional<Answered>& slot = known_[NameOf(KeyOf(envelope))];
+void RequestLedger::Remember(const bus::Envelope& envelope, const bus::Record& record, bool is_command,
+                             const mesh::v1::Reply& reply) {
+  const auto key = KeyOf(envelope, is_command);
+  if (!key.has_value()) return;
+  std::optional<Answered>& slot = known_[NameOf(*key)];
+  // Another command under the ce_id of one before it: that one's answer stays.
+  if (slot.has_value()) return;
   slot = Answered{HashOf(record), ToStored(reply)};
-  remembered_.push_back({KeyOf(envelope), &*slot});
+  remembered_.push_back({*key, &*slot});
 }
 
 std::vector<store::RequestWrite> RequestLedger::Writes() const {

@@ -2,7 +2,8 @@
 // those the batch itself gives.
 //
 // A repeat is recognised by (caller, method, request_id) and answered with the first answer; another body under the
-// same id is an error.
+// same id is an error. A command without a request_id is recognised by its ce_source and ce_id, which a copy of its
+// record has too; another body under the same ones is another command.
 #pragma once
 
 #include <deque>
@@ -27,16 +28,18 @@ namespace tradewind::runtime {
 // Not thread-safe; lives for one attempt at a batch.
 class RequestLedger {
  public:
-  // Remembers that the request may be a repeat; Load asks the store about all of them in one query.
-  void Want(const bus::Envelope& envelope);
+  // Remembers that the request may be a repeat; Load asks the store about all of them in one query. Here and below,
+  // `is_command` tells that the record comes from a topic of commands.
+  void Want(const bus::Envelope& envelope, bool is_command);
   absl::Status Load(store::Session& session);
 
   // Fills `reply` (all but its correlation id) when this request was answered before, in an earlier batch or in this
-  // one. False for a new request, and for one without a request_id.
-  bool Answer(const bus::Envelope& envelope, const bus::Record& record, mesh::v1::Reply& reply) const;
+  // one. False for a new request, and for an event without a request_id.
+  bool Answer(const bus::Envelope& envelope, const bus::Record& record, bool is_command, mesh::v1::Reply& reply) const;
 
-  // Remembers the answer to a new request. No effect without a request_id.
-  void Remember(const bus::Envelope& envelope, const bus::Record& record, const mesh::v1::Reply& reply);
+  // Remembers the answer to a new request. No effect for an event without a request_id.
+  void Remember(const bus::Envelope& envelope, const bus::Record& record, bool is_command,
+                const mesh::v1::Reply& reply);
 
   // The same for events from outside the mesh, which have no place in a chain: one is known by its source and id.
   // `group` outlives the ledger.
@@ -53,9 +56,8 @@ class RequestLedger {
     std::string reply;
   };
   static std::string NameOf(const store::RequestKey& key);
-  static store::RequestKey KeyOf(const bus::Envelope& envelope) {
-    return {envelope.caller, envelope.method, envelope.request_id};
-  }
+  // Nothing where the record has no answer to be remembered.
+  static std::optional<store::RequestKey> KeyOf(const bus::Envelope& envelope, bool is_command);
   void WantKey(const store::RequestKey& key);
 
   // By name. Nothing: asked for, and new.

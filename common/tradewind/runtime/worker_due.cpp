@@ -17,6 +17,8 @@ constexpr size_t kMaxQueues = 50;
 // A person waits this long, at most, until a request is looked at, and so many are carried out in one batch.
 constexpr absl::Duration kRequestsEvery = absl::Milliseconds(500);
 constexpr int64_t kRequests = 500;
+// How often a broker is asked for the end of an input for which timers wait.
+constexpr absl::Duration kAskForEndsEvery = absl::Seconds(1);
 
 }  // namespace
 
@@ -48,12 +50,18 @@ absl::Status Worker::Impl::GatherDue(absl::Time now) {
       std::find_if(tasks.begin(), tasks.end(), [&](const Task* task) { return task->id.partition > due_from_; }),
       tasks.end());
   if (!tasks.empty()) due_from_ = tasks.front()->id.partition;
+  timers_wait_ = false;
   for (Task* task : tasks) {
     absl::Status gathered = GatherQueues(*task, now);
     if (gathered.ok()) gathered = GatherTimers(*task, now);
     if (gathered.ok()) continue;
     std::erase_if(gathered_, [&](const Input& input) { return input.task == task; });
     if (absl::Status handled = OnStoreError(gathered, {}, {&task, 1}); !handled.ok()) return handled;
+  }
+  if (timers_wait_) {
+    metrics_.timers_waiting.Begin();
+  } else {
+    metrics_.timers_waiting.End();
   }
   return absl::OkStatus();
 }
@@ -122,8 +130,26 @@ absl::Status Worker::Impl::GatherQueue(Task& task, const std::string& queue, abs
   return absl::OkStatus();
 }
 
+bool Worker::Impl::InputsAreRead(const Task& task, absl::Time now) {
+  for (const InputProgress& input : task.progress.inputs()) {
+    if (!IsRead(input) || source_->CaughtUp(input.topic(), task.id.partition)) continue;
+    // Where a broker was away, asking it is what shows that it is back.
+    if (now - ends_asked_at_ >= kAskForEndsEvery) {
+      ends_asked_at_ = now;
+      source_->Range(input.topic(), task.id.partition).IgnoreError();
+    }
+    return false;
+  }
+  return true;
+}
+
 absl::Status Worker::Impl::GatherTimers(Task& task, absl::Time now) {
   if (task.next_timer > now) return absl::OkStatus();
+  // What has come in time goes first: after an outage both are there, the answer and the deadline for it.
+  if (!InputsAreRead(task, now)) {
+    timers_wait_ = timers_wait_ || task.next_timer > absl::InfinitePast();
+    return absl::OkStatus();
+  }
   const int64_t room = RoomForDue();
   if (room <= 0) {
     looked_at_ = absl::InfinitePast();

@@ -78,6 +78,8 @@ class Worker::Impl final : public bus::AssignmentListener {
   absl::Status GatherDue(absl::Time now);
   absl::Status GatherQueues(Task& task, absl::Time now);
   absl::Status GatherTimers(Task& task, absl::Time now);
+  // Whether each input of the task has been read to its end, as far as Kafka has told.
+  bool InputsAreRead(const Task& task, absl::Time now);
   absl::Status GatherRequested(absl::Time now);
   // How many more messages the batch may take from the store: half of a batch is left to Kafka.
   int64_t RoomForDue() const;
@@ -153,6 +155,9 @@ class Worker::Impl final : public bus::AssignmentListener {
   std::vector<store::KeptRecord> requested_;
   absl::Time looked_at_ = absl::InfinitePast();
   absl::Time requests_looked_at_ = absl::InfinitePast();
+  absl::Time ends_asked_at_ = absl::InfinitePast();
+  // Timers are due whose inputs have not been read to their ends.
+  bool timers_wait_ = false;
   absl::Time quiet_since_ = absl::InfinitePast();
   absl::Time mirror_due_ = absl::InfinitePast();
   absl::Time counted_at_ = absl::InfinitePast();

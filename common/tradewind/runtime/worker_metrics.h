@@ -40,6 +40,9 @@ struct WorkerMetrics {
         outbox_oldest(telemetry::NewAge("tradewind_outbox_oldest_seconds",
                                         "Since the oldest event that Kafka has not acknowledged was decided.",
                                         {{"group", group}})),
+        timers_waiting(telemetry::NewAge("tradewind_timers_waiting_seconds",
+                                         "Since timers are due and wait for inputs to be read to their ends.",
+                                         {{"group", group}})),
         batch_seconds(telemetry::NewHistogram("tradewind_batch_seconds", "From the first load to the commit.",
                                               {{"group", group}})) {}
 
@@ -61,7 +64,7 @@ struct WorkerMetrics {
       batches;
   telemetry::Gauge dead_records, parked_records, held_records, parked_keys, no_handler_records, tasks_stopped,
       outbox_bytes, outbox_full;
-  telemetry::Age outbox_oldest;
+  telemetry::Age outbox_oldest, timers_waiting;
   telemetry::Histogram batch_seconds;
 
  private:

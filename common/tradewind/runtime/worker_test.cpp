@@ -213,7 +213,7 @@ TEST(Worker, ShowsASourceWhoseNewEventsAreDroppedAsRepeats) {
   Mesh mesh;
   std::vector<std::string> seen;
   const Group group = RecordingGroup(seen);
-  const auto worker = mesh.Start(group);
+  const auto worker = mesh.Start(group, {0, 1, 2, 3}, {.accept_unmarked_events = "true"});
   const auto send = [&](const std::string& sequence, absl::Duration later) {
     mesh.kafka().Append({.topic = kUserEvents,
                          .partition = 0,

@@ -12,6 +12,7 @@
 #include "tradewind/order/v1/events.pb.h"
 #include "tradewind/runtime/worker_harness.h"
 #include "tradewind/runtime/worker_test_group.h"
+#include "tradewind/testing/eventually.h"
 #include "tradewind/user/v1/events.pb.h"
 
 namespace tradewind::runtime {
@@ -161,6 +162,27 @@ TEST(WorkerTimer, FiresThousandsThatAreDueAtOnce) {
   ASSERT_TRUE(test.mesh.kafka().WaitForRecords(kEvents, 2 * kCount));
   ASSERT_TRUE(worker->Stop().ok());
   EXPECT_THAT(test.mesh.kafka().ReadAll(kEvents), SizeIs(2 * kCount));
+}
+
+// After an outage both are there, the deadline and what came before it.
+TEST(WorkerTimer, FiresBehindWhatItsInputsHoldAlready) {
+  Fixture test;
+  test.delay = absl::Milliseconds(20);
+  WorkerConfig never_looks = kQuick;
+  never_looks.timer_tick = absl::Hours(1);
+  auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, never_looks);
+  test.Send("set a");
+  test.Send("set b");
+  test.Wait(2);
+  ASSERT_TRUE(worker->Stop().ok());
+  for (int i = 0; i < 700; ++i) test.Send("more " + std::to_string(i));
+  test.Send("cancel a");
+  const absl::Time due = absl::Now() + test.delay;
+  ASSERT_TRUE(testing::Eventually([&] { return absl::Now() > due; }));
+  worker = test.mesh.Start(test.group, {0, 1, 2, 3}, kQuick);
+  const auto seen = test.Wait(704);
+  EXPECT_EQ(seen[702], "cancel a");
+  EXPECT_EQ(seen[703], "fired b");
 }
 
 }  // namespace

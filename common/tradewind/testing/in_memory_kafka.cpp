@@ -330,6 +330,13 @@ void InMemorySource::FailCommits(int times) {
   failing_commits_ = times;
 }
 
+bool InMemorySource::CaughtUp(const std::string& topic, int32_t partition) {
+  const std::lock_guard lock(kafka_.mutex_);
+  const auto place = reading_.find({partition, topic});
+  const InMemoryKafka::Partition* log = kafka_.Find(topic, partition);
+  return place != reading_.end() && log != nullptr && place->second >= log->high;
+}
+
 absl::Status InMemorySource::CommitOffsets(absl::Span<const bus::CommittedOffset> offsets, bool wait) {
   const std::lock_guard lock(kafka_.mutex_);
   absl::Status status;

@@ -125,6 +125,7 @@ class InMemorySource final : public bus::EventSource {
   absl::Status Resume(absl::Span<const bus::Position> positions) override;
   absl::StatusOr<std::vector<bus::CommittedOffset>> Committed(absl::Span<const bus::Position> partitions) override;
   absl::StatusOr<bus::OffsetRange> Range(const std::string& topic, int32_t partition) override;
+  bool CaughtUp(const std::string& topic, int32_t partition) override;
   absl::Status CommitOffsets(absl::Span<const bus::CommittedOffset> offsets, bool wait) override;
   absl::Status Close(absl::Duration deadline) override;
 
@@ -145,7 +146,8 @@ class InMemorySource final : public bus::EventSource {
   // InvalidArgument unless it is a partition of an input topic, among `owned`, and an offset. The kafka's mutex is
   // held.
   absl::Status CheckPosition(const bus::Position& position, absl::Span<const int32_t> owned) const;
-  // Nothing when no record waits. Notes in unreadable_ what is to be read outside of its log. The kafka's mutex is held.
+  // Nothing when no record waits. Notes in unreadable_ what is to be read outside of its log. The kafka's mutex is
+  // held.
   std::optional<bus::Record> Next();
 
   InMemoryKafka& kafka_;

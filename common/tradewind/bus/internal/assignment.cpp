@@ -61,9 +61,13 @@ std::vector<Assignment::Place> Assignment::LanesOf(absl::Span<const int32_t> par
   return places;
 }
 
-bool Assignment::Wants(std::string_view topic, int32_t partition, int64_t offset) {
-  const Lane* lane = Find(topic, partition);
-  return lane != nullptr && lane->reading == Reading::kOn && offset >= lane->from;
+bool Assignment::Take(std::string_view topic, int32_t partition, int64_t offset) {
+  Lane* lane = Find(topic, partition);
+  if (lane == nullptr || lane->reading != Reading::kOn || offset < lane->from) {
+    return false;
+  }
+  lane->reached = offset + 1;
+  return true;
 }
 
 }  // namespace tradewind::bus::internal

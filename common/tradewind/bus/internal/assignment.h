@@ -25,6 +25,8 @@ class Assignment {
     Reading reading = Reading::kNot;
     // Nothing before it is wanted.
     int64_t from = 0;
+    // All that the log holds before it has been handed out.
+    int64_t reached = 0;
   };
   struct Place {
     const std::string* topic;
@@ -50,8 +52,9 @@ class Assignment {
   // All lanes of these partitions, as far as owned.
   std::vector<Place> LanesOf(absl::Span<const int32_t> partitions);
 
-  // Whether a record that arrived is to be handed out, or is a leftover of a pause, a seek or an earlier assignment.
-  bool Wants(std::string_view topic, int32_t partition, int64_t offset);
+  // True, and the record counts as handed out, when one that arrived is to be; false for a leftover of a pause, a seek
+  // or an earlier assignment.
+  bool Take(std::string_view topic, int32_t partition, int64_t offset);
 
  private:
   size_t IndexOf(std::string_view topic) const;

@@ -21,16 +21,16 @@ TEST(Assignment, OwnsANumberInEveryTopic) {
   EXPECT_EQ(assignment.LanesOf({2, 3}).size(), 2U);
 }
 
-TEST(Assignment, WantsOnlyWhatIsBeingReadAndNotBeforeItsStart) {
+TEST(Assignment, TakesOnlyWhatIsBeingReadAndNotBeforeItsStart) {
   Assignment assignment({"lead", "other"});
   assignment.Own({0});
-  EXPECT_FALSE(assignment.Wants("lead", 0, 10));
+  EXPECT_FALSE(assignment.Take("lead", 0, 10));
   *assignment.Find("lead", 0) = {Reading::kOn, 10};
-  EXPECT_FALSE(assignment.Wants("lead", 0, 9));
-  EXPECT_TRUE(assignment.Wants("lead", 0, 10));
-  EXPECT_FALSE(assignment.Wants("other", 0, 10));
+  EXPECT_FALSE(assignment.Take("lead", 0, 9));
+  EXPECT_TRUE(assignment.Take("lead", 0, 10));
+  EXPECT_FALSE(assignment.Take("other", 0, 10));
   assignment.Find("lead", 0)->reading = Reading::kPaused;
-  EXPECT_FALSE(assignment.Wants("lead", 0, 10));
+  EXPECT_FALSE(assignment.Take("lead", 0, 10));
 }
 
 TEST(Assignment, ForgetsWhatItNoLongerOwns) {
@@ -38,7 +38,7 @@ TEST(Assignment, ForgetsWhatItNoLongerOwns) {
   assignment.Own({0, 1});
   *assignment.Find("lead", 0) = {Reading::kOn, 5};
   assignment.Disown({0});
-  EXPECT_FALSE(assignment.Wants("lead", 0, 5));
+  EXPECT_FALSE(assignment.Take("lead", 0, 5));
   EXPECT_THAT(assignment.Owned(), ElementsAre(1));
   assignment.Own({0});
   EXPECT_EQ(assignment.Find("lead", 0)->reading, Reading::kNot);
