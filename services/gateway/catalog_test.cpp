@@ -185,6 +185,13 @@ TEST(Catalog, KnowsWhatIsSealedAndWhatMayHaveToBeOpened) {
   EXPECT_TRUE(catalog->NeedsKeys());
   const Method& seal = *catalog->Find("/tradewind.gateway.test.v1.GoodService/Seal");
   EXPECT_EQ(seal.command.subject->name(), "id");
+  EXPECT_TRUE(seal.command.subject_is_created);
+  EXPECT_EQ(seal.command.subject_kind, "test");
+  const CommandShape& order = catalog->Find("/tradewind.gateway.test.v1.GoodService/Order")->command;
+  EXPECT_EQ(order.subject->name(), "user_id");
+  EXPECT_FALSE(order.subject_is_created);
+  EXPECT_EQ(order.subject_kind, "user");
+  EXPECT_TRUE(order.needs_keys());
   ASSERT_EQ(seal.command.sealed.size(), 2);
   EXPECT_EQ(seal.command.sealed[0]->name(), "email");
   ASSERT_EQ(seal.command.fingerprints.size(), 1);

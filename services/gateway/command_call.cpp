@@ -104,9 +104,11 @@ class CommandCall final : public ServerCall, public commands::PendingCall {
 
   void OnReply(mesh::v1::Reply& reply) override {
     if (reply.has_error()) {
+      if (method().command.subject_is_created && commands::IsDecided(reply.error())) path_.keys.Withdraw(Subject());
       End(rpc::ToGrpcStatus(reply.error()));
       return;
     }
+    if (method().command.subject_is_created) path_.keys.Keep(Subject());
     const std::string_view type_url = reply.resource().type_url();
     if (type_url.substr(type_url.rfind('/') + 1) != method().response_type) {
       const errors::Problem problem{.code = absl::StatusCode::kInternal,
@@ -222,36 +224,47 @@ class CommandCall final : public ServerCall, public commands::PendingCall {
     const CommandShape& command = method().command;
     if (!command.needs_keys()) {
       Publish();
-      return;
+    } else if (command.subject == nullptr || command.subject_is_created) {
+      Seal();
+    } else {
+      path_.keys.Require(Subject(), KeyDeadline(),
+                         [this](const absl::Status& known) { GoOn(known, &CommandCall::Seal); });
     }
+  }
+
+  // Once it is known whether the subject has a key.
+  void GoOn(const absl::Status& known, void (CommandCall::*next)()) {
+    if (context().IsCancelled()) {
+      End(grpc::Status(grpc::StatusCode::CANCELLED, "the caller went away"));
+    } else if (known.ok()) {
+      (this->*next)();
+    } else {
+      EndUnsealed(known);
+    }
+  }
+
+  void Seal() {
+    const CommandShape& command = method().command;
     const SecretSeed seed{.caller = caller(), .method = method().path, .request_id = request_id_};
     const absl::Status sealed = SealFields(command, seed, path_.keys, *message_);
     if (sealed.ok()) {
       Publish();
-    } else if (absl::IsNotFound(sealed)) {
-      PrepareKeyThenSeal();
+    } else if (absl::IsNotFound(sealed) && command.subject_is_created) {
+      // Its key goes on the log before anything that was sealed with it.
+      path_.keys.Prepare(Subject(), KeyDeadline(),
+                         [this](const absl::Status& made) { GoOn(made, &CommandCall::Seal); });
     } else {
       EndUnsealed(sealed);
     }
   }
 
-  // The subject is new: its key goes on the log before anything that was sealed with it.
-  void PrepareKeyThenSeal() {
-    const std::string subject = message_->GetReflection()->GetString(*message_, method().command.subject);
-    path_.keys.Prepare(subject, absl::Now() + std::min(Remaining(), path_.key_timeout), [this](absl::Status prepared) {
-      if (context().IsCancelled()) {
-        End(grpc::Status(grpc::StatusCode::CANCELLED, "the caller went away"));
-      } else if (prepared.ok()) {
-        SealThenPublish();
-      } else {
-        EndUnsealed(prepared);
-      }
-    });
-  }
-
   void EndUnsealed(const absl::Status& why) {
     if (absl::IsUnavailable(why)) {
       End(commands::NotAccepted(why));
+      return;
+    }
+    if (absl::IsNotFound(why)) {
+      End(errors::NotFound(method().command.subject_kind, Subject()));
       return;
     }
     End(errors::Problem{
@@ -260,13 +273,21 @@ class CommandCall final : public ServerCall, public commands::PendingCall {
         .message = fmt::format("{}: {}", method().command.subject->name(), std::string(why.message()))});
   }
 
+  // Whose data the command holds; empty where it does not say.
+  std::string Subject() const {
+    const FieldDescriptor* subject = method().command.subject;
+    return subject == nullptr ? "" : message_->GetReflection()->GetString(*message_, subject);
+  }
+
+  absl::Time KeyDeadline() const { return absl::Now() + std::min(Remaining(), path_.key_timeout); }
+
   // Opens what is sealed in the answer, in place. Does not wait for a key: replies come one after the other.
   absl::Status Open(std::string* resource) const {
     if (method().sealed_response == nullptr) return absl::OkStatus();
     google::protobuf::Arena arena;
     Message& answer = *method().sealed_response->New(&arena);
     if (!answer.ParseFromString(*resource)) return absl::InternalError("the answer cannot be read");
-    absl::Status opened = path_.keys.OpenFields(answer, absl::ZeroDuration());
+    absl::Status opened = path_.keys.OpenFields(answer, Subject(), absl::ZeroDuration());
     if (opened.ok()) *resource = answer.SerializeAsString();
     return opened;
   }

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "absl/strings/str_split.h"
+
 #include "services/gateway/message_rules.h"
 #include "tradewind/mesh/v1/options.pb.h"
 
@@ -17,6 +19,7 @@ using google::protobuf::MethodDescriptor;
 
 constexpr const char* kRequestIdField = "request_id";
 constexpr const char* kIdField = "id";
+constexpr std::string_view kIdSuffix = "_id";
 
 bool IsSingleString(const FieldDescriptor& field) {
   return field.type() == FieldDescriptor::TYPE_STRING && !field.is_repeated();
@@ -90,6 +93,16 @@ absl::StatusOr<const FieldDescriptor*> NamedField(const Descriptor& request, std
   return field;
 }
 
+// What is named by a field: by "user_id" a user, by "id" whatever the package of the command is about.
+std::string KindOf(const FieldDescriptor& field) {
+  const std::string_view name = field.name();
+  if (name.size() > kIdSuffix.size() && name.ends_with(kIdSuffix)) {
+    return std::string(name.substr(0, name.size() - kIdSuffix.size()));
+  }
+  const std::vector<std::string> parts = absl::StrSplit(field.file()->package(), '.');
+  return parts.size() > 1 ? parts[parts.size() - 2] : "subject";
+}
+
 absl::Status AddSealing(const Descriptor& request, const mesh::v1::MessageRule& rule, CommandShape& shape) {
   for (int i = 0; i < request.field_count(); ++i) {
     const FieldDescriptor& field = *request.field(i);
@@ -101,15 +114,17 @@ absl::Status AddSealing(const Descriptor& request, const mesh::v1::MessageRule& 
       shape.fingerprints.push_back({.field = &field, .of = *source});
     }
   }
-  if (shape.sealed.empty()) return absl::OkStatus();
-  const auto subject =
-      NamedField(request, fmt::format("{} has SENSITIVE_SEAL fields: subject", request.full_name()), rule.subject());
+  if (shape.sealed.empty() && rule.subject().empty()) return absl::OkStatus();
+  const std::string_view why = shape.sealed.empty() ? "" : " has SENSITIVE_SEAL fields";
+  const auto subject = NamedField(request, fmt::format("{}{}: subject", request.full_name(), why), rule.subject());
   if (!subject.ok()) return subject.status();
   if (!IsGenerated(**subject) && !RuleOf(**subject).required()) {
     return absl::FailedPreconditionError(
-        fmt::format("{}: the subject of sealed fields must be marked required or generated", (*subject)->full_name()));
+        fmt::format("{}: the subject of a command must be marked required or generated", (*subject)->full_name()));
   }
   shape.subject = *subject;
+  shape.subject_is_created = IsGenerated(**subject);
+  shape.subject_kind = KindOf(**subject);
   return absl::OkStatus();
 }
 

@@ -23,9 +23,14 @@ struct CommandShape {
   const google::protobuf::FieldDescriptor* request_id = nullptr;
   // Replaced by their hash.
   std::vector<const google::protobuf::FieldDescriptor*> hashed;
-  // Replaced by what only the key of their subject opens, and the field that names the subject.
+  // Replaced by what only the key of their subject opens.
   std::vector<const google::protobuf::FieldDescriptor*> sealed;
+  // The field that names whose data the command holds; null where it says nothing of that.
   const google::protobuf::FieldDescriptor* subject = nullptr;
+  // Whether the command creates that subject, and it is given its key; it must have one already otherwise.
+  bool subject_is_created = false;
+  // What the subject is called in a refusal: "user".
+  std::string subject_kind;
   // Filled in.
   struct Fingerprint {
     const google::protobuf::FieldDescriptor* field = nullptr;
@@ -36,7 +41,7 @@ struct CommandShape {
   // Number of the response's string field `id`; 0 where it has none.
   int response_id_number = 0;
 
-  bool needs_keys() const { return !sealed.empty() || !fingerprints.empty() || !secrets.empty(); }
+  bool needs_keys() const { return subject != nullptr || !fingerprints.empty() || !secrets.empty(); }
 };
 
 // FailedPrecondition, naming method or field and what to correct, where the options leave something open or contradict

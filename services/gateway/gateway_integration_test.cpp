@@ -22,6 +22,7 @@
 #include "services/gateway/gateway.h"
 #include "services/gateway/rules_test.grpc.pb.h"
 #include "tradewind/bus/envelope.h"
+#include "tradewind/bus/internal/kafka_fixture.h"
 #include "tradewind/bus/kafka_sink.h"
 #include "tradewind/bus/partition_reader.h"
 #include "tradewind/ids/ids.h"
@@ -121,6 +122,9 @@ class ToyService {
       test::v1::SealedAnswer sealed;
       sealed.add_inner()->set_email(seen.sealed.email());
       reply.mutable_resource()->PackFrom(sealed);
+      if (seen.sealed.note() == "refuse") {
+        *reply.mutable_error() = errors::ToRpcStatus(errors::NotFound("thing", seen.key));
+      }
     } else if (seen.request.name() == "wrong") {
       reply.mutable_resource()->PackFrom(Empty());
     } else if (seen.request.name() == "refuse") {
@@ -242,6 +246,28 @@ class GatewayOnKafka : public testing::Test {
     return answer;
   }
 
+  struct Ordered {
+    grpc::Status status;
+    Thing thing;
+  };
+  static Ordered OrderAt(GoodService::Stub& stub, const std::string& user_id) {
+    test::v1::OrderRequest request;
+    request.set_user_id(user_id);
+    grpc::ClientContext context;
+    Ordered ordered;
+    ordered.status = stub.Order(&context, request, &ordered.thing);
+    return ordered;
+  }
+  static grpc::Status SealAt(GoodService::Stub& stub, const std::string& id, const std::string& note = "") {
+    test::v1::SealedRequest request;
+    request.set_id(id);
+    request.set_email("ann@example.com");
+    request.set_note(note);
+    grpc::ClientContext context;
+    test::v1::SealedAnswer answer;
+    return stub.Seal(&context, request, &answer);
+  }
+
   bus::KafkaConfig kafka_;
   std::string descriptors_;
   std::string key_file_;
@@ -291,6 +317,65 @@ TEST_F(GatewayOnKafka, SealsACommandAndOpensItsAnswer) {
   }
   EXPECT_EQ(seen[0].sealed.email(), seen[1].sealed.email());
   EXPECT_NE(seen[0].sealed.email(), seen[2].sealed.email());
+}
+
+// What is on the log of keys of that subject, the newest of each record.
+std::set<std::string> KeysOf(const bus::KafkaConfig& kafka, const std::string& subject) {
+  const std::string tag = seal::ToText(seal::TagOf(subject));
+  std::set<std::string> names;
+  for (const bus::Record& record :
+       bus::ReadAll(kafka, bus::FullTopic(kafka, bus::kKeysTopic), bus::PartitionOf(tag, kafka.partitions))) {
+    if (!record.key().starts_with(tag)) continue;
+    names.erase(std::string(record.key()));
+    if (record.value().data() != nullptr) names.emplace(record.key());
+  }
+  return names;
+}
+
+TEST_F(GatewayOnKafka, RefusesACommandForNobodyAndMakesNoKey) {
+  const Ordered refused = OrderAt(*stub_, "nobody");
+  EXPECT_EQ(refused.status.error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(ReasonOf(refused.status), "USER_NOT_FOUND");
+  EXPECT_TRUE(KeysOf(kafka_, "nobody").empty());
+}
+
+TEST_F(GatewayOnKafka, RefusesACommandForWhoWasErased) {
+  ASSERT_TRUE(SealAt(*stub_, "ann").ok());
+  seal::Keys keys;
+  ASSERT_TRUE(keys.Start({.key_file = key_file_}, kafka_, "test").ok());
+  ASSERT_TRUE(keys.Erase("ann", absl::Now() + kPatience).ok());
+  // Its own reading of the log is a moment behind at most.
+  Ordered refused = OrderAt(*stub_, "ann");
+  for (int i = 0; refused.status.ok() && i < 100; ++i) refused = OrderAt(*stub_, "ann");
+  EXPECT_EQ(ReasonOf(refused.status), "SUBJECT_ERASED");
+}
+
+TEST_F(GatewayOnKafka, TakesACommandForWhoRegisteredAtAnotherGateway) {
+  const auto other = StartGateway(kafka_);
+  ASSERT_TRUE(other->Connect(stop_).ok());
+  const auto at_other = StubOf(*other);
+  for (int i = 0; i < 20; ++i) {
+    const std::string id = fmt::format("user-{}", i);
+    ASSERT_TRUE(SealAt(*stub_, id).ok());
+    const Ordered ordered = OrderAt(*at_other, id);
+    ASSERT_TRUE(ordered.status.ok()) << i << ordered.status.error_message();
+  }
+  other->Stop();
+}
+
+TEST_F(GatewayOnKafka, LeavesNoKeyOfWhatWasRefused) {
+  EXPECT_EQ(ReasonOf(SealAt(*stub_, "ann", "refuse")), "THING_NOT_FOUND");
+  for (int i = 0; i < 100 && !KeysOf(kafka_, "ann").empty(); ++i) {
+  }
+  EXPECT_TRUE(KeysOf(kafka_, "ann").empty());
+  // A repeat carries the same bytes.
+  SealAt(*stub_, "ann", "refuse");
+  const std::vector<Seen> seen = service_->WaitFor(2);
+  EXPECT_EQ(seen[0].sealed.email(), seen[1].sealed.email());
+  // What exists is kept.
+  ASSERT_TRUE(SealAt(*stub_, "bob").ok());
+  SealAt(*stub_, "bob", "refuse");
+  EXPECT_EQ(KeysOf(kafka_, "bob").size(), 1);
 }
 
 TEST_F(GatewayOnKafka, GivesARepeatedRequestTheSameIdAndBytes) {

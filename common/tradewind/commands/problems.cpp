@@ -4,6 +4,9 @@
 
 #include <string>
 
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+
 namespace tradewind::commands {
 
 errors::Problem NotAccepted(const absl::Status& why) {
@@ -21,6 +24,16 @@ errors::Problem OutcomePending(std::string_view why, bool has_request_id) {
               has_request_id ? "Repeat the call with the same request_id to learn its outcome: it never acts twice."
                              : "Read the resource before calling again, and give a request_id next time: a call "
                                "repeated with the same one never acts twice.")};
+}
+
+bool IsDecided(const google::rpc::Status& error) {
+  for (const google::protobuf::Any& detail : error.details()) {
+    google::rpc::ErrorInfo info;
+    if (!detail.UnpackTo(&info)) continue;
+    return info.reason() != "OUTCOME_PENDING" && info.reason() != "COMMAND_DEAD" &&
+           info.reason() != "REQUEST_ID_REUSED";
+  }
+  return false;
 }
 
 }  // namespace tradewind::commands

@@ -8,6 +8,10 @@
 
 #include "tradewind/errors/problem.h"
 
+namespace google::rpc {
+class Status;
+}
+
 namespace tradewind::commands {
 
 // UNAVAILABLE, NOT_ACCEPTED: Kafka certainly does not have the command.
@@ -15,5 +19,10 @@ errors::Problem NotAccepted(const absl::Status& why);
 
 // DEADLINE_EXCEEDED, OUTCOME_PENDING: nobody can tell yet whether it takes effect.
 errors::Problem OutcomePending(std::string_view why, bool has_request_id);
+
+// Whether an error in a reply is the decision of a service on this very command: one that will be given again to
+// whoever repeats the call. Not so where the command waits or was set aside and may still take effect, nor where the
+// request_id belongs to another command.
+bool IsDecided(const google::rpc::Status& error);
 
 }  // namespace tradewind::commands
