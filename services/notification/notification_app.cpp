@@ -72,7 +72,7 @@ void DeclareWith(App& app, const Outside& outside) {
   Tell<payment::v1::PaymentRefunded>(app, subscriber);
   app.Decide<NotificationDecider>();
   app.Decide<RecipientDecider>();
-  app.Decide(WebhookEndpointDecider(outside.settings));
+  app.Decide(WebhookEndpointDecider(outside.settings, keys));
 
   app.OnEffect<v1::MailRequested, v1::ReportDeliveryRequest>(
       MailEffect(outside.settings, outside.store, keys, outside.mail));

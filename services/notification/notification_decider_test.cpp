@@ -12,6 +12,7 @@
 #include "services/notification/recipient_decider.h"
 #include "services/notification/seal_for_test.h"
 #include "services/notification/webhook_endpoint_decider.h"
+#include "tradewind/auth/webhook_signature.h"
 #include "tradewind/testing/fake_context.h"
 
 namespace tradewind::notification {
@@ -126,7 +127,7 @@ TEST(RecipientDeciderTest, LetsNobodyChooseForAUserWhoWasDeleted) {
 
 class WebhookEndpointDeciderTest : public ::testing::Test {
  protected:
-  WebhookEndpointDeciderTest() { keys_.StartInMemory(); }
+  WebhookEndpointDeciderTest() { keys_->StartInMemory(); }
 
   // As the gateway sends it.
   v1::CreateWebhookEndpointRequest CreateCommand(const std::string& id, const std::string& secret) {
@@ -138,14 +139,14 @@ class WebhookEndpointDeciderTest : public ::testing::Test {
     return command;
   }
   Outcome Create(const std::string& id, const std::string& url = "https://example.org/hook") {
-    v1::CreateWebhookEndpointRequest command = CreateCommand(id, Sealed(keys_, id, "secret-1"));
+    v1::CreateWebhookEndpointRequest command = CreateCommand(id, Sealed(*keys_, "u-1", "secret-1"));
     command.set_url(url);
     return context_.Decide(command, decider_);
   }
-  Outcome Rotate(const std::string& id, const std::string& secret) {
+  Outcome Rotate(const std::string& id, const std::string& event_id = "rotation-1") {
     v1::RotateWebhookSecretRequest command;
     command.set_id(id);
-    if (!secret.empty()) command.set_secret(Sealed(keys_, id, secret));
+    context_.set_event_id(event_id);
     return context_.Decide(command, decider_);
   }
   Outcome Delete(const std::string& id) {
@@ -154,10 +155,11 @@ class WebhookEndpointDeciderTest : public ::testing::Test {
     return context_.Decide(command, decider_);
   }
 
-  std::string Opened(const std::string& text) { return *keys_.Open(text); }
+  std::string Opened(const std::string& text) { return *keys_->Open(text); }
+  std::string OpenedOf(const std::string& subject, const std::string& text) { return *keys_->OpenOf(subject, text); }
 
-  seal::Keys keys_;
-  WebhookEndpointDecider decider_{std::make_shared<NotificationSettings>()};
+  const std::shared_ptr<seal::Keys> keys_ = std::make_shared<seal::Keys>();
+  WebhookEndpointDecider decider_{std::make_shared<NotificationSettings>(), keys_};
   testing::FakeContext context_;
 };
 
@@ -175,19 +177,24 @@ TEST_F(WebhookEndpointDeciderTest, CreatesOneAndShowsItsSecretOnce) {
   EXPECT_EQ(Create("w-1").problem().reason, "WEBHOOK_ENDPOINT_EXISTS");
 }
 
-TEST_F(WebhookEndpointDeciderTest, RefusesASecretThatIsNotSealedWithTheEndpointsKey) {
-  const std::string sealed = Sealed(keys_, "w-1", "secret-1");
+TEST_F(WebhookEndpointDeciderTest, RefusesASecretThatIsNotSealedWithTheUsersKey) {
+  const std::string sealed = Sealed(*keys_, "u-1", "secret-1");
   for (const std::string& secret : {std::string(), std::string("secret-1"), sealed.substr(0, sealed.size() - 1),
-                                    "x" + sealed, sealed + "x", Sealed(keys_, "w-2", "secret-1")}) {
+                                    "x" + sealed, sealed + "x", Sealed(*keys_, "u-2", "secret-1")}) {
     const Outcome refused = context_.Decide(CreateCommand("w-1", secret), decider_);
     ASSERT_EQ(refused.kind(), Kind::kReject) << secret;
     EXPECT_EQ(refused.problem().reason, "NOT_SEALED");
     EXPECT_THAT(refused.problem().message, Not(HasSubstr("secret-1")));
   }
   EXPECT_EQ(context_.Count<Recipient>(), 0);
-  ASSERT_EQ(Create("w-1").kind(), Kind::kAck);
-  EXPECT_EQ(Rotate("w-1", "").problem().reason, "NOT_SEALED");
+}
+
+// As a gateway of an earlier version sends it.
+TEST_F(WebhookEndpointDeciderTest, TakesASecretThatIsSealedWithAKeyOfTheEndpoint) {
+  ASSERT_EQ(context_.Decide(CreateCommand("w-1", Sealed(*keys_, "w-1", "secret-1")), decider_).kind(), Kind::kAck);
   EXPECT_EQ(Opened(context_.Find<WebhookEndpointRecord>("w-1")->secret()), "whsec_secret-1");
+  ASSERT_EQ(Rotate("w-1").kind(), Kind::kAck);
+  EXPECT_EQ(Opened(context_.Find<WebhookEndpointRecord>("w-1")->previous_secret()), "whsec_secret-1");
 }
 
 TEST_F(WebhookEndpointDeciderTest, KeepsNoneForAUserWhoWasDeleted) {
@@ -213,22 +220,42 @@ TEST_F(WebhookEndpointDeciderTest, KeepsTenForAUser) {
 
 TEST_F(WebhookEndpointDeciderTest, KeepsTheSecretBeforeTheNewestForAWhile) {
   Create("w-1");
-  ASSERT_EQ(Rotate("w-1", "secret-2").kind(), Kind::kAck);
+  ASSERT_EQ(Rotate("w-1").kind(), Kind::kAck);
   const v1::WebhookEndpoint answer = *context_.Answer<v1::WebhookEndpoint>();
-  EXPECT_EQ(Opened(answer.secret()), "whsec_secret-2");
+  const std::string second = OpenedOf("u-1", answer.secret());
+  EXPECT_TRUE(auth::IsWebhookSecret(second));
   EXPECT_EQ(google::protobuf::util::TimeUtil::TimestampToMicroseconds(answer.previous_secret_expire_time()),
             absl::ToUnixMicros(context_.now() + absl::Hours(24)));
   EXPECT_EQ(Opened(context_.Find<WebhookEndpointRecord>("w-1")->previous_secret()), "whsec_secret-1");
   // Two are valid, never three.
-  Rotate("w-1", "secret-3");
-  EXPECT_EQ(Opened(context_.Find<WebhookEndpointRecord>("w-1")->secret()), "whsec_secret-3");
-  EXPECT_EQ(Opened(context_.Find<WebhookEndpointRecord>("w-1")->previous_secret()), "whsec_secret-2");
-  EXPECT_EQ(Rotate("w-2", "secret-2").problem().reason, "WEBHOOK_ENDPOINT_NOT_FOUND");
+  Rotate("w-1", "rotation-2");
+  EXPECT_NE(Opened(context_.Find<WebhookEndpointRecord>("w-1")->secret()), second);
+  EXPECT_EQ(Opened(context_.Find<WebhookEndpointRecord>("w-1")->previous_secret()), second);
+  EXPECT_EQ(Rotate("w-2").problem().reason, "WEBHOOK_ENDPOINT_NOT_FOUND");
+}
+
+// Of an endpoint that was made for a user who never registered.
+TEST_F(WebhookEndpointDeciderTest, RotatesWithTheEndpointsOwnKeyWhereTheUserHasNone) {
+  ASSERT_EQ(context_.Decide(CreateCommand("w-1", Sealed(*keys_, "w-1", "secret-1")), decider_).kind(), Kind::kAck);
+  ASSERT_EQ(Rotate("w-1").kind(), Kind::kAck);
+  EXPECT_TRUE(auth::IsWebhookSecret(OpenedOf("w-1", context_.Answer<v1::WebhookEndpoint>()->secret())));
+  WebhookEndpointRecord unsealed;
+  unsealed.mutable_endpoint()->set_user_id("u-9");
+  context_.Put("w-9", unsealed);
+  EXPECT_EQ(Rotate("w-9").problem().reason, "USER_NOT_FOUND");
+}
+
+TEST_F(WebhookEndpointDeciderTest, GivesTheSameSecretWhereACommandIsHandledAgain) {
+  Create("w-1");
+  Rotate("w-1");
+  const std::string first = context_.Answer<v1::WebhookEndpoint>()->secret();
+  Rotate("w-1");
+  EXPECT_EQ(context_.Answer<v1::WebhookEndpoint>()->secret(), first);
 }
 
 TEST_F(WebhookEndpointDeciderTest, DeletesAndShowsNoSecret) {
   Create("w-1");
-  Rotate("w-1", "secret-2");
+  Rotate("w-1");
   ASSERT_EQ(Delete("w-1").kind(), Kind::kAck);
   EXPECT_EQ(context_.Answer<v1::WebhookEndpoint>()->id(), "w-1");
   EXPECT_EQ(context_.Answer<v1::WebhookEndpoint>()->secret(), "");

@@ -17,13 +17,16 @@ using seal::IsSealedFor;
 
 Outcome NoSuchEndpoint(const std::string& id) { return Reject(errors::NotFound("webhook_endpoint", id)); }
 
-Outcome NotSealed(std::string_view method) {
-  return Reject(
-      {.code = absl::StatusCode::kInvalidArgument,
-       .reason = "NOT_SEALED",
-       .message = fmt::format("no secret arrived that is sealed with the endpoint's key; call {} through the gateway, "
-                              "which makes one",
-                              method)});
+Outcome NotSealed() {
+  return Reject({.code = absl::StatusCode::kInvalidArgument,
+                 .reason = "NOT_SEALED",
+                 .message = "no secret arrived that is sealed with the user's key; call CreateWebhookEndpoint through "
+                            "the gateway, which makes one"});
+}
+
+// A gateway of an earlier version seals it with a key of the endpoint's own.
+bool ArrivedSealed(const v1::CreateWebhookEndpointRequest& command) {
+  return IsSealedFor(command.user_id(), command.secret()) || IsSealedFor(command.id(), command.secret());
 }
 
 std::string SecretOf(const std::string& sealed) { return fmt::format("whsec_{}", sealed); }
@@ -38,7 +41,7 @@ void ReplyWithSecret(const internal::v1::WebhookEndpointRecord& record, Context&
 
 Outcome WebhookEndpointDecider::Decide(const v1::CreateWebhookEndpointRequest& command, Loaded<State> record,
                                        Context& context) const {
-  if (!IsSealedFor(command.id(), command.secret())) return NotSealed("CreateWebhookEndpoint");
+  if (!ArrivedSealed(command)) return NotSealed();
   if (record.exists()) {
     return Reject(
         {.code = absl::StatusCode::kAlreadyExists,
@@ -82,13 +85,24 @@ Outcome WebhookEndpointDecider::Decide(const v1::DeleteWebhookEndpointRequest& c
   return Ack();
 }
 
+absl::StatusOr<std::string> WebhookEndpointDecider::MakeSecret(const std::string& endpoint_id,
+                                                               const std::string& user_id,
+                                                               const Context& context) const {
+  const auto secret = keys_->DeriveSecret({"webhook secret", endpoint_id, context.event_id()});
+  if (!secret.ok()) return secret.status();
+  auto sealed = keys_->Seal(user_id, *secret);
+  if (!absl::IsNotFound(sealed.status())) return sealed;
+  return keys_->Seal(endpoint_id, *secret);
+}
+
 Outcome WebhookEndpointDecider::Decide(const v1::RotateWebhookSecretRequest& command, Loaded<State> record,
                                        Context& context) const {
-  if (!IsSealedFor(command.id(), command.secret())) return NotSealed("RotateWebhookSecret");
   if (!record.exists()) return NoSuchEndpoint(command.id());
-  record->set_previous_secret(record->secret());
-  record->set_secret(SecretOf(command.secret()));
   v1::WebhookEndpoint& endpoint = *record->mutable_endpoint();
+  const auto secret = MakeSecret(command.id(), endpoint.user_id(), context);
+  if (!secret.ok()) return Reject(errors::NotFound("user", endpoint.user_id()));
+  record->set_previous_secret(record->secret());
+  record->set_secret(SecretOf(*secret));
   *endpoint.mutable_previous_secret_expire_time() = ToTimestamp(context.now() + settings_->webhook_secret_overlap);
   *endpoint.mutable_update_time() = Now(context);
   ReplyWithSecret(*record, context);

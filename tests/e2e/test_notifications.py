@@ -17,7 +17,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from support.client import NOTIFICATIONS, ORDERS, USERS, Client, Problem, new_user_id, order_request, stock_shop
+from support.client import NOTIFICATIONS, ORDERS, USERS, Client, Problem, order_request, stock_shop
 from support.disk import files_with
 from support.https import HttpsServer
 from support.mesh import SECOND_OFFSET, Mesh, taken_down, wait_until
@@ -157,11 +157,22 @@ def register(client, **fields):
     return client.register(f"{uuid.uuid4().hex}@example.org", **fields)
 
 
+def shopper(client):
+    """Somebody who has registered and has been told so: what comes now is of orders."""
+    user = client.new_user()
+    wait_until(lambda: notifications(client, user, IN_APP), 15, "the welcome")
+    return user
+
+
+def told_of_orders(client, user_id):
+    return [one for one in notifications(client, user_id, IN_APP) if one["kind"] != "NOTIFICATION_KIND_WELCOME"]
+
+
 # ---- webhooks -------------------------------------------------------------------------------------------------------
 
 
 def test_the_reference_library_verifies_what_is_posted(shop, receiver):
-    user, path = new_user_id(), f"/{uuid.uuid4()}"
+    user, path = shopper(shop), f"/{uuid.uuid4()}"
     endpoint = create_endpoint(shop, user, receiver.url(path))
     order = shop.confirmed_order(order_request(user))
     wait_until(lambda: receiver.at(path), 10, "a webhook")
@@ -180,7 +191,7 @@ def test_the_reference_library_verifies_what_is_posted(shop, receiver):
 
 
 def test_both_secrets_are_valid_during_a_rotation(told, shop, receiver):
-    user, path = new_user_id(), f"/{uuid.uuid4()}"
+    user, path = shopper(shop), f"/{uuid.uuid4()}"
     endpoint = create_endpoint(shop, user, receiver.url(path))
     rotation = {"id": endpoint["id"], "request_id": str(uuid.uuid4())}
     rotated = shop.call(NOTIFICATIONS, "RotateWebhookSecret", rotation)
@@ -206,7 +217,7 @@ def test_both_secrets_are_valid_during_a_rotation(told, shop, receiver):
 
 
 def test_a_receiver_that_errs_gets_each_once_it_recovers_in_order_with_the_same_id(shop, receiver):
-    user, path, other = new_user_id(), f"/{uuid.uuid4()}", f"/{uuid.uuid4()}"
+    user, path, other = shopper(shop), f"/{uuid.uuid4()}", f"/{uuid.uuid4()}"
     create_endpoint(shop, user, receiver.url(path))
     create_endpoint(shop, user, receiver.url(other))
     ill = threading.Event()
@@ -218,8 +229,8 @@ def test_a_receiver_that_errs_gets_each_once_it_recovers_in_order_with_the_same_
         shop.call(ORDERS, "CancelOrder", {"id": order["id"]})
         # One order after the other: between the events of two there is no order.
         wanted = len(told_in_app) + 2
-        wait_until(lambda: len(notifications(shop, user, IN_APP)) == wanted, 10, "both to be told")
-        told_in_app = notifications(shop, user, IN_APP)
+        wait_until(lambda: len(told_of_orders(shop, user)) == wanted, 10, "both to be told")
+        told_in_app = told_of_orders(shop, user)
     # The other endpoint does not wait for it.
     wait_until(lambda: len(receiver.at(other)) == 6, 10, "the other endpoint")
     wait_until(lambda: len(receiver.at(path)) >= 3, 10, "some attempts")
@@ -237,14 +248,14 @@ def test_a_receiver_that_errs_gets_each_once_it_recovers_in_order_with_the_same_
 
 
 def test_a_receiver_that_is_gone_is_asked_no_more(shop, receiver):
-    user, path = new_user_id(), f"/{uuid.uuid4()}"
+    user, path = shopper(shop), f"/{uuid.uuid4()}"
     endpoint = create_endpoint(shop, user, receiver.url(path))
     receiver.answer = lambda posted, count: 410 if posted == path else 204
     shop.confirmed_order(order_request(user))
     wait_until(lambda: states(shop, user, WEBHOOK) == ["FAILED"], 10, "the failure to be recorded")
     assert list_endpoints(shop, user)[0]["state"] == "WEBHOOK_ENDPOINT_STATE_DISABLED"
     shop.confirmed_order(order_request(user))
-    wait_until(lambda: len(notifications(shop, user, IN_APP)) == 2, 10, "the second to be told")
+    wait_until(lambda: len(told_of_orders(shop, user)) == 2, 10, "the second to be told")
     assert len(receiver.at(path)) == 1 == len(notifications(shop, user, WEBHOOK))
     shop.call(NOTIFICATIONS, "DeleteWebhookEndpoint", {"id": endpoint["id"]})
     assert list_endpoints(shop, user) == []
@@ -252,7 +263,7 @@ def test_a_receiver_that_is_gone_is_asked_no_more(shop, receiver):
 
 
 def test_redirects_are_not_followed_and_a_long_answer_does_no_harm(shop, receiver):
-    user, path = new_user_id(), f"/{uuid.uuid4()}"
+    user, path = shopper(shop), f"/{uuid.uuid4()}"
     create_endpoint(shop, user, receiver.url(path))
     receiver.answer = lambda posted, count: 302 if posted == path and count == 0 else 204
     shop.confirmed_order(order_request(user))
@@ -262,7 +273,7 @@ def test_redirects_are_not_followed_and_a_long_answer_does_no_harm(shop, receive
 
 
 def test_a_delivery_cut_short_by_a_crash_is_repeated_with_the_same_id(told, shop, receiver):
-    user, path = new_user_id(), f"/{uuid.uuid4()}"
+    user, path = shopper(shop), f"/{uuid.uuid4()}"
     create_endpoint(shop, user, receiver.url(path))
     go_on = threading.Event()
 
@@ -284,7 +295,7 @@ def test_a_delivery_cut_short_by_a_crash_is_repeated_with_the_same_id(told, shop
 
 
 def test_ten_endpoints_are_kept_for_a_user(shop, receiver):
-    user = new_user_id()
+    user = shopper(shop)
     for number in range(10):
         create_endpoint(shop, user, receiver.url(f"/{number}"))
     with pytest.raises(grpc.RpcError) as refused:
@@ -294,7 +305,7 @@ def test_ten_endpoints_are_kept_for_a_user(shop, receiver):
 
 
 def test_private_addresses_are_refused(client, receiver):
-    user = new_user_id()
+    user = shopper(client)
     for url in ("https://127.0.0.1/", "https://[::1]/", "https://10.1.2.3/", "http://example.org/", "https://u:p@x.org/"):
         with pytest.raises(grpc.RpcError) as refused:
             create_endpoint(client, user, url)
@@ -421,13 +432,13 @@ def test_a_deleted_user_is_forgotten(told, shop, receiver, mail_server):
     wait_until(lambda: name not in str(notifications(shop, user["id"], IN_APP)), 15, "the name to become unreadable")
     told_in_app = notifications(shop, user["id"], IN_APP)
     assert sorted(one["subject"] for one in told_in_app) == ["Welcome, [erased]", "Your order is confirmed"]
-    for method, request in (
-        ("UpdatePreferences", {"user_id": user["id"], "email": True}),
-        ("CreateWebhookEndpoint", {"user_id": user["id"], "url": receiver.url(path)}),
+    for method, request, reason in (
+        ("UpdatePreferences", {"user_id": user["id"], "email": True}, "USER_NOT_FOUND"),
+        ("CreateWebhookEndpoint", {"user_id": user["id"], "url": receiver.url(path)}, "SUBJECT_ERASED"),
     ):
         with pytest.raises(grpc.RpcError) as refused:
             shop.call(NOTIFICATIONS, method, request)
-        assert Problem(refused.value).reason == "USER_NOT_FOUND", method
+        assert Problem(refused.value).reason == reason, method
 
     # Orders go on, and nothing is told of them.
     handled = handled_by(told)
