@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "services/user/erase_effect.h"
+#include "services/user/keyless_users.h"
 #include "services/user/session_decider.h"
 #include "services/user/sessions.h"
 #include "services/user/user_calls.h"
@@ -43,6 +44,8 @@ void Declare(App& app) {
   app.Index<internal::v1::UserRecord>(IndexUser);
   app.OnEffect<v1::UserDeleted>(EraseEffect(keys));
   app.Serve<v1::UserService>([keys, sessions](const App::Ports& ports) {
+    auto keyless = std::make_shared<std::unique_ptr<KeylessUsers>>(std::make_unique<KeylessUsers>(ports.reader, keys));
+    ports.on_drain([keyless] { keyless->reset(); });
     return std::make_unique<UserCalls>(ports.reader, keys, sessions->For(ports));
   });
   app.Serve<mesh::v1::KeyService>(
