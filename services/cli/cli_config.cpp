@@ -23,6 +23,7 @@ void Describe(config::Schema& schema, CliConfig& config) {
   section.Field("services", &config.services, "host:port of the gRPC of each service: what `status` and `parked` ask");
   section.Field("groups", &config.groups, "consumer groups whose lag `status` shows, with host:port of their /metrics");
   bus::Describe(schema, config.kafka);
+  seal::Describe(schema, config.keys);
   telemetry::Describe(schema, config.log);
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tradewind/bus/kafka_config.h"
+#include "tradewind/seal/keys.h"
 #include "tradewind/telemetry/logger.h"
 
 namespace tradewind::config {
@@ -17,6 +18,8 @@ namespace tradewind::cli {
 
 struct CliConfig {
   bus::KafkaConfig kafka;
+  // For `keys` alone.
+  seal::KeysConfig keys;
   // A verb says in one line what went wrong; what its libraries warn of on the way is noise beside it.
   telemetry::LogConfig log{.level = "error", .format = "text"};
   // host:port of the gateway's gRPC.
@@ -42,7 +45,7 @@ struct CliConfig {
 // running executable.
 CliConfig DefaultCliConfig();
 
-// Binds the sections "cli", "kafka" and "log".
+// Binds the sections "cli", "kafka", "seal" and "log".
 void Describe(config::Schema& schema, CliConfig& config);
 
 }  // namespace tradewind::cli

@@ -33,6 +33,7 @@ struct Targets {
   double demo_timeout_s = absl::ToDoubleSeconds(demo.timeout);
   NewArguments new_folder;
   ParkedArguments parked;
+  SignErasuresOptions sign_erasures;
   StatusOptions status;
   double status_timeout_s = absl::ToDoubleSeconds(status.timeout);
   TailOptions tail;
@@ -85,6 +86,15 @@ void AddDemo(CLI::App& app, Targets& targets) {
   verb->add_flag("--json", targets.demo.json, "One JSON object with every timeline");
 }
 
+void AddKeys(CLI::App& app, Targets& targets) {
+  CLI::App* verb = app.add_subcommand("keys", "What has to be done by hand with the keys of personal data.");
+  verb->require_subcommand(1);
+  CLI::App* sign = verb->add_subcommand("sign-erasures",
+                                        "Sign the erasures that an earlier version wrote, so that no other has to be "
+                                        "taken any more. Needs seal.key_file.");
+  sign->add_flag("--yes", targets.sign_erasures.yes, "Sign them; without it only say what would be done");
+}
+
 void AddStatus(CLI::App& app, Targets& targets) {
   CLI::App* verb = app.add_subcommand(
       "status",
@@ -127,6 +137,9 @@ VerbOptions Chosen(const CLI::App& app, const CLI::App& verb, Targets targets) {
   if (verb.get_name() == "demo") {
     targets.demo.timeout = absl::Seconds(targets.demo_timeout_s);
     return targets.demo;
+  }
+  if (verb.get_name() == "keys") {
+    return targets.sign_erasures;
   }
   if (verb.get_name() == "new") {
     return targets.new_folder.Chosen(verb);
@@ -205,6 +218,7 @@ CommandLine ParseCommandLine(int argc, const char* const* argv) {
   app.add_flag("--version", version, "Print the version and exit");
   Targets targets;
   AddDemo(app, targets);
+  AddKeys(app, targets);
   targets.new_folder.AddTo(app);
   targets.parked.AddTo(app);
   AddStatus(app, targets);

@@ -124,7 +124,7 @@ std::string Mistake(std::vector<const char*> arguments) {
 
 TEST(CommandLine, ExplainsAMistakeInOneLine) {
   EXPECT_THAT(Mistake({"tial"}), HasSubstr("did you mean tail?"));
-  EXPECT_THAT(Mistake({"frobnicate"}), HasSubstr("verbs are demo, new, parked, status, tail, timeline, topics"));
+  EXPECT_THAT(Mistake({"frobnicate"}), HasSubstr("verbs are demo, keys, new, parked, status, tail, timeline, topics"));
   EXPECT_THAT(Mistake({}), HasSubstr("--help"));
   EXPECT_THAT(Mistake({"demo", "--orders", "0"}), HasSubstr("--orders"));
   EXPECT_THAT(Mistake({"demo", "--ordres", "1"}), HasSubstr("--ordres"));

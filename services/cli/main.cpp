@@ -53,6 +53,9 @@ int RunVerb(const tradewind::cli::VerbOptions& verb, const Session& session) {
       return RunParkedRequest(options, session);
     }
     int operator()(const tradewind::cli::ParkedShowOptions& options) const { return RunParkedShow(options, session); }
+    int operator()(const tradewind::cli::SignErasuresOptions& options) const {
+      return RunSignErasures(options, session);
+    }
     int operator()(const tradewind::cli::StatusOptions& options) const { return RunStatus(options, session); }
     int operator()(const tradewind::cli::TailOptions& options) const { return RunTail(options, session); }
     int operator()(const tradewind::cli::TopicsOptions& options) const { return RunTopics(options, session); }
