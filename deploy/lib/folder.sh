@@ -43,7 +43,7 @@ own_folders() { printf '%s\n' run log mail kafka postgres "${BACKENDS[@]}"; }
 # What they write, as patterns of paths in $VAR. The folders `data` belong to Kafka and to PostgreSQL whole.
 own_patterns() {
   local name
-  printf '%s\n' "$MARK_NAME" ".$MARK_NAME.??????" cli.yaml seal.key '.seal.key.??????' \
+  printf '%s\n' "$MARK_NAME" ".$MARK_NAME.??????" cli.yaml seal.key '.seal.key.??????' seal.signed \
     run/up.lock run/up.pid run/store mail/{'*.eml','*.part'} \
     kafka/{server.properties,kafka.log,kafka.pid,format.log,'hs_err_pid*.log',data} \
     postgres/{postgres.log,postgres.pid,url,superuser-password,initdb.log,initdb-password,data,'data.??????'} \

@@ -185,6 +185,9 @@ service_command() {
   fi
   if [[ " ${KEYS[*]} " == *" $1 "* && -z "${TRADEWIND_SEAL_KEY_FILE:-}" ]]; then
     COMMAND+=("--seal.key_file=$VAR/seal.key")
+    if [[ -e "$VAR/seal.signed" && -z "${TRADEWIND_SEAL_REQUIRE_SIGNED_ERASURES:-}" ]]; then
+      COMMAND+=("--seal.require_signed_erasures=true")
+    fi
   fi
   # Mails stay on this machine, unless a mail server was given.
   if [[ "$1" == notification && -z "${TRADEWIND_NOTIFICATION_SMTP_URL:-}" ]]; then
@@ -206,6 +209,7 @@ write_cli_settings() {
   local name
   {
     printf 'kafka:\n  brokers: %s\n' "$(address_of KAFKA)"
+    printf 'seal:\n  key_file: "%s"\n' "${TRADEWIND_SEAL_KEY_FILE:-$VAR/seal.key}"
     printf 'cli:\n  gateway: %s\n  services:\n' "$(address_of GATEWAY)"
     for name in "${SERVICES[@]}"; do printf '    %s: %s\n' "$name" "$(address_of "${name^^}")"; done
     printf '  groups:\n'

@@ -109,6 +109,8 @@ need_seal_key() {
     fail "the master key $file $problem: put the right one there, or remove the file to have a new one made"
   fi
   (umask 077 && head -c 32 /dev/urandom | base64 | write_whole 600 "$file") || fail "cannot make $file"
+  # Of a mesh that begins with this version no erasure was ever written without a proof.
+  : >"$VAR/seal.signed"
 }
 
 # ---- ports ----------------------------------------------------------------------------------------------------------
