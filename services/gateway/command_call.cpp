@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -69,7 +70,7 @@ void SerializeDeterministically(const Message& message, std::string& bytes) {
 
 class CommandCall final : public ServerCall, public commands::PendingCall {
  public:
-  CommandCall(const CommandPath& path, const Method& method, const MethodMetrics& metrics, std::string caller,
+  CommandCall(const CommandPath& path, const Method& method, const MethodMetrics& metrics, Caller caller,
               grpc::GenericCallbackServerContext& context)
       : ServerCall(method, metrics, std::move(caller), context),
         path_(path),
@@ -94,8 +95,8 @@ class CommandCall final : public ServerCall, public commands::PendingCall {
   }
 
   void OnCancel() override {
-    // 0, or an id that is not in the table, means that somebody else ends this call.
-    if (path_.link.Take(correlation_id_.load()) != nullptr) {
+    // Neither waits where somebody else ends this call: 0, or what is not there any more.
+    if (path_.hashers.Withdraw(hash_ticket_->load()) || path_.link.Take(correlation_id_.load()) != nullptr) {
       End(grpc::Status(grpc::StatusCode::CANCELLED, "the caller went away"));
     }
   }
@@ -133,13 +134,19 @@ class CommandCall final : public ServerCall, public commands::PendingCall {
     EndWith({&slice, 1});
   }
 
-  void OnNotAccepted(const absl::Status& why) override { End(commands::NotAccepted(why)); }
+  void OnNotAccepted(const absl::Status& why) override { End(NotAccepted(why)); }
 
   void OnOutcomePending(const absl::Status& why) override {
     End(commands::OutcomePending(std::string(why.message()), !request_id_.empty()));
   }
 
  private:
+  // Why Kafka does not have the command goes to the log, under the call's trace.
+  errors::Problem NotAccepted(const absl::Status& why) const {
+    const telemetry::TraceScope scope(trace());
+    return rpc::Traced(commands::NotAccepted(), std::string(why.message()));
+  }
+
   // What the caller wants to wait for. False when that is not understood: the call has ended then.
   bool ReadWait() {
     const std::string_view wait = Metadata(kWaitMetadata);
@@ -186,7 +193,7 @@ class CommandCall final : public ServerCall, public commands::PendingCall {
   }
 
   void HashThenSeal() {
-    auth::HasherPool::Job job = [this] {
+    auto hash = [this] {
       if (context().IsCancelled()) {
         End(grpc::Status(grpc::StatusCode::CANCELLED, "the caller went away"));
         return;
@@ -198,7 +205,12 @@ class CommandCall final : public ServerCall, public commands::PendingCall {
       }
       SealThenPublish();
     };
-    if (!path_.hashers.Submit(job)) {
+    // Once it is handed over, this call may be gone.
+    const auto ticket_place = hash_ticket_;
+    const auto ticket = path_.hashers.Submit({.run = std::move(hash), .client = client()});
+    if (ticket.ok()) {
+      *ticket_place = *ticket;
+    } else {
       End(Busy("too many secrets wait to be hashed"));
     }
   }
@@ -260,7 +272,7 @@ class CommandCall final : public ServerCall, public commands::PendingCall {
 
   void EndUnsealed(const absl::Status& why) {
     if (absl::IsUnavailable(why)) {
-      End(commands::NotAccepted(why));
+      End(NotAccepted(why));
       return;
     }
     if (absl::IsNotFound(why)) {
@@ -337,7 +349,7 @@ class CommandCall final : public ServerCall, public commands::PendingCall {
           .reason = "REQUEST_NOT_SENDABLE",
           .message = fmt::format("the request cannot be put on the log: {}", std::string(status.message()))});
     } else {
-      End(commands::NotAccepted(status));
+      End(NotAccepted(status));
     }
   }
 
@@ -350,6 +362,9 @@ class CommandCall final : public ServerCall, public commands::PendingCall {
   commands::Await await_ = commands::Await::kOutcome;
   std::string request_id_;
   std::string key_;
+  // 0 until there is something to hash.
+  const std::shared_ptr<std::atomic<rpc::WorkPool::Ticket>> hash_ticket_ =
+      std::make_shared<std::atomic<rpc::WorkPool::Ticket>>(0);
   // 0 until the command is handed over.
   std::atomic<uint64_t> correlation_id_ = 0;
 };
@@ -357,7 +372,7 @@ class CommandCall final : public ServerCall, public commands::PendingCall {
 }  // namespace
 
 grpc::ServerGenericBidiReactor* StartCommandCall(const CommandPath& path, const Method& method,
-                                                 const MethodMetrics& metrics, std::string caller,
+                                                 const MethodMetrics& metrics, Caller caller,
                                                  grpc::GenericCallbackServerContext& context) {
   return new CommandCall(path, method, metrics, std::move(caller), context);
 }

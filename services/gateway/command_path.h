@@ -7,6 +7,7 @@
 #include "services/gateway/server_call.h"
 #include "tradewind/auth/password.h"
 #include "tradewind/commands/command_link.h"
+#include "tradewind/rpc/work_pool.h"
 #include "tradewind/seal/keys.h"
 
 namespace tradewind::gateway {
@@ -19,13 +20,13 @@ struct CommandPath {
   absl::Duration key_timeout;
   auth::HashCost hash_cost;
   commands::CommandLink& link;
-  auth::HasherPool& hashers;
+  rpc::WorkPool& hashers;
   seal::Keys& keys;
 };
 
 // Takes the call; the reactor owns itself.
 grpc::ServerGenericBidiReactor* StartCommandCall(const CommandPath& path, const Method& method,
-                                                 const MethodMetrics& metrics, std::string caller,
+                                                 const MethodMetrics& metrics, Caller caller,
                                                  grpc::GenericCallbackServerContext& context);
 
 }  // namespace tradewind::gateway

@@ -1,13 +1,14 @@
 // One request to the owning service, a stream of answers back. One message is under way at a time: the next is read
 // upstream when the caller has taken the last, so that a slow caller slows the service down and fills no memory here.
 #include "services/gateway/forward_call.h"
+#include "tradewind/rpc/caller.h"
 
 namespace tradewind::gateway {
 namespace {
 
 class StreamForward final : public ServerCall {
  public:
-  StreamForward(Forwarder& forwarder, const Method& method, const MethodMetrics& metrics, std::string caller,
+  StreamForward(Forwarder& forwarder, const Method& method, const MethodMetrics& metrics, Caller caller,
                 grpc::GenericCallbackServerContext& context)
       : ServerCall(method, metrics, std::move(caller), context), forwarder_(forwarder), upstream_(*this) {
     ReadRequest();
@@ -24,7 +25,8 @@ class StreamForward final : public ServerCall {
     // A watch lasts as long as its caller wants.
     const auto deadline = context().deadline();
     const bool has_deadline = deadline != std::chrono::system_clock::time_point::max();
-    PrepareUpstream(*upstream_context_, trace(), caller(), has_deadline ? std::optional(deadline) : std::nullopt);
+    PrepareUpstream(*upstream_context_, trace(), caller(), rpc::AddressOf(context().peer()),
+                    has_deadline ? std::optional(deadline) : std::nullopt);
     forwarder_.StubOf(method()).PrepareBidiStreamingCall(upstream_context_.get(), method().path, {}, &upstream_);
     upstream_.Begin(&request());
   }
@@ -80,6 +82,8 @@ class StreamForward final : public ServerCall {
     PassTrailingMetadata(*upstream_context_, context());
     if (status.error_code() == grpc::StatusCode::CANCELLED && forwarder_.ending()) {
       End(ShuttingDown());
+    } else if (const auto problem = ProblemOfUpstream(status, method(), trace())) {
+      End(*problem);
     } else {
       End(status);
     }
@@ -94,7 +98,7 @@ class StreamForward final : public ServerCall {
 }  // namespace
 
 grpc::ServerGenericBidiReactor* StartStreamForward(Forwarder& forwarder, const Method& method,
-                                                   const MethodMetrics& metrics, std::string caller,
+                                                   const MethodMetrics& metrics, Caller caller,
                                                    grpc::GenericCallbackServerContext& context) {
   return new StreamForward(forwarder, method, metrics, std::move(caller), context);
 }

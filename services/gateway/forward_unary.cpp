@@ -1,12 +1,13 @@
 // One request to the owning service, one answer back.
 #include "services/gateway/forward_call.h"
+#include "tradewind/rpc/caller.h"
 
 namespace tradewind::gateway {
 namespace {
 
 class UnaryForward final : public ServerCall {
  public:
-  UnaryForward(Forwarder& forwarder, const Method& method, const MethodMetrics& metrics, std::string caller,
+  UnaryForward(Forwarder& forwarder, const Method& method, const MethodMetrics& metrics, Caller caller,
                grpc::GenericCallbackServerContext& context)
       : ServerCall(method, metrics, std::move(caller), context), forwarder_(forwarder), upstream_(*this) {
     ReadRequest();
@@ -20,7 +21,7 @@ class UnaryForward final : public ServerCall {
     if (deadline == std::chrono::system_clock::time_point::max()) {
       deadline = std::chrono::system_clock::now() + absl::ToChronoMilliseconds(forwarder_.timeout());
     }
-    PrepareUpstream(upstream_context_, trace(), caller(), deadline);
+    PrepareUpstream(upstream_context_, trace(), caller(), rpc::AddressOf(context().peer()), deadline);
     forwarder_.StubOf(method()).PrepareUnaryCall(&upstream_context_, method().path, {}, &request(), &response_,
                                                  &upstream_);
     upstream_.StartCall();
@@ -44,6 +45,8 @@ class UnaryForward final : public ServerCall {
     PassTrailingMetadata(upstream_context_, context());
     if (status.ok()) {
       EndWith(std::move(response_));
+    } else if (const auto problem = ProblemOfUpstream(status, method(), trace())) {
+      End(*problem);
     } else {
       End(status);
     }
@@ -58,7 +61,7 @@ class UnaryForward final : public ServerCall {
 }  // namespace
 
 grpc::ServerGenericBidiReactor* StartUnaryForward(Forwarder& forwarder, const Method& method,
-                                                  const MethodMetrics& metrics, std::string caller,
+                                                  const MethodMetrics& metrics, Caller caller,
                                                   grpc::GenericCallbackServerContext& context) {
   return new UnaryForward(forwarder, method, metrics, std::move(caller), context);
 }

@@ -1,19 +1,16 @@
 #include "services/gateway/forwarder.h"
 
+#include <fmt/format.h>
+
 #include "grpcpp/channel.h"
 
 #include "services/gateway/forward_call.h"
 #include "tradewind/bus/envelope.h"
+#include "tradewind/rpc/caller.h"
 #include "tradewind/rpc/channel.h"
+#include "tradewind/rpc/errors.h"
 
 namespace tradewind::gateway {
-namespace {
-
-// As the header of a command. What a client sends under this name goes nowhere: metadata is not passed on.
-constexpr const char* kCallerMetadata = "tradewind-caller";
-
-}  // namespace
-
 Forwarder::Forwarder(const Catalog& catalog, absl::Duration timeout) : timeout_(timeout) {
   for (const std::unique_ptr<Method>& method : catalog.methods()) {
     std::unique_ptr<grpc::GenericStub>& stub = stubs_by_address_[method->address];
@@ -24,7 +21,7 @@ Forwarder::Forwarder(const Catalog& catalog, absl::Duration timeout) : timeout_(
   }
 }
 
-grpc::ServerGenericBidiReactor* Forwarder::Start(const Method& method, const MethodMetrics& metrics, std::string caller,
+grpc::ServerGenericBidiReactor* Forwarder::Start(const Method& method, const MethodMetrics& metrics, Caller caller,
                                                  grpc::GenericCallbackServerContext& context) {
   return method.server_streaming ? StartStreamForward(*this, method, metrics, std::move(caller), context)
                                  : StartUnaryForward(*this, method, metrics, std::move(caller), context);
@@ -58,14 +55,37 @@ bool Forwarder::ending() const {
 }
 
 void PrepareUpstream(grpc::ClientContext& upstream, const telemetry::TraceContext& trace, const std::string& caller,
-                     std::optional<std::chrono::system_clock::time_point> deadline) {
+                     const std::string& address, std::optional<std::chrono::system_clock::time_point> deadline) {
   if (!caller.empty()) {
-    upstream.AddMetadata(kCallerMetadata, caller);
+    upstream.AddMetadata(rpc::kCallerMetadata, caller);
   }
+  upstream.AddMetadata(rpc::kClientAddressMetadata, address);
   upstream.AddMetadata(std::string(bus::kTraceparentHeader), trace.ToTraceparent());
   if (deadline.has_value()) {
     upstream.set_deadline(*deadline);
   }
+}
+
+std::optional<errors::Problem> ProblemOfUpstream(const grpc::Status& status, const Method& method,
+                                                 const telemetry::TraceContext& trace) {
+  if (!status.error_details().empty()) return std::nullopt;
+  errors::Problem problem{.code = static_cast<absl::StatusCode>(status.error_code())};
+  switch (status.error_code()) {
+    case grpc::StatusCode::UNAVAILABLE:
+      problem.reason = "SERVICE_UNAVAILABLE";
+      problem.message = fmt::format("the service that answers {} cannot be reached now; try again", method.path);
+      break;
+    case grpc::StatusCode::UNKNOWN:
+    case grpc::StatusCode::INTERNAL:
+    case grpc::StatusCode::DATA_LOSS:
+      problem.reason = "SERVICE_ERROR";
+      problem.message = fmt::format("the service that answers {} failed", method.path);
+      break;
+    default:
+      return std::nullopt;
+  }
+  const telemetry::TraceScope scope(trace);
+  return rpc::Traced(std::move(problem), status.error_message());
 }
 
 void PassTrailingMetadata(const grpc::ClientContext& upstream, grpc::GenericCallbackServerContext& downstream) {

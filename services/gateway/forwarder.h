@@ -25,7 +25,7 @@ class Forwarder {
   Forwarder(const Catalog& catalog, absl::Duration timeout);
 
   // Takes the call; the reactor owns itself.
-  grpc::ServerGenericBidiReactor* Start(const Method& method, const MethodMetrics& metrics, std::string caller,
+  grpc::ServerGenericBidiReactor* Start(const Method& method, const MethodMetrics& metrics, Caller caller,
                                         grpc::GenericCallbackServerContext& context);
 
   // Ends all open streams with UNAVAILABLE: they would last for ever. New ones end at once.

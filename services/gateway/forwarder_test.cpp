@@ -2,7 +2,10 @@
 #include "services/gateway/forwarder.h"
 
 #include <functional>
+#include <memory>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "absl/synchronization/notification.h"
 #include "gmock/gmock.h"
@@ -15,9 +18,13 @@
 
 #include "services/gateway/gateway_service.h"
 #include "services/gateway/rules_test.grpc.pb.h"
+#include "tradewind/auth/token.h"
+#include "tradewind/mesh/v1/keys.grpc.pb.h"
 #include "tradewind/rpc/channel.h"
 #include "tradewind/rpc/errors.h"
 #include "tradewind/rpc/server.h"
+#include "tradewind/rpc/work_pool.h"
+#include "tradewind/testing/eventually.h"
 
 namespace tradewind::gateway {
 namespace {
@@ -25,7 +32,7 @@ namespace {
 using test::v1::GetRequest;
 using test::v1::GoodService;
 using test::v1::Thing;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 constexpr absl::Duration kPatience = absl::Seconds(30);
 constexpr int kLongStream = 200;
@@ -134,7 +141,7 @@ google::protobuf::FileDescriptorSet TestSet() {
   return set;
 }
 
-class ForwarderTest : public testing::Test {
+class ForwarderTest : public ::testing::Test {
  protected:
   void SetUp() override {
     auto owner = rpc::Server::Start({.address = "127.0.0.1:0"}, {.services = {&owner_}});
@@ -175,7 +182,7 @@ class ForwarderTest : public testing::Test {
       {.client_id = "test", .source = "/test"}, {}, telemetry::NewGauge("test_pending", "For tests.")};
   NoSink* sink_ = nullptr;
   seal::Keys keys_;
-  auth::HasherPool hashers_{1, 1};
+  rpc::WorkPool hashers_{{.name = "test", .threads = 1, .max_waiting = 2}};
   CommandPath commands_{.timeout = absl::Seconds(10),
                         .max_timeout = absl::Seconds(10),
                         .key_timeout = absl::Seconds(10),
@@ -212,8 +219,8 @@ TEST_F(ForwarderTest, PassesAnswersBackAndTheTraceOn) {
   const grpc::Status status = stub_->Check(&context_, Ask("a"), &thing);
   ASSERT_TRUE(status.ok()) << status.error_message();
   EXPECT_EQ(thing.id(), "a");
-  EXPECT_THAT(thing.name(), testing::StartsWith("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
-  EXPECT_THAT(thing.name(), testing::Not(HasSubstr("00f067aa0ba902b7")));
+  EXPECT_THAT(thing.name(), ::testing::StartsWith("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
+  EXPECT_THAT(thing.name(), ::testing::Not(HasSubstr("00f067aa0ba902b7")));
 }
 
 TEST_F(ForwarderTest, PassesErrorsBackUnchanged) {
@@ -243,6 +250,70 @@ Request WithField(Request request, int number) {
   return request;
 }
 
+// The owner of the keys of tokens, which does not answer until it is let go.
+class HangingKeys final : public mesh::v1::KeyService::CallbackService {
+ public:
+  grpc::ServerUnaryReactor* ListVerificationKeys(grpc::CallbackServerContext* context,
+                                                 const mesh::v1::ListVerificationKeysRequest*,
+                                                 mesh::v1::ListVerificationKeysResponse*) override {
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    std::thread([this, reactor] {
+      let_go.WaitForNotification();
+      reactor->Finish(grpc::Status::OK);
+    }).detach();
+    return reactor;
+  }
+  absl::Notification let_go;
+};
+
+// A caller that waits for a key, asynchronously as gRPC clients do.
+struct WaitingCall {
+  grpc::ClientContext context;
+  GetRequest request;
+  Thing response;
+  grpc::Status status;
+  absl::Notification ended;
+};
+
+TEST_F(ForwarderTest, AnswersOthersAndHealthWhileCallersWaitForAKey) {
+  HangingKeys keys;
+  auto key_server = rpc::Server::Start({.address = "127.0.0.1:0"}, {.services = {&keys}});
+  ASSERT_TRUE(key_server.ok()) << key_server.status();
+  Authenticator authenticator(AddressOf(**key_server), {.timeout = absl::Hours(1)});
+  GatewayService service(*catalog_, *forwarder_, authenticator);
+  auto front = rpc::Server::Start({.address = "127.0.0.1:0"}, {.generic = &service, .pool = &catalog_->pool()});
+  ASSERT_TRUE(front.ok()) << front.status();
+  Open();
+  service.Open(commands_);
+  (*front)->SetServing(true);
+  const auto stub = GoodService::NewStub(rpc::MakeChannel(AddressOf(**front)));
+
+  std::vector<std::unique_ptr<WaitingCall>> waiting;
+  for (int i = 0; i < 20; ++i) {
+    WaitingCall& call = *waiting.emplace_back(std::make_unique<WaitingCall>());
+    call.request = Ask("a");
+    const auto token =
+        auth::SignToken(auth::NewSigningKey().value(),
+                        {.subject = "u-1", .issued = absl::Now(), .expires = absl::Now() + absl::Minutes(10)});
+    call.context.AddMetadata("authorization", "Bearer " + token.value());
+    stub->async()->Check(&call.context, &call.request, &call.response, [&call](grpc::Status status) {
+      call.status = std::move(status);
+      call.ended.Notify();
+    });
+  }
+  Thing thing;
+  EXPECT_TRUE(stub->Check(&context_, Ask("a"), &thing).ok());
+  EXPECT_TRUE(rpc::CheckHealth(AddressOf(**front), kPatience).ok());
+  // None of them held the others up, and none has been answered before its time.
+  for (const auto& call : waiting) EXPECT_FALSE(call->ended.HasBeenNotified());
+  keys.let_go.Notify();
+  for (const auto& call : waiting) {
+    call->ended.WaitForNotification();
+    EXPECT_EQ(ReasonOf(call->status), "TOKEN_INVALID");
+  }
+  (*front)->Shutdown(kPatience);
+}
+
 TEST_F(ForwarderTest, PassesNoUnknownFieldOnByAnyRoute) {
   Open();
   Thing thing;
@@ -258,8 +329,8 @@ TEST_F(ForwarderTest, PassesNoUnknownFieldOnByAnyRoute) {
     EXPECT_THAT(status.error_message(), HasSubstr("field 103 of tradewind.gateway.test.v1."));
     EXPECT_THAT(status.error_details(), HasSubstr("google.rpc.BadRequest"));
   }
-  EXPECT_THAT(owner_.asked, testing::IsEmpty());
-  EXPECT_THAT(sink_->offered, testing::IsEmpty());
+  EXPECT_THAT(owner_.asked, ::testing::IsEmpty());
+  EXPECT_THAT(sink_->offered, ::testing::IsEmpty());
 }
 
 TEST_F(ForwarderTest, DropsReservedFieldsOnEveryRoute) {
@@ -275,16 +346,22 @@ TEST_F(ForwarderTest, DropsReservedFieldsOnEveryRoute) {
   test::v1::MakeRequest make;
   make.set_name("kept");
   EXPECT_EQ(ReasonOf(stub_->Make(&making, WithField(make, 7), &thing)), "GATEWAY_BUSY");
-  EXPECT_THAT(owner_.asked, testing::ElementsAre(Ask("a").SerializeAsString(), Ask("a").SerializeAsString()));
+  EXPECT_THAT(owner_.asked, ::testing::ElementsAre(Ask("a").SerializeAsString(), Ask("a").SerializeAsString()));
   EXPECT_THAT(sink_->offered,
-              testing::ElementsAre(testing::AllOf(HasSubstr("kept"), testing::Not(HasSubstr("hunter2")))));
+              ::testing::ElementsAre(::testing::AllOf(HasSubstr("kept"), ::testing::Not(HasSubstr("hunter2")))));
 }
 
 TEST_F(ForwarderTest, LetsAnUnreachableOwnerShow) {
   Open();
   owner_server_->Shutdown(absl::ZeroDuration());
   Thing thing;
-  EXPECT_EQ(stub_->Check(&context_, Ask("a"), &thing).error_code(), grpc::StatusCode::UNAVAILABLE);
+  context_.AddMetadata("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+  const grpc::Status status = stub_->Check(&context_, Ask("a"), &thing);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(ReasonOf(status), "SERVICE_UNAVAILABLE");
+  // Where the service is goes to the log, under the trace that the caller is told.
+  EXPECT_THAT(status.error_message(), ::testing::Not(HasSubstr("127.0.0.1")));
+  EXPECT_THAT(status.error_message(), HasSubstr("4bf92f3577b34da6a3ce929d0e0e4736"));
 }
 
 TEST_F(ForwarderTest, PassesAStreamOnInOrderWithItsEnd) {
@@ -337,6 +414,67 @@ TEST_F(ForwarderTest, NamesAnUnknownMethod) {
   ASSERT_TRUE(done.WaitForNotificationWithTimeout(kPatience));
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
   EXPECT_THAT(status.error_message(), HasSubstr("/no.such.Service/Method"));
+}
+
+TEST_F(ForwarderTest, MakesNoHashForACallerWhoWentAway) {
+  Open();
+  absl::Notification let_go;
+  ASSERT_TRUE(hashers_.Submit({.run = [&] { let_go.WaitForNotification(); }, .client = "holder"}).ok());
+  ASSERT_TRUE(tradewind::testing::Eventually([&] { return hashers_.waiting() == 0; }));
+  test::v1::MakeRequest request;
+  request.set_password("correct horse");
+  Thing first;
+  absl::Notification ended;
+  stub_->async()->Make(&context_, &request, &first, [&](const grpc::Status& status) {
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::CANCELLED);
+    ended.Notify();
+  });
+  ASSERT_TRUE(tradewind::testing::Eventually([&] { return hashers_.waiting() == 1; }));
+  // The same address has one of the two places, and no more.
+  grpc::ClientContext again;
+  Thing second;
+  EXPECT_EQ(ReasonOf(stub_->Make(&again, request, &second)), "GATEWAY_BUSY");
+
+  context_.TryCancel();
+  ended.WaitForNotification();
+  EXPECT_TRUE(tradewind::testing::Eventually([&] { return hashers_.waiting() == 0; }));
+  let_go.Notify();
+  EXPECT_THAT(sink_->offered, ::testing::IsEmpty());
+}
+
+double Refused(const std::string& reason) {
+  return telemetry::NewCounter("tradewind_gateway_refused_calls_total",
+                               "Calls that the gateway itself refused, by reason.", {{"reason", reason}})
+      .value();
+}
+
+double Ended(const std::string& method, const std::string& code) {
+  return telemetry::NewCounter("tradewind_gateway_calls_total", "Calls that have ended, by status code.",
+                               {{"method", "/tradewind.gateway.test.v1.GoodService/" + method}, {"code", code}})
+      .value();
+}
+
+TEST_F(ForwarderTest, CountsWhatItRefusesByItsReason) {
+  Thing thing;
+  const double not_ready = Refused("NOT_READY");
+  const double unavailable = Ended("Check", "UNAVAILABLE");
+  stub_->Check(&context_, Ask("a"), &thing);
+  EXPECT_EQ(Refused("NOT_READY"), not_ready + 1);
+  EXPECT_EQ(Ended("Check", "UNAVAILABLE"), unavailable + 1);
+
+  Open();
+  const double forged = Refused("TOKEN_INVALID");
+  const double unauthenticated = Ended("Check", "UNAUTHENTICATED");
+  grpc::ClientContext forging;
+  forging.AddMetadata("authorization", "Bearer forged");
+  stub_->Check(&forging, Ask("a"), &thing);
+  EXPECT_EQ(Refused("TOKEN_INVALID"), forged + 1);
+  EXPECT_EQ(Ended("Check", "UNAUTHENTICATED"), unauthenticated + 1);
+
+  const double invalid = Refused("INVALID_FIELD");
+  grpc::ClientContext erring;
+  stub_->Check(&erring, GetRequest(), &thing);
+  EXPECT_EQ(Refused("INVALID_FIELD"), invalid + 1);
 }
 
 TEST_F(ForwarderTest, SaysSoWhenTheQueueToTheLogIsFull) {

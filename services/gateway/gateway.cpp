@@ -48,7 +48,8 @@ Gateway::Gateway(const GatewayConfig& config, const bus::KafkaConfig& kafka, con
       kafka_(kafka),
       keys_config_(keys),
       catalog_(std::move(catalog)),
-      hashers_(config.hash_threads, static_cast<size_t>(config.hash_queue)),
+      hashers_(
+          {.name = "hashes", .threads = config.hash_threads, .max_waiting = static_cast<size_t>(config.hash_queue)}),
       link_({.client_id = "tradewind-gateway",
              .source = "/tradewind/gateway",
              .delivery_timeout = config.delivery_timeout,

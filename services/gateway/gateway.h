@@ -16,6 +16,7 @@
 #include "tradewind/app/shutdown.h"
 #include "tradewind/bus/kafka_config.h"
 #include "tradewind/rpc/server.h"
+#include "tradewind/rpc/work_pool.h"
 #include "tradewind/seal/keys.h"
 
 namespace tradewind::gateway {
@@ -48,7 +49,7 @@ class Gateway {
   std::unique_ptr<Catalog> catalog_;
   // From here on in the order in which they need one another: destroyed the other way round.
   seal::Keys keys_;
-  auth::HasherPool hashers_;
+  rpc::WorkPool hashers_;
   commands::CommandLink link_;
   const CommandPath commands_;
   Forwarder forwarder_;

@@ -6,9 +6,12 @@
 #include "grpcpp/support/proto_buffer_reader.h"
 
 #include "services/gateway/logger.h"
+#include "services/gateway/refusals.h"
 #include "services/gateway/unknown_fields.h"
 #include "services/gateway/validator.h"
+#include "tradewind/rpc/caller.h"
 #include "tradewind/rpc/errors.h"
+#include "tradewind/rpc/pooled_call.h"
 
 namespace tradewind::gateway {
 namespace {
@@ -30,16 +33,6 @@ bool IsOurs(grpc::StatusCode code) {
          code == grpc::StatusCode::UNKNOWN || code == grpc::StatusCode::UNAVAILABLE;
 }
 
-telemetry::TraceContext TraceOf(const grpc::GenericCallbackServerContext& context) {
-  const auto& metadata = context.client_metadata();
-  if (const auto found = metadata.find("traceparent"); found != metadata.end()) {
-    if (const auto parent = telemetry::TraceContext::Parse({found->second.data(), found->second.size()})) {
-      return parent->NewChild();
-    }
-  }
-  return telemetry::TraceContext::NewRoot();
-}
-
 }  // namespace
 
 MethodMetrics::MethodMetrics(const Method& method)
@@ -57,21 +50,40 @@ void MethodMetrics::Observe(grpc::StatusCode code, absl::Duration took) const {
   seconds_.Observe(absl::ToDoubleSeconds(took));
 }
 
-ServerCall::ServerCall(const Method& method, const MethodMetrics& metrics, std::string caller,
+ServerCall::ServerCall(const Method& method, const MethodMetrics& metrics, Caller caller,
                        grpc::GenericCallbackServerContext& context)
     : method_(method),
       metrics_(metrics),
       caller_(std::move(caller)),
       context_(context),
       start_(absl::Now()),
-      trace_(TraceOf(context)) {}
+      trace_(rpc::TraceOf(context)) {}
 
 void ServerCall::OnReadDone(bool ok) {
-  if (ok) {
+  if (!ok) {
+    End(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "the call carries no request"));
+  } else if (caller_.authenticator == nullptr) {
     OnRequest();
   } else {
-    End(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "the call carries no request"));
+    // The call may have ended when this returns.
+    caller_.authenticator->Await(std::move(caller_.authorization),
+                                 [this](Identity identity) { OnIdentified(std::move(identity)); });
   }
+}
+
+void ServerCall::OnIdentified(Identity identity) {
+  if (context_.IsCancelled()) {
+    End(grpc::Status(grpc::StatusCode::CANCELLED, "the caller went away"));
+  } else if (identity.problem.has_value()) {
+    End(*identity.problem);
+  } else {
+    caller_.id = std::move(identity.id);
+    OnRequest();
+  }
+}
+
+std::string ServerCall::client() const {
+  return caller_.id.empty() ? rpc::AddressOf(context_.peer()) : "caller:" + caller_.id;
 }
 
 void ServerCall::End(const grpc::Status& status) {
@@ -79,7 +91,13 @@ void ServerCall::End(const grpc::Status& status) {
   Finish(status);
 }
 
-void ServerCall::End(const errors::Problem& problem) { End(rpc::ToGrpcStatus(problem)); }
+void ServerCall::End(const errors::Problem& problem) {
+  // Neither an outcome that is not known yet nor a failure of ours is a refusal.
+  if (problem.code != absl::StatusCode::kDeadlineExceeded && problem.code != absl::StatusCode::kInternal) {
+    CountRefusal(problem.reason, method_.path);
+  }
+  End(rpc::ToGrpcStatus(problem));
+}
 
 void ServerCall::EndWith(grpc::ByteBuffer response) {
   Account(grpc::Status::OK);
@@ -131,6 +149,16 @@ bool ServerCall::CheckRequest() {
   const grpc::Slice slice(message->SerializeAsString());
   request_ = grpc::ByteBuffer(&slice, 1);
   return true;
+}
+
+RefusedCall::RefusedCall(const errors::Problem& problem, const MethodMetrics* metrics,
+                         const grpc::GenericCallbackServerContext& context) {
+  CountRefusal(problem.reason, context.method());
+  const grpc::Status status = rpc::ToGrpcStatus(problem);
+  if (metrics != nullptr) {
+    metrics->Observe(status.error_code(), absl::ZeroDuration());
+  }
+  Finish(status);
 }
 
 std::string_view ServerCall::Metadata(const char* name) const {

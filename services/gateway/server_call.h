@@ -14,6 +14,7 @@
 #include "grpcpp/support/byte_buffer.h"
 #include "grpcpp/support/status.h"
 
+#include "services/gateway/authenticator.h"
 #include "services/gateway/catalog.h"
 #include "tradewind/errors/problem.h"
 #include "tradewind/telemetry/metrics.h"
@@ -41,15 +42,16 @@ class ServerCall : public grpc::ServerGenericBidiReactor {
 
  protected:
   // `method`, `metrics` and `context` outlive the call.
-  ServerCall(const Method& method, const MethodMetrics& metrics, std::string caller,
+  ServerCall(const Method& method, const MethodMetrics& metrics, Caller caller,
              grpc::GenericCallbackServerContext& context);
 
-  // Exactly one of these, once.
+  // Exactly one of these, once. A problem is the gateway's own refusal, and is counted as one.
   void End(const grpc::Status& status);
   void End(const errors::Problem& problem);
   void EndWith(grpc::ByteBuffer response);
 
-  // Starts reading the request; OnRequest follows, unless the caller sent none: the call ends by itself then.
+  // Starts reading the request; OnRequest follows once the caller is known, unless it sent none or is to be refused:
+  // the call ends by itself then.
   void ReadRequest() { StartRead(&request_); }
   virtual void OnRequest() = 0;
 
@@ -65,18 +67,21 @@ class ServerCall : public grpc::ServerGenericBidiReactor {
 
   const Method& method() const { return method_; }
   // Who calls; empty where nobody said.
-  const std::string& caller() const { return caller_; }
+  const std::string& caller() const { return caller_.id; }
+  // Whom the call is counted for, where places in a queue are shared out: the caller, or the address it comes from.
+  std::string client() const;
   grpc::GenericCallbackServerContext& context() const { return context_; }
   grpc::ByteBuffer& request() { return request_; }
   // Of this hop: a child of the caller's trace, or a new one.
   const telemetry::TraceContext& trace() const { return trace_; }
 
  private:
+  void OnIdentified(Identity identity);
   void Account(const grpc::Status& status);
 
   const Method& method_;
   const MethodMetrics& metrics_;
-  const std::string caller_;
+  Caller caller_;
   grpc::GenericCallbackServerContext& context_;
   const absl::Time start_;
   const telemetry::TraceContext trace_;
@@ -84,10 +89,12 @@ class ServerCall : public grpc::ServerGenericBidiReactor {
   grpc::ByteBuffer response_;
 };
 
-// Ends a call that is not taken at all.
+// Ends a call that is not taken at all, counted and logged as any refusal.
 class RefusedCall final : public grpc::ServerGenericBidiReactor {
  public:
-  explicit RefusedCall(const grpc::Status& status) { Finish(status); }
+  // `metrics` are of the method; null for one that is not served.
+  RefusedCall(const errors::Problem& problem, const MethodMetrics* metrics,
+              const grpc::GenericCallbackServerContext& context);
   void OnDone() override { delete this; }
 };
 

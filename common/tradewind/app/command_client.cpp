@@ -9,6 +9,7 @@
 #include "tradewind/commands/problems.h"
 #include "tradewind/errors/problem.h"
 #include "tradewind/mesh/v1/envelope.pb.h"
+#include "tradewind/rpc/errors.h"
 #include "tradewind/runtime/message_rule.h"
 
 namespace tradewind {
@@ -40,7 +41,9 @@ class OneCall final : public commands::PendingCall {
     }
     End(std::move(outcome));
   }
-  void OnNotAccepted(const absl::Status& why) override { End(Failed(commands::NotAccepted(why))); }
+  void OnNotAccepted(const absl::Status& why) override {
+    End(Failed(rpc::Traced(commands::NotAccepted(), std::string(why.message()))));
+  }
   void OnOutcomePending(const absl::Status& why) override {
     End(Failed(commands::OutcomePending(std::string(why.message()), has_request_id_)));
   }
@@ -59,7 +62,7 @@ class OneCall final : public commands::PendingCall {
 
 void CommandClient::Call(const google::protobuf::Message& command, Options options, Done done) {
   if (draining_) {
-    std::move(done)(Failed(commands::NotAccepted(absl::UnavailableError("this instance is about to end"))));
+    std::move(done)(Failed(rpc::Traced(commands::NotAccepted(), "this instance is about to end")));
     return;
   }
   const auto route = runtime::RouteOf(command.GetDescriptor());

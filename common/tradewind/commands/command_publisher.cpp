@@ -78,7 +78,8 @@ void CommandPublisher::Report(const bus::Delivery& delivery) {
   if (delivery.certainly_absent) {
     call->OnNotAccepted(delivery.status);
   } else {
-    call->OnOutcomePending(delivery.status);
+    kLog.Warn("a command may have reached Kafka or not", {{"error", delivery.status}});
+    call->OnOutcomePending(absl::UnknownError("Kafka did not confirm the command"));
   }
 }
 

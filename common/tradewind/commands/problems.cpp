@@ -9,11 +9,10 @@
 
 namespace tradewind::commands {
 
-errors::Problem NotAccepted(const absl::Status& why) {
+errors::Problem NotAccepted() {
   return {.code = absl::StatusCode::kUnavailable,
           .reason = "NOT_ACCEPTED",
-          .message = fmt::format("Kafka did not take the command ({}); nothing was done, try again",
-                                 std::string(why.message()))};
+          .message = "Kafka did not take the command; nothing was done, try again"};
 }
 
 errors::Problem OutcomePending(std::string_view why, bool has_request_id) {

@@ -4,8 +4,6 @@
 
 #include <string_view>
 
-#include "absl/status/status.h"
-
 #include "tradewind/errors/problem.h"
 
 namespace google::rpc {
@@ -15,7 +13,7 @@ class Status;
 namespace tradewind::commands {
 
 // UNAVAILABLE, NOT_ACCEPTED: Kafka certainly does not have the command.
-errors::Problem NotAccepted(const absl::Status& why);
+errors::Problem NotAccepted();
 
 // DEADLINE_EXCEEDED, OUTCOME_PENDING: nobody can tell yet whether it takes effect.
 errors::Problem OutcomePending(std::string_view why, bool has_request_id);
