@@ -5,6 +5,7 @@
 #include "demand_projection.h"
 
 #include "tradewind/app/paging.h"
+#include "tradewind/rpc/pooled_call.h"
 
 namespace demand {
 namespace {
@@ -16,26 +17,26 @@ const std::string& Kind() { return v1::ProductDemand::descriptor()->full_name();
 grpc::ServerUnaryReactor* DemandQueries::GetProductDemand(grpc::CallbackServerContext* context,
                                                           const v1::GetProductDemandRequest* request,
                                                           v1::ProductDemand* response) {
-  std::string stored;
-  grpc::Status status = tradewind::GetStored(reader_, Kind(), "product_demand", request->product_id(), &stored);
-  if (status.ok() && !response->ParseFromString(stored)) {
-    status = tradewind::UnreadableAggregate(Kind(), request->product_id());
-  }
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(status);
-  return reactor;
+  return tradewind::rpc::AnswerOn(pool_, *context, [=, this] {
+    std::string stored;
+    grpc::Status status = tradewind::GetStored(reader_, Kind(), "product_demand", request->product_id(), &stored);
+    if (status.ok() && !response->ParseFromString(stored)) {
+      status = tradewind::UnreadableAggregate(Kind(), request->product_id());
+    }
+    return status;
+  });
 }
 
 grpc::ServerUnaryReactor* DemandQueries::ListProductDemands(grpc::CallbackServerContext* context,
                                                             const v1::ListProductDemandsRequest* request,
                                                             v1::ListProductDemandsResponse* response) {
-  const tradewind::store::ListQuery query{.kind = Kind(), .index = kByPieces, .descending = true};
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(tradewind::ListPage(
-      reader_, query, request->page_size(), request->page_token(),
-      [&](const std::string& stored) { return response->add_product_demands()->ParseFromString(stored); },
-      response->mutable_next_page_token()));
-  return reactor;
+  return tradewind::rpc::AnswerOn(pool_, *context, [=, this] {
+    const tradewind::store::ListQuery query{.kind = Kind(), .index = kByPieces, .descending = true};
+    return tradewind::ListPage(
+        reader_, query, request->page_size(), request->page_token(),
+        [&](const std::string& stored) { return response->add_product_demands()->ParseFromString(stored); },
+        response->mutable_next_page_token());
+  });
 }
 
 }  // namespace demand

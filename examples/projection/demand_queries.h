@@ -3,15 +3,16 @@
 
 #include "demand/v1/demand.grpc.pb.h"
 
+#include "tradewind/rpc/work_pool.h"
 #include "tradewind/store/store.h"
 
 namespace demand {
 
-// Thread-safe.
+// Thread-safe. Its methods read the store on the pool's threads: gRPC's own must not wait.
 class DemandQueries final : public v1::DemandService::CallbackService {
  public:
-  // `reader` outlives the service.
-  explicit DemandQueries(tradewind::store::Reader& reader) : reader_(reader) {}
+  // Both outlive the service.
+  DemandQueries(tradewind::store::Reader& reader, tradewind::rpc::WorkPool& pool) : reader_(reader), pool_(pool) {}
 
   grpc::ServerUnaryReactor* GetProductDemand(grpc::CallbackServerContext* context,
                                              const v1::GetProductDemandRequest* request,
@@ -22,6 +23,7 @@ class DemandQueries final : public v1::DemandService::CallbackService {
 
  private:
   tradewind::store::Reader& reader_;
+  tradewind::rpc::WorkPool& pool_;
 };
 
 }  // namespace demand

@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <system_error>
 
+#include "tradewind/auth/password.h"
+
 namespace tradewind::gateway {
 
 void Describe(config::Schema& schema, GatewayConfig& config) {
@@ -27,8 +29,8 @@ void Describe(config::Schema& schema, GatewayConfig& config) {
   section.Field("queue_limit", &config.queue_limit, "commands in the producer's queue, in flight included").Min(1);
   section.Field("hash_memory", &config.hash_memory, "memory of one Argon2id hash")
       .Min(config::ByteSize{static_cast<int64_t>(crypto_pwhash_argon2id_MEMLIMIT_MIN)})
-      .Max(config::ByteSize{1 << 30});
-  section.Field("hash_passes", &config.hash_passes, "passes of one Argon2id hash").Min(1).Max(100);
+      .Max(config::ByteSize{auth::kMaxHashMemory});
+  section.Field("hash_passes", &config.hash_passes, "passes of one Argon2id hash").Min(1).Max(auth::kMaxHashPasses);
   section.Field("hash_threads", &config.hash_threads, "hashes worked on at once").Min(1).Max(256);
   section.Field("hash_queue", &config.hash_queue, "hashes that may wait for a thread").Min(1);
   section.Field("drain", &config.drain, "how long calls under way may take after SIGTERM")

@@ -20,7 +20,7 @@ void Declare(App& app) {
   app.On<order::v1::OrderRejected, v1::StockReleased>(OnOrderRejected).Loads<Reservation>();
   app.Index<v1::Product>(IndexProduct);
   app.Serve<v1::InventoryService>(
-      [](const App::Ports& ports) { return std::make_unique<InventoryQueries>(ports.reader); });
+      [](const App::Ports& ports) { return std::make_unique<InventoryQueries>(ports.reader, ports.pool); });
 }
 
 }  // namespace tradewind::inventory

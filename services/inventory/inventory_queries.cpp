@@ -4,6 +4,7 @@
 
 #include "services/inventory/product_decider.h"
 #include "tradewind/app/paging.h"
+#include "tradewind/rpc/pooled_call.h"
 
 namespace tradewind::inventory {
 namespace {
@@ -14,17 +15,13 @@ const std::string& Kind() { return v1::Product::descriptor()->full_name(); }
 
 grpc::ServerUnaryReactor* InventoryQueries::GetProduct(grpc::CallbackServerContext* context,
                                                        const v1::GetProductRequest* request, v1::Product* response) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(Get(*request, response));
-  return reactor;
+  return rpc::AnswerOn(pool_, *context, [=, this] { return Get(*request, response); });
 }
 
 grpc::ServerUnaryReactor* InventoryQueries::ListProducts(grpc::CallbackServerContext* context,
                                                          const v1::ListProductsRequest* request,
                                                          v1::ListProductsResponse* response) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(List(*request, response));
-  return reactor;
+  return rpc::AnswerOn(pool_, *context, [=, this] { return List(*request, response); });
 }
 
 grpc::Status InventoryQueries::Get(const v1::GetProductRequest& request, v1::Product* response) {

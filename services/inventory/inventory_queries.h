@@ -3,16 +3,16 @@
 #pragma once
 
 #include "tradewind/inventory/v1/inventory.grpc.pb.h"
+#include "tradewind/rpc/work_pool.h"
 #include "tradewind/store/store.h"
 
 namespace tradewind::inventory {
 
-// Thread-safe. Its methods read the store on gRPC's own threads; with SQLite that is a matter of microseconds, less
-// than handing the call to another thread and back.
+// Thread-safe. Its methods read the store on the pool's threads: gRPC's own must not wait.
 class InventoryQueries final : public v1::InventoryService::CallbackService {
  public:
-  // `reader` outlives the service.
-  explicit InventoryQueries(store::Reader& reader) : reader_(reader) {}
+  // Both outlive the service.
+  InventoryQueries(store::Reader& reader, rpc::WorkPool& pool) : reader_(reader), pool_(pool) {}
 
   grpc::ServerUnaryReactor* GetProduct(grpc::CallbackServerContext* context, const v1::GetProductRequest* request,
                                        v1::Product* response) override;
@@ -24,6 +24,7 @@ class InventoryQueries final : public v1::InventoryService::CallbackService {
   grpc::Status List(const v1::ListProductsRequest& request, v1::ListProductsResponse* response);
 
   store::Reader& reader_;
+  rpc::WorkPool& pool_;
 };
 
 }  // namespace tradewind::inventory

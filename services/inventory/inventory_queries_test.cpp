@@ -10,6 +10,7 @@
 #include "google/protobuf/util/time_util.h"
 
 #include "services/inventory/product_decider.h"
+#include "tradewind/app/hanging_store.h"
 #include "tradewind/app/in_process_server.h"
 #include "tradewind/testing/fake_reader.h"
 
@@ -41,7 +42,8 @@ class InventoryQueriesTest : public ::testing::Test {
   }
 
   testing::FakeReader reader_;
-  InventoryQueries queries_{reader_};
+  rpc::WorkPool pool_{{.name = "test", .threads = 2, .max_waiting = 4}};
+  InventoryQueries queries_{reader_, pool_};
   testing::InProcessServer server_{queries_};
   std::unique_ptr<v1::InventoryService::Stub> stub_ = v1::InventoryService::NewStub(server_.channel());
 };
@@ -83,6 +85,14 @@ TEST_F(InventoryQueriesTest, RefusesAPageTokenThatIsDamaged) {
   const grpc::Status status = stub_->ListProducts(testing::MakeClientContext().get(), request, &response);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_THAT(status.error_details(), HasSubstr("page_token"));
+}
+
+TEST_F(InventoryQueriesTest, AnswersHealthWhileTheStoreHangs) {
+  rpc::WorkPool pool({.name = "test", .threads = 2, .max_waiting = 100});
+  InventoryQueries queries(reader_, pool);
+  const std::string service = "/tradewind.inventory.v1.InventoryService/";
+  EXPECT_TRUE(testing::AnswersHealthWhileItsStoreHangs(queries, reader_, pool, 2,
+                                                       {{service + "GetProduct"}, {service + "ListProducts"}}));
 }
 
 }  // namespace

@@ -32,8 +32,8 @@ std::unique_ptr<grpc::Service> MakeQueries(const App::Ports& ports, const Notifi
                                            StoreView& view, std::shared_ptr<const seal::Keys> keys) {
   CheckReachable(settings);
   view.Open(ports.reader);
-  auto queries =
-      std::make_unique<NotificationQueries>(ports.reader, ports.feed("notification.events.v1"), std::move(keys));
+  auto queries = std::make_unique<NotificationQueries>(ports.reader, ports.feed("notification.events.v1"), ports.pool,
+                                                       std::move(keys));
   ports.on_drain([streams = queries.get()] { streams->EndStreams(); });
   return queries;
 }

@@ -11,6 +11,7 @@
 #include "tradewind/errors/problem.h"
 #include "tradewind/notification/v1/events.pb.h"
 #include "tradewind/rpc/errors.h"
+#include "tradewind/rpc/pooled_call.h"
 
 namespace tradewind::notification {
 namespace {
@@ -60,15 +61,13 @@ void NotificationViewer::OnEvent(std::string_view type, std::string_view value, 
 grpc::ServerUnaryReactor* NotificationQueries::ListNotifications(grpc::CallbackServerContext* context,
                                                                  const v1::ListNotificationsRequest* request,
                                                                  v1::ListNotificationsResponse* response) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(List(*request, response));
-  return reactor;
+  return rpc::AnswerOn(pool_, *context, [=, this] { return List(*request, response); });
 }
 
 grpc::ServerWriteReactor<v1::Notification>* NotificationQueries::WatchNotifications(
-    grpc::CallbackServerContext*, const v1::WatchNotificationsRequest* request) {
+    grpc::CallbackServerContext* context, const v1::WatchNotificationsRequest* request) {
   return StartWatch<v1::Notification>(
-      streams_, feed_, request->user_id(),
+      streams_, feed_, *context, request->user_id(),
       std::make_unique<NotificationViewer>(reader_, *keys_, request->user_id(), request->skip_existing()),
       kExistingShown + kWaitingNew);
 }
@@ -90,20 +89,20 @@ grpc::Status NotificationQueries::List(const v1::ListNotificationsRequest& reque
 grpc::ServerUnaryReactor* NotificationQueries::GetPreferences(grpc::CallbackServerContext* context,
                                                               const v1::GetPreferencesRequest* request,
                                                               v1::Preferences* response) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  return rpc::AnswerOn(pool_, *context, [=, this] { return Get(*request, response); });
+}
+
+grpc::Status NotificationQueries::Get(const v1::GetPreferencesRequest& request, v1::Preferences* response) {
   internal::v1::Recipient recipient;
-  const grpc::Status found = GetRecipient(request->user_id(), &recipient);
-  if (found.ok()) *response = PreferencesOf(request->user_id(), recipient);
-  reactor->Finish(found);
-  return reactor;
+  grpc::Status found = GetRecipient(request.user_id(), &recipient);
+  if (found.ok()) *response = PreferencesOf(request.user_id(), recipient);
+  return found;
 }
 
 grpc::ServerUnaryReactor* NotificationQueries::ListWebhookEndpoints(grpc::CallbackServerContext* context,
                                                                     const v1::ListWebhookEndpointsRequest* request,
                                                                     v1::ListWebhookEndpointsResponse* response) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(ListEndpoints(*request, response));
-  return reactor;
+  return rpc::AnswerOn(pool_, *context, [=, this] { return ListEndpoints(*request, response); });
 }
 
 grpc::Status NotificationQueries::ListEndpoints(const v1::ListWebhookEndpointsRequest& request,

@@ -15,6 +15,7 @@
 #include "tradewind/app/event_feed.h"
 #include "tradewind/app/watch_stream.h"
 #include "tradewind/notification/v1/notification.grpc.pb.h"
+#include "tradewind/rpc/work_pool.h"
 #include "tradewind/seal/keys.h"
 #include "tradewind/store/store.h"
 
@@ -39,13 +40,14 @@ class NotificationViewer final : public Viewer<v1::Notification> {
   std::unordered_set<std::string> sent_from_store_;
 };
 
-// Thread-safe. Its methods read the store on gRPC's own threads; with SQLite that is a matter of microseconds, less
-// than handing the call to another thread and back. A key that is not there yet is waited for, two seconds at most.
+// Thread-safe. Its methods read the store on the pool's threads: gRPC's own must not wait. A key that is not there yet
+// is waited for, two seconds at most.
 class NotificationQueries final : public v1::NotificationService::CallbackService {
  public:
-  // `feed` follows the notification events. Both outlive the service.
-  NotificationQueries(store::Reader& reader, EventFeed& feed, std::shared_ptr<const seal::Keys> keys)
-      : reader_(reader), feed_(feed), keys_(std::move(keys)) {}
+  // `feed` follows the notification events. Reader, feed and pool outlive the service.
+  NotificationQueries(store::Reader& reader, EventFeed& feed, rpc::WorkPool& pool,
+                      std::shared_ptr<const seal::Keys> keys)
+      : reader_(reader), feed_(feed), pool_(pool), keys_(std::move(keys)), streams_(pool) {}
 
   grpc::ServerUnaryReactor* ListNotifications(grpc::CallbackServerContext* context,
                                               const v1::ListNotificationsRequest* request,
@@ -67,11 +69,13 @@ class NotificationQueries final : public v1::NotificationService::CallbackServic
   grpc::Status List(const v1::ListNotificationsRequest& request, v1::ListNotificationsResponse* response);
   grpc::Status ListEndpoints(const v1::ListWebhookEndpointsRequest& request,
                              v1::ListWebhookEndpointsResponse* response);
+  grpc::Status Get(const v1::GetPreferencesRequest& request, v1::Preferences* response);
   // An empty one where there is none.
   grpc::Status GetRecipient(const std::string& user_id, internal::v1::Recipient* recipient);
 
   store::Reader& reader_;
   EventFeed& feed_;
+  rpc::WorkPool& pool_;
   const std::shared_ptr<const seal::Keys> keys_;
   WatchStreams streams_;
 };

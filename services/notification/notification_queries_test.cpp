@@ -12,6 +12,7 @@
 #include "services/notification/notification_subscriber.h"
 #include "services/notification/seal_for_test.h"
 #include "tradewind/app/fake_event_feed.h"
+#include "tradewind/app/hanging_store.h"
 #include "tradewind/app/in_process_server.h"
 #include "tradewind/notification/v1/events.pb.h"
 #include "tradewind/testing/eventually.h"
@@ -93,7 +94,8 @@ class NotificationQueriesTest : public ::testing::Test {
   testing::FakeReader reader_;
   testing::FakeEventFeed feed_;
   const std::shared_ptr<seal::Keys> keys_ = StartedKeys();
-  NotificationQueries queries_{reader_, feed_, keys_};
+  rpc::WorkPool pool_{{.name = "test", .threads = 2, .max_waiting = 4}};
+  NotificationQueries queries_{reader_, feed_, pool_, keys_};
   testing::InProcessServer server_{queries_};
   std::unique_ptr<v1::NotificationService::Stub> stub_ = v1::NotificationService::NewStub(server_.channel());
   std::unique_ptr<grpc::ClientContext> context_ = testing::MakeClientContext();
@@ -190,6 +192,17 @@ TEST_F(NotificationQueriesTest, EndsStreamsWhenTheServiceDrains) {
   queries_.EndStreams();
   EXPECT_THAT(Read(*reader, 1), ElementsAre());
   EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(NotificationQueriesTest, AnswersHealthWhileTheStoreHangs) {
+  rpc::WorkPool pool({.name = "test", .threads = 4, .max_waiting = 100});
+  NotificationQueries queries(reader_, feed_, pool, keys_);
+  const std::string service = "/tradewind.notification.v1.NotificationService/";
+  EXPECT_TRUE(testing::AnswersHealthWhileItsStoreHangs(queries, reader_, pool, 4,
+                                                       {{service + "ListNotifications"},
+                                                        {service + "WatchNotifications"},
+                                                        {service + "GetPreferences"},
+                                                        {service + "ListWebhookEndpoints"}}));
 }
 
 }  // namespace

@@ -11,7 +11,7 @@ namespace tradewind::order {
 namespace {
 
 std::unique_ptr<grpc::Service> MakeQueries(const App::Ports& ports) {
-  auto queries = std::make_unique<OrderQueries>(ports.reader, ports.feed("order.events.v1"));
+  auto queries = std::make_unique<OrderQueries>(ports.reader, ports.feed("order.events.v1"), ports.pool);
   ports.on_drain([streams = queries.get()] { streams->EndStreams(); });
   return queries;
 }

@@ -5,6 +5,7 @@
 #include "services/order/order_decider.h"
 #include "services/order/order_fold.h"
 #include "tradewind/app/paging.h"
+#include "tradewind/rpc/pooled_call.h"
 
 namespace tradewind::order {
 namespace {
@@ -38,23 +39,19 @@ void OrderViewer::Show(WatchOutput<v1::Order>& output) {
 
 grpc::ServerUnaryReactor* OrderQueries::GetOrder(grpc::CallbackServerContext* context,
                                                  const v1::GetOrderRequest* request, v1::Order* response) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(ReadOrder(reader_, request->id(), response));
-  return reactor;
+  return rpc::AnswerOn(pool_, *context, [=, this] { return ReadOrder(reader_, request->id(), response); });
 }
 
 grpc::ServerUnaryReactor* OrderQueries::ListOrders(grpc::CallbackServerContext* context,
                                                    const v1::ListOrdersRequest* request,
                                                    v1::ListOrdersResponse* response) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(List(*request, response));
-  return reactor;
+  return rpc::AnswerOn(pool_, *context, [=, this] { return List(*request, response); });
 }
 
-grpc::ServerWriteReactor<v1::Order>* OrderQueries::WatchOrder(grpc::CallbackServerContext*,
+grpc::ServerWriteReactor<v1::Order>* OrderQueries::WatchOrder(grpc::CallbackServerContext* context,
                                                               const v1::WatchOrderRequest* request) {
-  return StartWatch<v1::Order>(streams_, feed_, request->id(), std::make_unique<OrderViewer>(reader_, request->id()),
-                               kWaitingChanges);
+  return StartWatch<v1::Order>(streams_, feed_, *context, request->id(),
+                               std::make_unique<OrderViewer>(reader_, request->id()), kWaitingChanges);
 }
 
 grpc::Status OrderQueries::List(const v1::ListOrdersRequest& request, v1::ListOrdersResponse* response) {

@@ -8,6 +8,7 @@
 #include "tradewind/app/event_feed.h"
 #include "tradewind/app/watch_stream.h"
 #include "tradewind/order/v1/order.grpc.pb.h"
+#include "tradewind/rpc/work_pool.h"
 #include "tradewind/store/store.h"
 
 namespace tradewind::order {
@@ -30,12 +31,12 @@ class OrderViewer final : public Viewer<v1::Order> {
   v1::Order order_;
 };
 
-// Thread-safe. Its methods read the store on gRPC's own threads; with SQLite that is a matter of microseconds, less
-// than handing the call to another thread and back.
+// Thread-safe. Its methods read the store on the pool's threads: gRPC's own must not wait.
 class OrderQueries final : public v1::OrderService::CallbackService {
  public:
-  // `feed` follows the order events. Both outlive the service.
-  OrderQueries(store::Reader& reader, EventFeed& feed) : reader_(reader), feed_(feed) {}
+  // `feed` follows the order events. All three outlive the service.
+  OrderQueries(store::Reader& reader, EventFeed& feed, rpc::WorkPool& pool)
+      : reader_(reader), feed_(feed), pool_(pool), streams_(pool) {}
 
   grpc::ServerUnaryReactor* GetOrder(grpc::CallbackServerContext* context, const v1::GetOrderRequest* request,
                                      v1::Order* response) override;
@@ -52,6 +53,7 @@ class OrderQueries final : public v1::OrderService::CallbackService {
 
   store::Reader& reader_;
   EventFeed& feed_;
+  rpc::WorkPool& pool_;
   WatchStreams streams_;
 };
 

@@ -12,6 +12,7 @@
 #include "services/order/order_decider.h"
 #include "services/order/order_fold.h"
 #include "tradewind/app/fake_event_feed.h"
+#include "tradewind/app/hanging_store.h"
 #include "tradewind/app/in_process_server.h"
 #include "tradewind/testing/fake_reader.h"
 
@@ -62,7 +63,8 @@ class OrderQueriesTest : public ::testing::Test {
 
   testing::FakeReader reader_;
   testing::FakeEventFeed feed_;
-  OrderQueries queries_{reader_, feed_};
+  rpc::WorkPool pool_{{.name = "test", .threads = 2, .max_waiting = 4}};
+  OrderQueries queries_{reader_, feed_, pool_};
   testing::InProcessServer server_{queries_};
   std::unique_ptr<v1::OrderService::Stub> stub_ = v1::OrderService::NewStub(server_.channel());
   std::unique_ptr<grpc::ClientContext> context_ = testing::MakeClientContext();
@@ -162,6 +164,14 @@ TEST_F(OrderQueriesTest, EndsStreamsWhenTheServiceDrains) {
   queries_.EndStreams();
   EXPECT_FALSE(reader->Read(&order));
   EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(OrderQueriesTest, AnswersHealthWhileTheStoreHangs) {
+  rpc::WorkPool pool({.name = "test", .threads = 4, .max_waiting = 100});
+  OrderQueries queries(reader_, feed_, pool);
+  const std::string service = "/tradewind.order.v1.OrderService/";
+  EXPECT_TRUE(testing::AnswersHealthWhileItsStoreHangs(
+      queries, reader_, pool, 4, {{service + "GetOrder"}, {service + "ListOrders"}, {service + "WatchOrder"}}));
 }
 
 }  // namespace

@@ -60,7 +60,7 @@ void TakeCallbacks(const App::Ports& ports, const CallbackSettings& settings) {
 
 std::unique_ptr<grpc::Service> MakeQueries(const App::Ports& ports, const PaymentSettings& settings) {
   if (settings.uses_http() && !settings.callbacks.address.empty()) TakeCallbacks(ports, settings.callbacks);
-  return std::make_unique<PaymentQueries>(ports.reader);
+  return std::make_unique<PaymentQueries>(ports.reader, ports.pool);
 }
 
 }  // namespace

@@ -5,14 +5,13 @@
 
 #include "services/payment/payment_record.pb.h"
 #include "tradewind/app/paging.h"
+#include "tradewind/rpc/pooled_call.h"
 
 namespace tradewind::payment {
 
 grpc::ServerUnaryReactor* PaymentQueries::GetPayment(grpc::CallbackServerContext* context,
                                                      const v1::GetPaymentRequest* request, v1::Payment* response) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(Get(*request, response));
-  return reactor;
+  return rpc::AnswerOn(pool_, *context, [=, this] { return Get(*request, response); });
 }
 
 grpc::Status PaymentQueries::Get(const v1::GetPaymentRequest& request, v1::Payment* response) {

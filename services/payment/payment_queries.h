@@ -3,15 +3,16 @@
 #pragma once
 
 #include "tradewind/payment/v1/payment.grpc.pb.h"
+#include "tradewind/rpc/work_pool.h"
 #include "tradewind/store/store.h"
 
 namespace tradewind::payment {
 
-// Thread-safe. Reads the store on gRPC's own threads, as OrderQueries does.
+// Thread-safe. Its methods read the store on the pool's threads: gRPC's own must not wait.
 class PaymentQueries final : public v1::PaymentService::CallbackService {
  public:
-  // `reader` outlives the service.
-  explicit PaymentQueries(store::Reader& reader) : reader_(reader) {}
+  // Both outlive the service.
+  PaymentQueries(store::Reader& reader, rpc::WorkPool& pool) : reader_(reader), pool_(pool) {}
 
   grpc::ServerUnaryReactor* GetPayment(grpc::CallbackServerContext* context, const v1::GetPaymentRequest* request,
                                        v1::Payment* response) override;
@@ -20,6 +21,7 @@ class PaymentQueries final : public v1::PaymentService::CallbackService {
   grpc::Status Get(const v1::GetPaymentRequest& request, v1::Payment* response);
 
   store::Reader& reader_;
+  rpc::WorkPool& pool_;
 };
 
 }  // namespace tradewind::payment

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "services/payment/payment_record.pb.h"
+#include "tradewind/app/hanging_store.h"
 #include "tradewind/app/in_process_server.h"
 #include "tradewind/testing/fake_reader.h"
 
@@ -16,7 +17,8 @@ TEST(PaymentQueriesTest, GetsAPaymentOrSaysThatThereIsNone) {
   record.mutable_payment()->set_id("o-1");
   record.mutable_payment()->set_state(v1::PAYMENT_STATE_AUTHORIZED);
   reader.Put(record.GetDescriptor()->full_name(), "o-1", record.SerializeAsString(), {});
-  PaymentQueries queries(reader);
+  rpc::WorkPool pool({.name = "test", .threads = 2, .max_waiting = 4});
+  PaymentQueries queries(reader, pool);
   testing::InProcessServer server(queries);
   const auto stub = v1::PaymentService::NewStub(server.channel());
 
@@ -30,6 +32,14 @@ TEST(PaymentQueriesTest, GetsAPaymentOrSaysThatThereIsNone) {
   const grpc::Status missing = stub->GetPayment(testing::MakeClientContext().get(), request, &payment);
   EXPECT_EQ(missing.error_code(), grpc::StatusCode::NOT_FOUND);
   EXPECT_THAT(missing.error_details(), ::testing::HasSubstr("PAYMENT_NOT_FOUND"));
+}
+
+TEST(PaymentQueriesTest, AnswersHealthWhileTheStoreHangs) {
+  testing::FakeReader reader;
+  rpc::WorkPool pool({.name = "test", .threads = 2, .max_waiting = 100});
+  PaymentQueries queries(reader, pool);
+  EXPECT_TRUE(testing::AnswersHealthWhileItsStoreHangs(queries, reader, pool, 2,
+                                                       {{"/tradewind.payment.v1.PaymentService/GetPayment"}}));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "services/shipping/shipment_decider.h"
 #include "tradewind/app/paging.h"
+#include "tradewind/rpc/pooled_call.h"
 
 namespace tradewind::shipping {
 namespace {
@@ -14,17 +15,13 @@ const std::string& Kind() { return v1::Shipment::descriptor()->full_name(); }
 
 grpc::ServerUnaryReactor* ShipmentQueries::GetShipment(grpc::CallbackServerContext* context,
                                                        const v1::GetShipmentRequest* request, v1::Shipment* response) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(Get(*request, response));
-  return reactor;
+  return rpc::AnswerOn(pool_, *context, [=, this] { return Get(*request, response); });
 }
 
 grpc::ServerUnaryReactor* ShipmentQueries::ListShipments(grpc::CallbackServerContext* context,
                                                          const v1::ListShipmentsRequest* request,
                                                          v1::ListShipmentsResponse* response) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(List(*request, response));
-  return reactor;
+  return rpc::AnswerOn(pool_, *context, [=, this] { return List(*request, response); });
 }
 
 grpc::Status ShipmentQueries::Get(const v1::GetShipmentRequest& request, v1::Shipment* response) {

@@ -2,17 +2,17 @@
 // are not implemented here.
 #pragma once
 
+#include "tradewind/rpc/work_pool.h"
 #include "tradewind/shipping/v1/shipping.grpc.pb.h"
 #include "tradewind/store/store.h"
 
 namespace tradewind::shipping {
 
-// Thread-safe. Its methods read the store on gRPC's own threads; with SQLite that is a matter of microseconds, less
-// than handing the call to another thread and back.
+// Thread-safe. Its methods read the store on the pool's threads: gRPC's own must not wait.
 class ShipmentQueries final : public v1::ShippingService::CallbackService {
  public:
-  // `reader` outlives the service.
-  explicit ShipmentQueries(store::Reader& reader) : reader_(reader) {}
+  // Both outlive the service.
+  ShipmentQueries(store::Reader& reader, rpc::WorkPool& pool) : reader_(reader), pool_(pool) {}
 
   grpc::ServerUnaryReactor* GetShipment(grpc::CallbackServerContext* context, const v1::GetShipmentRequest* request,
                                         v1::Shipment* response) override;
@@ -24,6 +24,7 @@ class ShipmentQueries final : public v1::ShippingService::CallbackService {
   grpc::Status List(const v1::ListShipmentsRequest& request, v1::ListShipmentsResponse* response);
 
   store::Reader& reader_;
+  rpc::WorkPool& pool_;
 };
 
 }  // namespace tradewind::shipping

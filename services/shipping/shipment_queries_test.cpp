@@ -10,6 +10,7 @@
 #include "google/protobuf/util/time_util.h"
 
 #include "services/shipping/shipment_decider.h"
+#include "tradewind/app/hanging_store.h"
 #include "tradewind/app/in_process_server.h"
 #include "tradewind/testing/fake_reader.h"
 
@@ -48,7 +49,8 @@ class ShipmentQueriesTest : public ::testing::Test {
   }
 
   testing::FakeReader reader_;
-  ShipmentQueries queries_{reader_};
+  rpc::WorkPool pool_{{.name = "test", .threads = 2, .max_waiting = 4}};
+  ShipmentQueries queries_{reader_, pool_};
   testing::InProcessServer server_{queries_};
   std::unique_ptr<v1::ShippingService::Stub> stub_ = v1::ShippingService::NewStub(server_.channel());
 };
@@ -95,6 +97,14 @@ TEST_F(ShipmentQueriesTest, PagesWithATokenThatFitsItsFilterOnly) {
   const grpc::Status foreign = stub_->ListShipments(testing::MakeClientContext().get(), request, &response);
   EXPECT_EQ(foreign.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_THAT(foreign.error_details(), HasSubstr("page_token"));
+}
+
+TEST_F(ShipmentQueriesTest, AnswersHealthWhileTheStoreHangs) {
+  rpc::WorkPool pool({.name = "test", .threads = 2, .max_waiting = 100});
+  ShipmentQueries queries(reader_, pool);
+  const std::string service = "/tradewind.shipping.v1.ShippingService/";
+  EXPECT_TRUE(testing::AnswersHealthWhileItsStoreHangs(queries, reader_, pool, 2,
+                                                       {{service + "GetShipment"}, {service + "ListShipments"}}));
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ void Declare(App& app) {
   app.Decide<ShipmentDecider>();
   app.Index<v1::Shipment>(IndexShipment);
   app.Serve<v1::ShippingService>(
-      [](const App::Ports& ports) { return std::make_unique<ShipmentQueries>(ports.reader); });
+      [](const App::Ports& ports) { return std::make_unique<ShipmentQueries>(ports.reader, ports.pool); });
 }
 
 }  // namespace tradewind::shipping

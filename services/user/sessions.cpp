@@ -24,9 +24,8 @@ using google::protobuf::util::TimeUtil;
 
 constexpr int kVariant = sodium_base64_VARIANT_URLSAFE_NO_PADDING;
 constexpr size_t kSecretBytes = 32;
-// Verified where there is no account, so that the answer takes as long as for one.
-constexpr char kNobodysHash[] =
-    "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+// Passwords of one account that may wait to be verified.
+constexpr size_t kMaxWaitingOfAccount = 8;
 
 grpc::Status WrongCredentials() {
   return rpc::ToGrpcStatus(errors::Problem{.code = absl::StatusCode::kUnauthenticated,
@@ -56,22 +55,37 @@ std::string HashOf(std::string_view secret) {
   return hash;
 }
 
+auth::HashCost CostOf(const UserSettings& settings) {
+  return {.memory_bytes = settings.hash_memory.bytes, .passes = settings.hash_passes};
+}
+
+rpc::Turn PasswordTurn(std::string account) {
+  return {.subject = std::move(account),
+          .busy_reason = "TOO_MANY_LOGINS",
+          .busy_message = "too many passwords wait to be verified; try again"};
+}
+
 }  // namespace
 
-Sessions::Sessions(store::Reader& reader, CommandClient& commands, std::shared_ptr<const seal::Keys> keys,
-                   const UserSettings& settings)
+Sessions::Sessions(store::Reader& reader, rpc::WorkPool& queries, CommandClient& commands,
+                   std::shared_ptr<const seal::Keys> keys, const UserSettings& settings)
     : reader_(reader),
+      queries_(queries),
       commands_(commands),
       keys_(std::move(keys)),
       settings_(settings),
-      pool_(settings.hash_threads, static_cast<size_t>(settings.hash_queue)) {}
+      nobodys_hash_(auth::HashOfNobody(CostOf(settings))),
+      passwords_({.name = "passwords",
+                  .threads = settings.hash_threads,
+                  .max_waiting = static_cast<size_t>(settings.hash_queue),
+                  .max_waiting_about_subject = kMaxWaitingOfAccount}) {}
 
-void Sessions::Submit(auth::HasherPool::Job job, Done& done) {
-  if (pool_.Submit(job)) return;
-  std::move(done)(rpc::ToGrpcStatus(errors::Problem{.code = absl::StatusCode::kResourceExhausted,
-                                                    .reason = "TOO_MANY_LOGINS",
-                                                    .message = "too many passwords wait to be verified; try again"}));
+rpc::Turn Sessions::TurnOf(const v1::LogInRequest& request) const {
+  const auto fingerprint = keys_->Fingerprint(request.email());
+  return PasswordTurn(fingerprint.ok() ? *fingerprint : "");
 }
+
+rpc::Turn Sessions::TurnOf(const v1::ChangePasswordRequest& request) const { return PasswordTurn(request.id()); }
 
 absl::StatusOr<std::optional<internal::v1::UserRecord>> Sessions::FindUserByEmail(const std::string& email) const {
   const auto fingerprint = keys_->Fingerprint(email);
@@ -83,25 +97,21 @@ absl::StatusOr<std::optional<internal::v1::UserRecord>> Sessions::FindUserByEmai
 }
 
 grpc::Status Sessions::Verify(const absl::StatusOr<std::optional<internal::v1::UserRecord>>& user,
-                              const std::string& password) {
+                              const std::string& password) const {
   if (!user.ok()) return rpc::FromStoreError(user.status());
   const bool exists = user->has_value();
-  const bool right = auth::VerifyPassword(exists ? (*user)->password_hash() : kNobodysHash, password);
+  // Also where there is no account, so that the answer takes as long as for one.
+  const bool right = auth::VerifyPassword(exists ? (*user)->password_hash() : nobodys_hash_, password);
   return exists && right ? grpc::Status::OK : WrongCredentials();
 }
 
 void Sessions::LogIn(const v1::LogInRequest& request, v1::Session* response, Done done) {
-  auto shared = std::make_shared<Done>(std::move(done));
-  Submit(
-      [this, &request, response, shared] {
-        const auto user = FindUserByEmail(request.email());
-        if (grpc::Status verified = Verify(user, request.password()); !verified.ok()) {
-          std::move (*shared)(verified);
-          return;
-        }
-        StartSession(**user, response, std::move(*shared));
-      },
-      *shared);
+  const auto user = FindUserByEmail(request.email());
+  if (grpc::Status verified = Verify(user, request.password()); !verified.ok()) {
+    std::move(done)(std::move(verified));
+    return;
+  }
+  StartSession(**user, response, std::move(done));
 }
 
 void Sessions::StartSession(const internal::v1::UserRecord& user, v1::Session* response, Done done) {
@@ -186,75 +196,92 @@ void Sessions::LogOut(const v1::LogOutRequest& request, v1::LogOutResponse* /*re
 }
 
 void Sessions::ChangePassword(const v1::ChangePasswordRequest& request, v1::User* response, Done done) {
-  auto shared = std::make_shared<Done>(std::move(done));
-  Submit(
-      [this, &request, response, shared] {
-        const auto user = ReadAggregate<internal::v1::UserRecord>(reader_, request.id());
-        if (grpc::Status verified = Verify(user, request.old_password()); !verified.ok()) {
-          std::move (*shared)(verified);
-          return;
-        }
-        const auto hash =
-            auth::HashPassword({.memory_bytes = settings_.hash_memory.bytes, .passes = settings_.hash_passes},
-                               request.new_password(), "ChangePassword", "new_password", "");
-        if (!hash.ok()) {
-          std::move (*shared)(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, std::string(hash.status().message())));
-          return;
-        }
-        v1::SetPasswordRequest command;
-        command.set_id(request.id());
-        command.set_password_hash(*hash);
-        command.set_password_changes((*user)->password_changes());
-        commands_.Call(
-            command, {.caller = "", .method = "ChangePassword", .request_id = "", .traceparent = ""},
-            [this, response, shared](CommandOutcome outcome) {
-              const bool read = outcome.ok() && response->ParseFromString(outcome.resource);
-              // The key is long there, and this thread, which brings all outcomes, must not wait for one.
-              std::move (*shared)(read ? rpc::FromKeysError(keys_->OpenFields(*response, absl::ZeroDuration()))
-                                       : rpc::ToGrpcStatus(outcome.error));
-            });
-      },
-      *shared);
-}
-
-void Sessions::ListVerificationKeys(mesh::v1::ListVerificationKeysResponse* response, Done done) {
-  WithKey([response, done = std::move(done)](const auth::SigningKey* key) mutable {
-    if (key == nullptr) {
-      std::move(done)(grpc::Status(grpc::StatusCode::UNAVAILABLE, "there is no key yet, and none could be made"));
-      return;
-    }
-    auto& listed = *response->add_keys();
-    listed.set_id(key->id);
-    listed.set_public_pem(key->public_pem);
-    std::move(done)(grpc::Status::OK);
-  });
-}
-
-void Sessions::WithKey(absl::AnyInvocable<void(const auth::SigningKey*)> use) {
-  const auth::SigningKey* known = nullptr;
-  {
-    absl::MutexLock lock(&mutex_);
-    if (key_ == nullptr) {
-      const auto stored = ReadAggregate<internal::v1::SigningKeyRecord>(reader_, kSigningKey);
-      if (stored.ok() && stored->has_value()) {
-        key_ = std::make_unique<auth::SigningKey>(auth::SigningKey{
-            .id = (*stored)->id(), .private_pem = (*stored)->private_pem(), .public_pem = (*stored)->public_pem()});
-      }
-    }
-    known = key_.get();
+  const auto user = ReadAggregate<internal::v1::UserRecord>(reader_, request.id());
+  if (grpc::Status verified = Verify(user, request.old_password()); !verified.ok()) {
+    std::move(done)(std::move(verified));
+    return;
   }
-  if (known != nullptr) {
+  const auto hash = auth::HashPassword(CostOf(settings_), request.new_password(), "ChangePassword", "new_password", "");
+  if (!hash.ok()) {
+    std::move(done)(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, std::string(hash.status().message())));
+    return;
+  }
+  v1::SetPasswordRequest command;
+  command.set_id(request.id());
+  command.set_password_hash(*hash);
+  command.set_password_changes((*user)->password_changes());
+  commands_.Call(command, {.caller = "", .method = "ChangePassword", .request_id = "", .traceparent = ""},
+                 [this, response, done = std::move(done)](CommandOutcome outcome) mutable {
+                   const bool read = outcome.ok() && response->ParseFromString(outcome.resource);
+                   // The key is long there, and this thread, which brings all outcomes, must not wait for one.
+                   std::move(done)(read ? rpc::FromKeysError(keys_->OpenFields(*response, absl::ZeroDuration()))
+                                        : rpc::ToGrpcStatus(outcome.error));
+                 });
+}
+
+bool Sessions::ListKnownKeys(mesh::v1::ListVerificationKeysResponse* response) const {
+  const auth::SigningKey* key = KnownKey();
+  if (key == nullptr) return false;
+  auto& listed = *response->add_keys();
+  listed.set_id(key->id);
+  listed.set_public_pem(key->public_pem);
+  return true;
+}
+
+grpc::Status Sessions::ListVerificationKeys(mesh::v1::ListVerificationKeysResponse* response) {
+  if (const auto read = ReadKey(); !read.ok()) return rpc::FromStoreError(read.status());
+  ListKnownKeys(response);
+  return grpc::Status::OK;
+}
+
+const auth::SigningKey* Sessions::KnownKey() const {
+  absl::MutexLock lock(&mutex_);
+  return key_.get();
+}
+
+absl::StatusOr<const auth::SigningKey*> Sessions::ReadKey() {
+  if (const auth::SigningKey* known = KnownKey(); known != nullptr) return known;
+  // Without the lock, which gRPC's threads take. Whoever reads it too reads the same.
+  const auto stored = ReadAggregate<internal::v1::SigningKeyRecord>(reader_, kSigningKey);
+  if (!stored.ok()) return stored.status();
+  if (!stored->has_value()) return nullptr;
+  absl::MutexLock lock(&mutex_);
+  if (key_ == nullptr) {
+    key_ = std::make_unique<auth::SigningKey>(auth::SigningKey{
+        .id = (*stored)->id(), .private_pem = (*stored)->private_pem(), .public_pem = (*stored)->public_pem()});
+  }
+  return key_.get();
+}
+
+void Sessions::WithKey(UseKey use) {
+  if (const auth::SigningKey* known = KnownKey(); known != nullptr) {
     std::move(use)(known);
     return;
   }
+  const auto shared = std::make_shared<UseKey>(std::move(use));
+  const auto ticket = queries_.Submit({.run =
+                                           [this, shared] {
+                                             const auto stored = ReadKey();
+                                             if (stored.ok() && *stored == nullptr) {
+                                               MakeKey(std::move(*shared));
+                                             } else {
+                                               std::move (*shared)(stored.value_or(nullptr));
+                                             }
+                                           },
+                                       .client = "keys"});
+  if (!ticket.ok()) std::move (*shared)(nullptr);
+}
+
+void Sessions::MakeKey(UseKey use) {
+  const auto shared = std::make_shared<UseKey>(std::move(use));
   v1::MakeSigningKeyRequest command;
   command.set_id(std::string(kSigningKey));
   commands_.Call(command, {.caller = "", .method = "MakeSigningKey", .request_id = "", .traceparent = ""},
-                 [this, use = std::move(use)](CommandOutcome outcome) mutable {
-                   if (outcome.ok()) {
-                     WithKey(std::move(use));
-                   } else {
-                     std::move(use)(nullptr);
+                 [this, shared](const CommandOutcome& outcome) {
+                   // This thread brings all outcomes and must not wait for the store.
+                   const auto read = [this, shared] { std::move (*shared)(ReadKey().value_or(nullptr)); };
+                   if (!outcome.ok() || !queries_.Submit({.run = read, .client = "keys"}).ok()) {
+                     std::move (*shared)(nullptr);
                    }
                  });
 }

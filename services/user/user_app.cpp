@@ -20,7 +20,8 @@ class SharedSessions {
   SharedSessions(std::shared_ptr<const UserSettings> settings, std::shared_ptr<const seal::Keys> keys)
       : settings_(std::move(settings)), keys_(std::move(keys)) {}
   const std::shared_ptr<Sessions>& For(const App::Ports& ports) {
-    if (sessions_ == nullptr) sessions_ = std::make_shared<Sessions>(ports.reader, ports.commands(), keys_, *settings_);
+    if (sessions_ == nullptr)
+      sessions_ = std::make_shared<Sessions>(ports.reader, ports.pool, ports.commands(), keys_, *settings_);
     return sessions_;
   }
 
@@ -46,7 +47,7 @@ void Declare(App& app) {
   app.Serve<v1::UserService>([keys, sessions](const App::Ports& ports) {
     auto keyless = std::make_shared<std::unique_ptr<KeylessUsers>>(std::make_unique<KeylessUsers>(ports.reader, keys));
     ports.on_drain([keyless] { keyless->reset(); });
-    return std::make_unique<UserCalls>(ports.reader, keys, sessions->For(ports));
+    return std::make_unique<UserCalls>(ports.reader, ports.pool, keys, sessions->For(ports));
   });
   app.Serve<mesh::v1::KeyService>(
       [sessions](const App::Ports& ports) { return std::make_unique<KeyCalls>(sessions->For(ports)); });

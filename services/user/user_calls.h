@@ -12,9 +12,10 @@ namespace tradewind::user {
 // Thread-safe.
 class UserCalls final : public UserQueries {
  public:
-  // `reader` outlives the service.
-  UserCalls(store::Reader& reader, std::shared_ptr<const seal::Keys> keys, std::shared_ptr<Sessions> sessions)
-      : UserQueries(reader, std::move(keys)), sessions_(std::move(sessions)) {}
+  // Reader and pool outlive the service.
+  UserCalls(store::Reader& reader, rpc::WorkPool& pool, std::shared_ptr<const seal::Keys> keys,
+            std::shared_ptr<Sessions> sessions)
+      : UserQueries(reader, pool, std::move(keys)), sessions_(std::move(sessions)) {}
 
   grpc::ServerUnaryReactor* LogIn(grpc::CallbackServerContext* context, const v1::LogInRequest* request,
                                   v1::Session* response) override;

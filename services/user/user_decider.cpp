@@ -8,6 +8,7 @@
 #include "google/protobuf/util/time_util.h"
 
 #include "tradewind/app/timestamp.h"
+#include "tradewind/auth/password.h"
 #include "tradewind/seal/sealed_text.h"
 
 namespace tradewind::user {
@@ -19,8 +20,9 @@ using seal::IsSealedFor;
 // How every Argon2 hash in PHC string format begins.
 constexpr char kHashPrefix[] = "$argon2";
 
-// A command that did not come as it should may carry the password itself: that must not be kept.
-bool IsHash(const std::string& text) { return absl::StartsWith(text, kHashPrefix); }
+// A command that did not come as it should may carry the password itself: that must not be kept. Nor a hash that would
+// take too much of every login.
+bool IsHash(const std::string& text) { return absl::StartsWith(text, kHashPrefix) && !auth::CostsTooMuch(text); }
 
 errors::Problem NotSealed(std::string_view method) {
   return {.code = absl::StatusCode::kInvalidArgument,

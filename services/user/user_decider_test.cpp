@@ -148,6 +148,14 @@ TEST_F(UserDeciderTest, RefusesAnIdThatIsTaken) {
   EXPECT_EQ(ClaimOn(context, "bob@example.org"), nullptr);
 }
 
+// Each try to log in would take a gibibyte, whoever tries.
+TEST_F(UserDeciderTest, KeepsNoHashThatCostsTooMuch) {
+  testing::FakeContext context;
+  v1::RegisterUserRequest command = Register("u-1", "ada@example.org");
+  command.set_password("$argon2id$v=19$m=1048576,t=2,p=1$c2FsdA$aGFzaA");
+  EXPECT_EQ(context.Decide<UserDecider>(command).problem().reason, "PASSWORD_NOT_HASHED");
+}
+
 TEST_F(UserDeciderTest, NeverKeepsAPasswordThatArrivedInTheClear) {
   testing::FakeContext context;
   v1::RegisterUserRequest command = Register("u-1", "ada@example.org");

@@ -6,6 +6,7 @@
 #include "services/user/user_decider.h"
 #include "tradewind/app/paging.h"
 #include "tradewind/rpc/errors.h"
+#include "tradewind/rpc/pooled_call.h"
 
 namespace tradewind::user {
 namespace {
@@ -18,16 +19,12 @@ const std::string& Kind() { return UserRecord::descriptor()->full_name(); }
 
 grpc::ServerUnaryReactor* UserQueries::GetUser(grpc::CallbackServerContext* context, const v1::GetUserRequest* request,
                                                v1::User* response) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(Get(*request, response));
-  return reactor;
+  return rpc::AnswerOn(pool_, *context, [=, this] { return Get(*request, response); });
 }
 
 grpc::ServerUnaryReactor* UserQueries::ListUsers(grpc::CallbackServerContext* context,
                                                  const v1::ListUsersRequest* request, v1::ListUsersResponse* response) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(List(*request, response));
-  return reactor;
+  return rpc::AnswerOn(pool_, *context, [=, this] { return List(*request, response); });
 }
 
 grpc::Status UserQueries::Get(const v1::GetUserRequest& request, v1::User* response) {

@@ -11,6 +11,7 @@
 
 #include "services/user/test_keys.h"
 #include "services/user/user_decider.h"
+#include "tradewind/app/hanging_store.h"
 #include "tradewind/app/in_process_server.h"
 #include "tradewind/testing/fake_reader.h"
 
@@ -58,7 +59,8 @@ class UserQueriesTest : public ::testing::Test {
 
   TestKeys keys_;
   testing::FakeReader reader_;
-  UserQueries queries_{reader_, keys_.shared()};
+  rpc::WorkPool pool_{{.name = "test", .threads = 2, .max_waiting = 4}};
+  UserQueries queries_{reader_, pool_, keys_.shared()};
   testing::InProcessServer server_{queries_};
   std::unique_ptr<v1::UserService::Stub> stub_ = v1::UserService::NewStub(server_.channel());
 };
@@ -132,6 +134,14 @@ TEST_F(UserQueriesTest, FindsAnAddressHoweverItIsWritten) {
   // An address of nothing but white space is not the absence of a filter.
   request.set_email("  ");
   EXPECT_THAT(List(request), IsEmpty());
+}
+
+TEST_F(UserQueriesTest, AnswersHealthWhileTheStoreHangs) {
+  rpc::WorkPool pool({.name = "test", .threads = 2, .max_waiting = 100});
+  UserQueries queries(reader_, pool, keys_.shared());
+  const std::string service = "/tradewind.user.v1.UserService/";
+  EXPECT_TRUE(testing::AnswersHealthWhileItsStoreHangs(queries, reader_, pool, 2,
+                                                       {{service + "GetUser"}, {service + "ListUsers"}}));
 }
 
 }  // namespace

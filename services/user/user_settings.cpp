@@ -1,5 +1,7 @@
 #include "services/user/user_settings.h"
 
+#include "tradewind/auth/password.h"
+
 namespace tradewind::user {
 
 void Describe(config::Schema& schema, UserSettings& settings) {
@@ -12,8 +14,8 @@ void Describe(config::Schema& schema, UserSettings& settings) {
       .Max(absl::Hours(24 * 365));
   section.Field("hash_memory", &settings.hash_memory, "memory of one Argon2id hash of a changed password")
       .Min(config::ByteSize{8192})
-      .Max(config::ByteSize{1 << 30});
-  section.Field("hash_passes", &settings.hash_passes, "passes of one Argon2id hash").Min(1).Max(100);
+      .Max(config::ByteSize{auth::kMaxHashMemory});
+  section.Field("hash_passes", &settings.hash_passes, "passes of one Argon2id hash").Min(1).Max(auth::kMaxHashPasses);
   section.Field("hash_threads", &settings.hash_threads, "passwords verified or hashed at once").Min(1).Max(256);
   section.Field("hash_queue", &settings.hash_queue, "logins and changes that may wait for a thread").Min(1);
 }

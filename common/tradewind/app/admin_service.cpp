@@ -10,6 +10,7 @@
 
 #include "tradewind/errors/problem.h"
 #include "tradewind/rpc/errors.h"
+#include "tradewind/rpc/pooled_call.h"
 
 namespace tradewind {
 namespace {
@@ -60,42 +61,40 @@ bool ParseToken(const std::string& token, int64_t& after) {
   return error == std::errc() && end == token.data() + token.size();
 }
 
-grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context, const grpc::Status& status) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(status);
-  return reactor;
-}
-
 }  // namespace
 
 grpc::ServerUnaryReactor* AdminService::ListParked(grpc::CallbackServerContext* context,
                                                    const mesh::v1::ListParkedRequest* request,
                                                    mesh::v1::ListParkedResponse* response) {
-  return Finish(context, List(*request, *response));
+  return rpc::AnswerOn(pool_, *context, [=, this] { return List(*request, *response); });
 }
 
 grpc::ServerUnaryReactor* AdminService::GetParked(grpc::CallbackServerContext* context,
                                                   const mesh::v1::GetParkedRequest* request,
                                                   mesh::v1::ParkedRecord* response) {
-  return Finish(context, Get(*request, *response));
+  return rpc::AnswerOn(pool_, *context, [=, this] { return Get(*request, *response); });
 }
 
 grpc::ServerUnaryReactor* AdminService::RetryParked(grpc::CallbackServerContext* context,
                                                     const mesh::v1::RetryParkedRequest* request,
                                                     mesh::v1::RetryParkedResponse* response) {
-  int64_t count = 0;
-  const grpc::Status status = Request(request->filter(), request->all(), store::KeptAction::kRetry, count);
-  response->set_count(count);
-  return Finish(context, status);
+  return rpc::AnswerOn(pool_, *context, [=, this] {
+    int64_t count = 0;
+    grpc::Status status = Request(request->filter(), request->all(), store::KeptAction::kRetry, count);
+    response->set_count(count);
+    return status;
+  });
 }
 
 grpc::ServerUnaryReactor* AdminService::SkipParked(grpc::CallbackServerContext* context,
                                                    const mesh::v1::SkipParkedRequest* request,
                                                    mesh::v1::SkipParkedResponse* response) {
-  int64_t count = 0;
-  const grpc::Status status = Request(request->filter(), request->all(), store::KeptAction::kSkip, count);
-  response->set_count(count);
-  return Finish(context, status);
+  return rpc::AnswerOn(pool_, *context, [=, this] {
+    int64_t count = 0;
+    grpc::Status status = Request(request->filter(), request->all(), store::KeptAction::kSkip, count);
+    response->set_count(count);
+    return status;
+  });
 }
 
 grpc::Status AdminService::List(const mesh::v1::ListParkedRequest& request, mesh::v1::ListParkedResponse& response) {

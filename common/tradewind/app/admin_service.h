@@ -3,15 +3,19 @@
 #pragma once
 
 #include "tradewind/mesh/v1/admin.grpc.pb.h"
+#include "tradewind/rpc/work_pool.h"
 #include "tradewind/store/store.h"
 
 namespace tradewind {
 
-// Thread-safe; calls block for the store.
+// Thread-safe; the store is waited for on the pool's threads.
 class AdminService final : public mesh::v1::AdminService::CallbackService {
  public:
-  // The store outlives the service.
-  explicit AdminService(store::Store& store) : store_(store) {}
+  // Both outlive the service.
+  AdminService(store::Store& store, rpc::WorkPool& pool) : store_(store), pool_(pool) {}
+
+  // Of a pool of its own: an operator gets through while queries hang.
+  static rpc::WorkPool::Options PoolOptions() { return {.name = "admin", .threads = 1, .max_waiting = 64}; }
 
   grpc::ServerUnaryReactor* ListParked(grpc::CallbackServerContext* context, const mesh::v1::ListParkedRequest* request,
                                        mesh::v1::ListParkedResponse* response) override;
@@ -29,6 +33,7 @@ class AdminService final : public mesh::v1::AdminService::CallbackService {
   grpc::Status Request(const mesh::v1::ParkedFilter& filter, bool all, store::KeptAction action, int64_t& count);
 
   store::Store& store_;
+  rpc::WorkPool& pool_;
 };
 
 }  // namespace tradewind

@@ -30,7 +30,7 @@ class AdminServiceTest : public ::testing::Test {
     folder_ = mkdtemp(pattern.data());
     store_ = *store::OpenSqliteStore({.directory = folder_.string(), .cache_bytes = 1 << 20}, "order");
     session_ = *store_->OpenSession();
-    service_ = std::make_unique<AdminService>(*store_);
+    service_ = std::make_unique<AdminService>(*store_, pool_);
     server_ = std::make_unique<testing::InProcessServer>(*service_);
     stub_ = mesh::v1::AdminService::NewStub(server_->channel());
   }
@@ -77,6 +77,7 @@ class AdminServiceTest : public ::testing::Test {
   std::filesystem::path folder_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<store::Session> session_;
+  rpc::WorkPool pool_{AdminService::PoolOptions()};
   std::unique_ptr<AdminService> service_;
   std::unique_ptr<testing::InProcessServer> server_;
   std::unique_ptr<mesh::v1::AdminService::Stub> stub_;

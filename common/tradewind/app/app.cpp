@@ -18,6 +18,7 @@
 #include "tradewind/app/logger.h"
 #include "tradewind/app/open_transactions.h"
 #include "tradewind/app/process.h"
+#include "tradewind/app/query_config.h"
 #include "tradewind/app/shutdown.h"
 #include "tradewind/app/topology.h"
 #include "tradewind/app/wait_for_part.h"
@@ -25,6 +26,7 @@
 #include "tradewind/bus/kafka_config.h"
 #include "tradewind/commands/command_link.h"
 #include "tradewind/rpc/server.h"
+#include "tradewind/rpc/work_pool.h"
 #include "tradewind/runtime/worker.h"
 #include "tradewind/seal/keys.h"
 #include "tradewind/store/open_store.h"
@@ -43,6 +45,7 @@ struct Settings {
   telemetry::LogConfig log;
   telemetry::MetricsConfig metrics;
   rpc::ServerConfig grpc;
+  QueryConfig queries;
   bus::KafkaConfig kafka;
   store::StoreConfig store;
   runtime::WorkerConfig runtime;
@@ -110,6 +113,9 @@ class App::Impl {
   // Null until a service asks for them.
   std::unique_ptr<commands::CommandLink> command_link_;
   std::unique_ptr<CommandClient> command_client_;
+  // Of the services' queries, and of the operator's calls, which must come through while those hang.
+  std::unique_ptr<rpc::WorkPool> queries_;
+  std::unique_ptr<rpc::WorkPool> admin_calls_;
   std::vector<std::unique_ptr<grpc::Service>> services_;
   std::vector<std::function<void()>> drain_callbacks_;
   std::unique_ptr<rpc::Server> server_;
@@ -180,6 +186,7 @@ absl::StatusOr<config::Command> App::Impl::ReadCommandLine() {
   Describe(schema, settings_.store);
   Describe(schema, settings_.runtime);
   Describe(schema, settings_.grpc);
+  Describe(schema, settings_.queries);
   Describe(schema, settings_.metrics);
   Describe(schema, settings_.log);
   if (keys_ != nullptr) Describe(schema, settings_.keys);
@@ -342,8 +349,11 @@ CommandClient& App::Impl::Commands() {
 }
 
 absl::Status App::Impl::StartServer() {
+  queries_ = std::make_unique<rpc::WorkPool>(PoolOptions(settings_.queries));
+  admin_calls_ = std::make_unique<rpc::WorkPool>(AdminService::PoolOptions());
   const Ports ports{
       .reader = store_->reader(),
+      .pool = *queries_,
       .feed = [this](std::string_view topic) -> EventFeed& { return FeedOf(topic); },
       .commands = [this]() -> CommandClient& { return Commands(); },
       .on_drain = [this](std::function<void()> callback) { drain_callbacks_.push_back(std::move(callback)); }};
@@ -360,7 +370,7 @@ absl::Status App::Impl::StartServer() {
     return absl::UnavailableError(error.what());
   }
   if (settings_.grpc.address.empty()) return absl::OkStatus();
-  services_.push_back(std::make_unique<AdminService>(*store_));
+  services_.push_back(std::make_unique<AdminService>(*store_, *admin_calls_));
   parts.services.push_back(services_.back().get());
   parts.listed_services.emplace_back(mesh::v1::AdminService::service_full_name());
   auto server = rpc::Server::Start(settings_.grpc, parts);

@@ -35,6 +35,9 @@ namespace grpc {
 class Service;
 }
 
+namespace tradewind::rpc {
+class WorkPool;
+}
 namespace tradewind::seal {
 class Keys;
 }
@@ -214,6 +217,8 @@ class App {
   // What a gRPC service is built from, once the store is open and before calls are taken.
   struct Ports {
     store::Reader& reader;
+    // Answers what has to wait for the store, by rpc::AnswerOn: gRPC's own threads must not.
+    rpc::WorkPool& pool;
     // Follows one of the service's own event topics, for watch streams.
     std::function<EventFeed&(std::string_view topic)> feed;
     // Sends commands of the service's own topics, for direct methods. Opened when it is first asked for, which waits

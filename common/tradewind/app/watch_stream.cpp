@@ -2,11 +2,16 @@
 
 #include <vector>
 
+#include "tradewind/errors/problem.h"
+#include "tradewind/rpc/errors.h"
+
 namespace tradewind {
 namespace {
 
 grpc::Status ShuttingDown() {
-  return {grpc::StatusCode::UNAVAILABLE, "the service is shutting down; watch again in a moment"};
+  return rpc::ToGrpcStatus(errors::Problem{.code = absl::StatusCode::kUnavailable,
+                                           .reason = "SHUTTING_DOWN",
+                                           .message = "the service is shutting down; watch again in a moment"});
 }
 
 }  // namespace

@@ -1,9 +1,10 @@
 // Watch methods: a server stream that starts with what is there and goes on with what happens, shared by every service
 // that has one. A WatchStream is the gRPC reactor; a Viewer is what one call wants to see.
 //
-//   grpc::ServerWriteReactor<Order>* WatchOrder(grpc::CallbackServerContext*, const WatchOrderRequest* request) {
-//     return StartWatch<Order>(streams_, feed_, request->id(), std::make_unique<OrderViewer>(reader_, request->id()),
-//                              /*capacity=*/64);
+//   grpc::ServerWriteReactor<Order>* WatchOrder(grpc::CallbackServerContext* context,
+//                                               const WatchOrderRequest* request) {
+//     return StartWatch<Order>(streams_, feed_, *context, request->id(),
+//                              std::make_unique<OrderViewer>(reader_, request->id()), /*capacity=*/64);
 //   }
 //
 // The order of things makes sure that nothing falls between store and feed: the feed is watched first, then the viewer
@@ -23,10 +24,14 @@
 #include <unordered_map>
 #include <utility>
 
+#include "grpcpp/server_context.h"
 #include "grpcpp/support/server_callback.h"
 #include "grpcpp/support/status.h"
 
 #include "tradewind/app/event_feed.h"
+#include "tradewind/rpc/caller.h"
+#include "tradewind/rpc/pooled_call.h"
+#include "tradewind/rpc/work_pool.h"
 
 namespace tradewind {
 
@@ -42,6 +47,9 @@ class OpenStream {
 // to stop ends them here first. Thread-safe; outlives the server that the streams belong to.
 class WatchStreams {
  public:
+  // Viewers open on the pool, which outlives the streams.
+  explicit WatchStreams(rpc::WorkPool& pool) : pool_(pool) {}
+
   // Every open stream, and every one opened later, ends with UNAVAILABLE: clients come again, to another instance or
   // after the restart.
   void EndAll();
@@ -50,8 +58,10 @@ class WatchStreams {
   // For WatchStream.
   void Add(const std::shared_ptr<OpenStream>& stream);
   void Remove(const OpenStream* stream);
+  rpc::WorkPool& pool() { return pool_; }
 
  private:
+  rpc::WorkPool& pool_;
   // Between the threads of the gRPC server and the one that shuts it down; held for a look-up only.
   mutable std::mutex mutex_;
   std::unordered_map<const OpenStream*, std::weak_ptr<OpenStream>> streams_;
@@ -77,7 +87,7 @@ template <typename Response>
 class Viewer {
  public:
   virtual ~Viewer() = default;
-  // Sends what is there already. May block for a read of the store. An error ends the stream with it.
+  // Sends what is there already. Runs on the pool and may block for a read of the store. An error ends the stream.
   virtual grpc::Status Open(WatchOutput<Response>& output) = 0;
   // Must not block: every watcher of the topic waits.
   virtual void OnEvent(std::string_view type, std::string_view value, WatchOutput<Response>& output) = 0;
@@ -95,17 +105,20 @@ class WatchStream final : public grpc::ServerWriteReactor<Response>,
 
   // To be called on the thread that handles the call, before gRPC is given the reactor: until then it does not call
   // back, so nothing here can be destroyed meanwhile.
-  void Start(EventFeed& feed, std::string key) {
+  void Start(EventFeed& feed, const grpc::CallbackServerContext& context, std::string key) {
     self_ = this->shared_from_this();
     streams_.Add(self_);
     subscription_ = feed.Watch(std::move(key), [this](const bus::Envelope& envelope, const bus::Record& record) {
       OnFeedEvent(envelope.type, record.value());
     });
-    if (grpc::Status opened = viewer_->Open(*this); !opened.ok()) {
-      End(std::move(opened));
-      return;
+    // gRPC may be done with the stream before the viewer has opened.
+    auto open = [self = self_, trace = rpc::TraceOf(context)] { self->OpenViewer(trace); };
+    const auto ticket = streams_.pool().Submit({.run = std::move(open), .client = rpc::ClientOf(context)});
+    if (ticket.ok()) {
+      ticket_ = *ticket;
+    } else {
+      End(rpc::Busy({}));
     }
-    CatchUp();
   }
 
   void EndNow(grpc::Status status) override {
@@ -133,7 +146,10 @@ class WatchStream final : public grpc::ServerWriteReactor<Response>,
     Take(std::move(step));
   }
 
-  void OnCancel() override { EndNow(grpc::Status(grpc::StatusCode::CANCELLED, "the call was cancelled")); }
+  void OnCancel() override {
+    streams_.pool().Withdraw(ticket_);
+    EndNow(grpc::Status(grpc::StatusCode::CANCELLED, "the call was cancelled"));
+  }
 
   void OnDone() override {
     // Waits for the watcher where it runs just now; it does not block.
@@ -153,6 +169,19 @@ class WatchStream final : public grpc::ServerWriteReactor<Response>,
     std::string type;
     std::string value;
   };
+
+  void OpenViewer(const telemetry::TraceContext& trace) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (ending_.has_value()) return;
+    }
+    const telemetry::TraceScope scope(trace);
+    if (grpc::Status opened = viewer_->Open(*this); !opened.ok()) {
+      End(std::move(opened));
+      return;
+    }
+    CatchUp();
+  }
 
   void Send(Response message) override {
     Step step;
@@ -199,11 +228,11 @@ class WatchStream final : public grpc::ServerWriteReactor<Response>,
       }
     }
     Take(std::move(step));
-    // The viewer is ours once it is open: the handler's thread gave it up then.
+    // The viewer is ours once it is open: the pool's thread gave it up then.
     if (open) viewer_->OnEvent(type, value, *this);
   }
 
-  // On the handler's thread: shows the viewer what came while it opened, then leaves it to the feed's thread.
+  // On the pool's thread: shows the viewer what came while it opened, then leaves it to the feed's thread.
   void CatchUp() {
     while (true) {
       HeldEvent event;
@@ -254,6 +283,8 @@ class WatchStream final : public grpc::ServerWriteReactor<Response>,
   const size_t capacity_;
   std::shared_ptr<WatchStream> self_;
   std::unique_ptr<EventFeed::Subscription> subscription_;
+  // Of the job that opens the viewer; 0 where the pool did not take it.
+  rpc::WorkPool::Ticket ticket_ = 0;
 
   // Between gRPC's threads, the feed's and the one that ends all streams.
   std::mutex mutex_;
@@ -269,10 +300,11 @@ class WatchStream final : public grpc::ServerWriteReactor<Response>,
 // Answers a watch call. At most `capacity` messages wait for the client; what the viewer sends when it opens has to
 // fit.
 template <typename Response>
-grpc::ServerWriteReactor<Response>* StartWatch(WatchStreams& streams, EventFeed& feed, std::string key,
+grpc::ServerWriteReactor<Response>* StartWatch(WatchStreams& streams, EventFeed& feed,
+                                               const grpc::CallbackServerContext& context, std::string key,
                                                std::unique_ptr<Viewer<Response>> viewer, size_t capacity) {
   auto stream = std::make_shared<WatchStream<Response>>(streams, std::move(viewer), capacity);
-  stream->Start(feed, std::move(key));
+  stream->Start(feed, context, std::move(key));
   return stream.get();
 }
 

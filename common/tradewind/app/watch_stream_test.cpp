@@ -10,6 +10,8 @@
 #include <thread>
 #include <vector>
 
+#include "absl/synchronization/notification.h"
+
 #include "tradewind/app/fake_event_feed.h"
 #include "tradewind/app/in_process_server.h"
 #include "tradewind/order/v1/events.pb.h"
@@ -58,11 +60,13 @@ class ScriptedViewer final : public Viewer<Order> {
 
 class TestService final : public OrderService::CallbackService {
  public:
-  grpc::ServerWriteReactor<Order>* WatchOrder(grpc::CallbackServerContext*, const WatchOrderRequest* request) override {
-    return StartWatch<Order>(streams, feed, request->id(), std::make_unique<ScriptedViewer>(open), kCapacity);
+  grpc::ServerWriteReactor<Order>* WatchOrder(grpc::CallbackServerContext* context,
+                                              const WatchOrderRequest* request) override {
+    return StartWatch<Order>(streams, feed, *context, request->id(), std::make_unique<ScriptedViewer>(open), kCapacity);
   }
 
-  WatchStreams streams;
+  rpc::WorkPool pool{{.name = "test", .threads = 2, .max_waiting = 4}};
+  WatchStreams streams{pool};
   testing::FakeEventFeed feed;
   std::function<grpc::Status(WatchOutput<Order>&)> open = [](WatchOutput<Order>&) { return grpc::Status::OK; };
 };
@@ -231,6 +235,44 @@ TEST_F(WatchStreamTest, LeavesNothingBehindWhenTheServerIsShutDownUnderIt) {
   EXPECT_EQ(service_.feed.watchers(), 0);
   EXPECT_EQ(service_.streams.open(), 0);
   EXPECT_FALSE(reader->Finish().ok());
+}
+
+// Two viewers open at once, and two may wait for their turn.
+TEST_F(WatchStreamTest, BoundsHowManyViewersWaitToOpen) {
+  std::atomic<int> opening = 0;
+  absl::Notification let_go;
+  service_.open = [&](WatchOutput<Order>&) {
+    ++opening;
+    let_go.WaitForNotification();
+    return grpc::Status::OK;
+  };
+  const auto first = Watch();
+  auto second_context = testing::MakeClientContext();
+  const auto second = stub_->WatchOrder(second_context.get(), {});
+  EXPECT_TRUE(testing::Eventually([&] { return opening == 2; }));
+  auto third_context = testing::MakeClientContext();
+  const auto third = stub_->WatchOrder(third_context.get(), {});
+  auto fourth_context = testing::MakeClientContext();
+  const auto fourth = stub_->WatchOrder(fourth_context.get(), {});
+  EXPECT_TRUE(testing::Eventually([&] { return service_.pool.waiting() == 2; }));
+  auto fifth_context = testing::MakeClientContext();
+  const auto fifth = stub_->WatchOrder(fifth_context.get(), {});
+  const grpc::Status refused = fifth->Finish();
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(refused.error_details(), HasSubstr("SERVICE_BUSY"));
+  // One that goes away leaves its place.
+  third_context->TryCancel();
+  EXPECT_EQ(third->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  EXPECT_TRUE(testing::Eventually([&] { return service_.pool.waiting() == 1; }));
+  fourth_context->TryCancel();
+  fourth->Finish();
+  let_go.Notify();
+  context_->TryCancel();
+  second_context->TryCancel();
+  first->Finish();
+  second->Finish();
+  EXPECT_TRUE(AllGone());
+  EXPECT_EQ(opening, 2);
 }
 
 }  // namespace

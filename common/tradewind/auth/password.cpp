@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 #include <sodium.h>
 
+#include <algorithm>
 #include <array>
+#include <charconv>
+#include <limits>
 
 #include "tradewind/ids/ids.h"
 
@@ -11,12 +14,36 @@ namespace tradewind::auth {
 namespace {
 
 constexpr int kVariant = sodium_base64_VARIANT_ORIGINAL_NO_PADDING;
+// The length that crypto_pwhash_str uses.
+constexpr size_t kHashBytes = 32;
 
 template <size_t Size>
 std::string Base64(const std::array<unsigned char, Size>& bytes) {
   std::array<char, sodium_base64_ENCODED_LEN(Size, kVariant)> text;
   sodium_bin2base64(text.data(), text.size(), bytes.data(), bytes.size(), kVariant);
   return text.data();
+}
+
+// The PHC string format.
+std::string Text(const HashCost& cost, std::string_view salt, std::string_view hash) {
+  return fmt::format("$argon2id$v=19$m={},t={},p=1${}${}", cost.memory_bytes / 1024, cost.passes, salt, hash);
+}
+
+// False, and nothing was taken, where `text` begins with something else.
+bool Skip(std::string_view prefix, std::string_view& text) {
+  if (text.substr(0, prefix.size()) != prefix) return false;
+  text.remove_prefix(prefix.size());
+  return true;
+}
+
+// A decimal number behind `prefix`; the greatest there is where it does not fit.
+bool ReadNumber(std::string_view prefix, std::string_view& text, uint64_t& number) {
+  if (!Skip(prefix, text)) return false;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error == std::errc::invalid_argument) return false;
+  if (error != std::errc()) number = std::numeric_limits<uint64_t>::max();
+  text.remove_prefix(static_cast<size_t>(end - text.data()));
+  return true;
 }
 
 }  // namespace
@@ -29,66 +56,36 @@ absl::StatusOr<std::string> HashPassword(const HashCost& cost, std::string_view 
   } else {
     ids::HashParts({"tradewind.salt", method, field, request_id}, salt.data(), salt.size());
   }
-  // The length that crypto_pwhash_str uses.
-  std::array<unsigned char, 32> hash;
+  std::array<unsigned char, kHashBytes> hash;
   if (crypto_pwhash(hash.data(), hash.size(), password.data(), password.size(), salt.data(),
                     static_cast<unsigned long long>(cost.passes), static_cast<size_t>(cost.memory_bytes),
                     crypto_pwhash_ALG_ARGON2ID13) != 0) {
     return absl::ResourceExhaustedError(fmt::format(
         "no memory for a hash of {} bytes; lower the setting hash_memory or give the process more", cost.memory_bytes));
   }
-  return fmt::format("$argon2id$v=19$m={},t={},p=1${}${}", cost.memory_bytes / 1024, cost.passes, Base64(salt),
-                     Base64(hash));
+  return Text(cost, Base64(salt), Base64(hash));
+}
+
+bool CostsTooMuch(std::string_view hash) {
+  if (!Skip("$argon2", hash)) return false;
+  // The variant: "id", "i".
+  hash.remove_prefix(std::min(hash.find('$'), hash.size()));
+  uint64_t version = 0;
+  uint64_t memory_kib = 0;
+  uint64_t passes = 0;
+  uint64_t lanes = 0;
+  const bool read = ReadNumber("$v=", hash, version) && ReadNumber("$m=", hash, memory_kib) &&
+                    ReadNumber(",t=", hash, passes) && ReadNumber(",p=", hash, lanes);
+  return read && (memory_kib > kMaxHashMemory / 1024 || passes > kMaxHashPasses || lanes > 1);
+}
+
+std::string HashOfNobody(const HashCost& cost) {
+  return Text(cost, Base64(std::array<unsigned char, crypto_pwhash_SALTBYTES>{}),
+              Base64(std::array<unsigned char, kHashBytes>{}));
 }
 
 bool VerifyPassword(const std::string& hash, std::string_view password) {
-  return crypto_pwhash_str_verify(hash.c_str(), password.data(), password.size()) == 0;
-}
-
-HasherPool::HasherPool(int threads, size_t queue_limit) : queue_limit_(queue_limit) {
-  threads_.reserve(static_cast<size_t>(threads));
-  for (int i = 0; i < threads; ++i) {
-    threads_.emplace_back([this] { Run(); });
-  }
-}
-
-HasherPool::~HasherPool() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  changed_.notify_all();
-  for (std::thread& thread : threads_) {
-    thread.join();
-  }
-}
-
-bool HasherPool::Submit(Job& job) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (stopping_ || queue_.size() >= queue_limit_) {
-      return false;
-    }
-    queue_.push_back(std::move(job));
-  }
-  changed_.notify_one();
-  return true;
-}
-
-void HasherPool::Run() {
-  while (true) {
-    Job job;
-    {
-      std::unique_lock lock(mutex_);
-      changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-      if (queue_.empty()) {
-        return;
-      }
-      job = std::move(queue_.front());
-      queue_.pop_front();
-    }
-    std::move(job)();
-  }
+  return !CostsTooMuch(hash) && crypto_pwhash_str_verify(hash.c_str(), password.data(), password.size()) == 0;
 }
 
 }  // namespace tradewind::auth

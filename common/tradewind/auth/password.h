@@ -1,22 +1,20 @@
-// Makes and verifies Argon2id hashes, on a small pool of threads, since one hash takes tens of milliseconds and 19 MiB
-// by design: calls of other kinds must not wait behind it, and a flood of them must be turned away rather than queued
-// without end. The gateway hashes what must not reach the log in the clear; the user service verifies.
+// Makes and verifies Argon2id hashes. One takes tens of milliseconds and 19 MiB by design, so whoever calls this does
+// it on a pool of threads with a bounded queue (rpc/work_pool.h). The gateway hashes what must not reach the log in the
+// clear; the user service verifies.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
-#include <deque>
-#include <mutex>
 #include <string>
 #include <string_view>
-#include <thread>
-#include <vector>
 
-#include "absl/functional/any_invocable.h"
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace tradewind::auth {
+
+// What a hash may cost at most, to make or to verify. Its text says what it costs, so that one that somebody else wrote
+// could take any amount of memory and time of whoever verifies it.
+inline constexpr int64_t kMaxHashMemory = 256 << 20;
+inline constexpr int64_t kMaxHashPasses = 10;
 
 struct HashCost {
   // OWASP's recommendation for Argon2id with one lane.
@@ -30,33 +28,14 @@ struct HashCost {
 absl::StatusOr<std::string> HashPassword(const HashCost& cost, std::string_view password, std::string_view method,
                                          std::string_view field, std::string_view request_id);
 
-// True where `hash` was made of `password`. False also for a hash that is none. Blocks for as long as the hash's cost
-// says.
+// True where `hash` was made of `password`. False also for a hash that is none, and at once for one that costs too
+// much. Blocks for as long as the hash's cost says.
 bool VerifyPassword(const std::string& hash, std::string_view password);
 
-// Runs jobs on its own threads. Thread-safe.
-class HasherPool {
- public:
-  using Job = absl::AnyInvocable<void()>;
+// Whether the text asks for more than kMaxHashMemory, kMaxHashPasses or one lane. False for what is no Argon2 hash.
+bool CostsTooMuch(std::string_view hash);
 
-  // `queue_limit`: jobs that may wait for a thread.
-  HasherPool(int threads, size_t queue_limit);
-  // Runs what is queued, then ends.
-  ~HasherPool();
-
-  // False, and `job` is not taken, when the queue is full. Does not block.
-  [[nodiscard]] bool Submit(Job& job);
-
- private:
-  void Run();
-
-  const size_t queue_limit_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  // Both guarded by mutex_.
-  std::deque<Job> queue_;
-  bool stopping_ = false;
-  std::vector<std::thread> threads_;
-};
+// A hash of no password, which costs as much to verify as one that HashPassword makes: for accounts that do not exist.
+std::string HashOfNobody(const HashCost& cost);
 
 }  // namespace tradewind::auth

@@ -2,8 +2,9 @@
 
 #include <sodium.h>
 
-#include <atomic>
-#include <future>
+#include <array>
+#include <string>
+#include <string_view>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -55,27 +56,34 @@ TEST(PasswordHasher, SaltsAtRandomWithoutARequestId) {
   EXPECT_TRUE(VerifyPassword(second, kPassword));
 }
 
-TEST(HasherPool, TurnsJobsAwayWhenItsQueueIsFull) {
-  std::promise<void> started;
-  std::promise<void> release;
-  std::atomic<int> ran = 0;
-  {
-    HasherPool pool(1, 1);
-    HasherPool::Job blocking = [&] {
-      started.set_value();
-      release.get_future().wait();
-      ++ran;
-    };
-    ASSERT_TRUE(pool.Submit(blocking));
-    started.get_future().wait();
-    HasherPool::Job queued = [&] { ++ran; };
-    EXPECT_TRUE(pool.Submit(queued));
-    HasherPool::Job refused = [&] { ran += 100; };
-    EXPECT_FALSE(pool.Submit(refused));
-    release.set_value();
-  }
-  // What was queued ran before the pool ended.
-  EXPECT_EQ(ran, 2);
+TEST(CostsTooMuch, KnowsWhatAHashAsksFor) {
+  EXPECT_FALSE(CostsTooMuch("$argon2id$v=19$m=262144,t=10,p=1$c2FsdA$aGFzaA"));
+  EXPECT_TRUE(CostsTooMuch("$argon2id$v=19$m=262145,t=1,p=1$c2FsdA$aGFzaA"));
+  EXPECT_TRUE(CostsTooMuch("$argon2id$v=19$m=19456,t=11,p=1$c2FsdA$aGFzaA"));
+  EXPECT_TRUE(CostsTooMuch("$argon2i$v=19$m=19456,t=2,p=2$c2FsdA$aGFzaA"));
+  EXPECT_TRUE(CostsTooMuch("$argon2id$v=19$m=99999999999999999999999,t=1,p=1$c2FsdA$aGFzaA"));
+  EXPECT_FALSE(CostsTooMuch("$argon2id$something else"));
+  EXPECT_FALSE(CostsTooMuch("$argon2"));
+  EXPECT_FALSE(CostsTooMuch(""));
+}
+
+// It would take a gibibyte and seconds.
+TEST(VerifyPassword, RefusesAHashThatCostsTooMuch) {
+  std::array<char, crypto_pwhash_STRBYTES> hash{};
+  ASSERT_EQ(crypto_pwhash_str_alg(hash.data(), kPassword, std::string_view(kPassword).size(), kMaxHashPasses + 1, 8192,
+                                  crypto_pwhash_ALG_ARGON2ID13),
+            0);
+  ASSERT_EQ(crypto_pwhash_str_verify(hash.data(), kPassword, std::string_view(kPassword).size()), 0);
+  EXPECT_FALSE(VerifyPassword(hash.data(), kPassword));
+}
+
+TEST(HashOfNobody, CostsWhatAHashOfThatCostDoes) {
+  const HashCost cost{.memory_bytes = 1 << 20, .passes = 3};
+  const std::string nobody = HashOfNobody(cost);
+  // Zero means that libsodium reads it and finds the same cost.
+  EXPECT_EQ(crypto_pwhash_str_needs_rehash(nobody.c_str(), 3, 1 << 20), 0);
+  EXPECT_FALSE(VerifyPassword(nobody, kPassword));
+  EXPECT_FALSE(VerifyPassword(nobody, ""));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "tradewind/rpc/pooled_call.h"
 
+#include <exception>
 #include <utility>
 
 #include "grpcpp/server_context.h"
@@ -7,6 +8,7 @@
 #include "tradewind/errors/problem.h"
 #include "tradewind/rpc/caller.h"
 #include "tradewind/rpc/errors.h"
+#include "tradewind/rpc/logger.h"
 
 namespace tradewind::rpc {
 namespace {
@@ -14,6 +16,16 @@ namespace {
 constexpr const char* kTraceMetadata = "traceparent";
 
 grpc::Status Gone() { return {grpc::StatusCode::CANCELLED, "the caller went away"}; }
+
+// As gRPC does it for handlers on its own threads.
+grpc::Status WithoutExceptions(absl::AnyInvocable<grpc::Status()>& work) {
+  try {
+    return work();
+  } catch (const std::exception& error) {
+    kLog.Error("a call failed by an exception", {{"error", error.what()}});
+    return {grpc::StatusCode::INTERNAL, "the call failed by a mistake in the service"};
+  }
+}
 
 // Owns itself until gRPC is done with it.
 class PooledCall final : public grpc::ServerUnaryReactor {
@@ -68,8 +80,8 @@ grpc::ServerUnaryReactor* AnswerLaterOn(WorkPool& pool, grpc::CallbackServerCont
 
 grpc::ServerUnaryReactor* AnswerOn(WorkPool& pool, grpc::CallbackServerContext& context,
                                    absl::AnyInvocable<grpc::Status()> work, Turn turn) {
-  return AnswerLaterOn(
-      pool, context, [work = std::move(work)](Done done) mutable { std::move(done)(work()); }, std::move(turn));
+  auto run = [work = std::move(work)](Done done) mutable { std::move(done)(WithoutExceptions(work)); };
+  return AnswerLaterOn(pool, context, std::move(run), std::move(turn));
 }
 
 grpc::Status Busy(const Turn& turn) {

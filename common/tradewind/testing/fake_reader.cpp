@@ -19,7 +19,31 @@ void FakeReader::FailWith(absl::Status status) {
   failure_ = std::move(status);
 }
 
+void FakeReader::Hold() {
+  const std::lock_guard lock(mutex_);
+  holding_ = true;
+}
+
+void FakeReader::Release() {
+  const std::lock_guard lock(mutex_);
+  holding_ = false;
+  released_.notify_all();
+}
+
+int FakeReader::held() const {
+  const std::lock_guard lock(mutex_);
+  return held_;
+}
+
+void FakeReader::WaitWhileHeld() {
+  std::unique_lock lock(mutex_);
+  ++held_;
+  released_.wait(lock, [this] { return !holding_; });
+  --held_;
+}
+
 absl::StatusOr<std::optional<store::Aggregate>> FakeReader::Get(std::string_view kind, std::string_view key) {
+  WaitWhileHeld();
   const std::lock_guard lock(mutex_);
   if (!failure_.ok()) return failure_;
   const auto found = stored_.find({std::string(kind), std::string(key)});
@@ -28,6 +52,7 @@ absl::StatusOr<std::optional<store::Aggregate>> FakeReader::Get(std::string_view
 }
 
 absl::StatusOr<std::vector<store::ListedAggregate>> FakeReader::List(const store::ListQuery& query) {
+  WaitWhileHeld();
   const std::lock_guard lock(mutex_);
   if (!failure_.ok()) return failure_;
   if (query.limit <= 0) return absl::InvalidArgumentError("the limit of a list must be greater than 0");

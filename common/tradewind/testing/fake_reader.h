@@ -1,6 +1,7 @@
-// A store::Reader over maps in memory, for testing queries without a store. Fails on demand.
+// A store::Reader over maps in memory, for testing queries without a store. Fails and hangs on demand.
 #pragma once
 
+#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <string>
@@ -19,6 +20,11 @@ class FakeReader final : public store::Reader {
   void Put(std::string_view kind, std::string_view key, std::string value, std::vector<store::IndexEntry> entries);
   // Every call fails with `status` from now on; OK ends that.
   void FailWith(absl::Status status);
+  // Every call hangs from now on, until Release.
+  void Hold();
+  void Release();
+  // Calls that hang.
+  int held() const;
 
   absl::StatusOr<std::optional<store::Aggregate>> Get(std::string_view kind, std::string_view key) override;
   absl::StatusOr<std::vector<store::ListedAggregate>> List(const store::ListQuery& query) override;
@@ -33,8 +39,13 @@ class FakeReader final : public store::Reader {
     std::vector<store::IndexEntry> entries;
   };
 
+  void WaitWhileHeld();
+
   // Tests put from one thread while a server reads on another.
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
+  std::condition_variable released_;
+  bool holding_ = false;
+  int held_ = 0;
   absl::Status failure_;
   std::map<std::pair<std::string, std::string>, Stored> stored_;
 };

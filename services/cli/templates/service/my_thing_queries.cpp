@@ -3,14 +3,13 @@
 #include <string>
 
 #include "tradewind/app/paging.h"
+#include "tradewind/rpc/pooled_call.h"
 
 namespace my_thing {
 
 grpc::ServerUnaryReactor* MyThingQueries::GetMyThing(grpc::CallbackServerContext* context,
                                                      const v1::GetMyThingRequest* request, v1::MyThing* response) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(Get(*request, response));
-  return reactor;
+  return tradewind::rpc::AnswerOn(pool_, *context, [=, this] { return Get(*request, response); });
 }
 
 grpc::Status MyThingQueries::Get(const v1::GetMyThingRequest& request, v1::MyThing* response) {

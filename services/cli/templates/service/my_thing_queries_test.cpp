@@ -12,7 +12,8 @@ namespace {
 
 TEST(MyThingQueries, GetsAMyThingOrSaysThatThereIsNone) {
   tradewind::testing::FakeReader reader;
-  MyThingQueries queries(reader);
+  tradewind::rpc::WorkPool pool({.threads = 1});
+  MyThingQueries queries(reader, pool);
   tradewind::testing::InProcessServer server(queries);
   const auto stub = v1::MyThingService::NewStub(server.channel());
   v1::MyThing stored;
