@@ -157,6 +157,12 @@ TEST_F(CliIntegrationTest, TailNamesTheNearestTopic) {
   EXPECT_EQ(out_.str(), "");
 }
 
+TEST_F(CliIntegrationTest, TailRefusesATypeThatNobodyKnows) {
+  EXPECT_EQ(Run(RunTail, {.reading = {.until_end = true}, .filter = {.type = "OrderConfirmd"}}), kExitUsage);
+  EXPECT_THAT(err_.str(), HasSubstr("did you mean OrderConfirmed?"));
+  EXPECT_EQ(Run(RunTail, {.reading = {.until_end = true}, .filter = {.type = "shop.v9.Teleport"}}), kExitOk);
+}
+
 TEST_F(CliIntegrationTest, TimelineShowsWhatLiesUnderAKeyAndWhatCameOfTheSameCalls) {
   const auto trace = [](const std::string& id) { return "00-" + std::string(31, '0') + id + "-0000000000000001-01"; };
   Produce(kCommands, 0, "o-1", "", {{"ce_type", "Command"}, {"traceparent", trace("1")}});

@@ -178,6 +178,7 @@ TEST(ParkedCommandLine, ChoosesNothingByOversight) {
               HasSubstr("say which: --id N (with SERVICE), --key K, --type T, --state S, or --all"));
   EXPECT_THAT(Mistake({"parked", "retry", "order"}), HasSubstr("say which"));
   EXPECT_THAT(Mistake({"parked", "skip", "--key", ""}), HasSubstr("--key: is empty"));
+  EXPECT_THAT(Mistake({"parked", "list", "--key", "a\\xZZ"}), HasSubstr("has '\\xZZ': \\x stands for a byte"));
   EXPECT_THAT(Mistake({"parked", "skip", "--type="}), HasSubstr("--type"));
   EXPECT_THAT(Mistake({"parked", "skip", "--key=k", "--all"}), HasSubstr("goes with no other filter"));
   EXPECT_THAT(Mistake({"parked", "skip", "--id", "3"}), HasSubstr("needs the SERVICE"));

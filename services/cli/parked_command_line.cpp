@@ -1,5 +1,7 @@
 #include "services/cli/parked_command_line.h"
 
+#include <fmt/format.h>
+
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
@@ -65,6 +67,13 @@ ParkedQuery ParkedArguments::QueryOf(const CLI::App& verb) const {
   ParkedQuery query{.key = Given(verb, "--key", FromPrintable(words_.key)),
                     .type = Given(verb, "--type", words_.type),
                     .state = Given(verb, "--state", words_.state)};
+  if (const std::string_view bad = BadEscape(words_.key); !bad.empty()) {
+    throw CLI::ValidationError(
+        "--key",
+        fmt::format("has '{}': \\x stands for a byte and needs two hex digits; a backslash before an x is typed "
+                    "as \\x5c",
+                    Printable(bad)));
+  }
   // To AdminService an empty field is none, so that it would choose everything.
   if (query.key == "") {
     throw CLI::ValidationError("--key", "is empty: a record without a key has topic/partition/offset in its place");

@@ -2,6 +2,7 @@
 
 #include "services/cli/event_decoder.h"
 #include "services/cli/event_schema.h"
+#include "services/cli/parked_targets.h"
 
 namespace tradewind::cli {
 
@@ -9,6 +10,12 @@ int RunTail(const TailOptions& options, const Session& session) {
   const auto schema = EventSchema::Load(session.config.descriptors);
   if (!schema.ok()) {
     return Fail(session, schema.status());
+  }
+  if (options.filter.type.has_value()) {
+    // A last part that several types have stands for all of them.
+    if (const auto type = ResolveType(**schema, *options.filter.type); absl::IsNotFound(type.status())) {
+      return Fail(session, type.status(), kExitUsage);
+    }
   }
   EventDecoder decoder(**schema, session.config.kafka.topic_prefix);
   int64_t shown = 0;

@@ -72,6 +72,14 @@ std::string FromPrintable(std::string_view text) {
   return bytes;
 }
 
+std::string_view BadEscape(std::string_view text) {
+  for (size_t at = text.find("\\x"); at != std::string_view::npos; at = text.find("\\x", at + 2)) {
+    const std::string_view word = text.substr(at, 4);
+    if (word.size() < 4 || HexValue(word[2]) < 0 || HexValue(word[3]) < 0) return word;
+  }
+  return "";
+}
+
 std::string Shortened(std::string_view text, size_t width) {
   if (CodePoints(text) <= width) {
     return std::string(text);

@@ -23,6 +23,10 @@ std::string HexPrefix(std::string_view bytes, size_t limit);
 // "\x5c".
 std::string FromPrintable(std::string_view text);
 
+// The first word of `text` that begins like an escape of FromPrintable and is none, such as "\xZZ"; empty where there
+// is none.
+std::string_view BadEscape(std::string_view text);
+
 // The first `width` code points; "..." as the last of them where there are more. At least three wide.
 std::string Shortened(std::string_view text, size_t width);
 

@@ -36,6 +36,15 @@ TEST(FromPrintable, LetsStandWhatIsNoEscape) {
   EXPECT_EQ(FromPrintable("\\x4A\\x4a"), "JJ");
 }
 
+TEST(BadEscape, FindsWhatIsNoByte) {
+  for (const char* text : {"", "key", "\\x41", "a\\x00\\xff", "\\", "\\y", "\\x5cxZZ"})
+    EXPECT_EQ(BadEscape(text), "") << text;
+  EXPECT_EQ(BadEscape("\\xZZ"), "\\xZZ");
+  EXPECT_EQ(BadEscape("a\\x41\\x4g!"), "\\x4g");
+  EXPECT_EQ(BadEscape("\\x4"), "\\x4");
+  EXPECT_EQ(BadEscape("\\x"), "\\x");
+}
+
 TEST(FromPrintable, TakesABackslashThatWouldBeginAnEscape) { EXPECT_EQ(FromPrintable("\\x5cx41"), "\\x41"); }
 
 TEST(Shortened, CutsByCodePoints) {
