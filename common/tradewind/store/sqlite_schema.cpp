@@ -170,10 +170,17 @@ absl::StatusOr<int64_t> QueryInteger(Connection& connection, std::string_view sq
   return *row ? statement->Integer(0) : 0;
 }
 
-// An empty file has neither an application id nor tables; anything else must carry ours.
-absl::Status CheckOwnership(Connection& connection) {
+// An empty file has neither an application id nor tables; anything else must carry ours, which is written together with
+// the first version of the schema.
+absl::Status CheckOwnership(Connection& connection, int64_t version) {
   const absl::StatusOr<int64_t> application = QueryInteger(connection, "PRAGMA application_id");
   if (!application.ok()) return application.status();
+  if (*application == kApplicationId && version == 0) {
+    return absl::FailedPreconditionError(fmt::format(
+        "{} has schema version 0, which no version of this program writes: some other program has changed it; "
+        "put back a copy of it or choose another store.directory",
+        connection.file()));
+  }
   if (*application == kApplicationId) return absl::OkStatus();
   const absl::StatusOr<int64_t> tables = QueryInteger(connection, "SELECT count(*) FROM sqlite_schema");
   if (!tables.ok()) return tables.status();
@@ -188,9 +195,9 @@ absl::Status CheckOwnership(Connection& connection) {
 int SqliteSchemaVersion() { return static_cast<int>(kSteps.size()); }
 
 absl::Status UpdateSqliteSchema(Connection& connection) {
-  if (absl::Status owned = CheckOwnership(connection); !owned.ok()) return owned;
   const absl::StatusOr<int64_t> version = QueryInteger(connection, "PRAGMA user_version");
   if (!version.ok()) return version.status();
+  if (absl::Status owned = CheckOwnership(connection, *version); !owned.ok()) return owned;
   if (*version < 0 || *version > SqliteSchemaVersion()) {
     return absl::FailedPreconditionError(
         fmt::format("{} has schema version {} and this program understands up to {}: it was written by a newer "

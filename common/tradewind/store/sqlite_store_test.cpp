@@ -145,6 +145,15 @@ TEST(SqliteStore, ShortensTheKeysOfAnOlderFile) {
   EXPECT_EQ(session->LoadTimers(task, 1)->at(0).key, key);
 }
 
+TEST(SqliteStore, RefusesASchemaWhoseVersionWasTakenAway) {
+  const TemporaryFolder folder;
+  OpenOrDie(folder.Config()).reset();
+  ExecuteOn(folder.File("orders.db"), "PRAGMA user_version = 0");
+  const absl::Status refused = OpenStatus(folder.Config());
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(Message(refused), AllOf(HasSubstr(folder.File("orders.db")), HasSubstr("schema version 0")));
+}
+
 TEST(SqliteStore, RefusesTheDatabaseOfAnotherProgram) {
   const TemporaryFolder folder;
   ExecuteOn(folder.File("orders.db"), "CREATE TABLE theirs (id INTEGER PRIMARY KEY)");
