@@ -33,9 +33,19 @@ std::array<unsigned char, Size> Derive(uint64_t number, const std::array<unsigne
   return key;
 }
 
+// What is there but is no key was one, as a rule, of a mesh whose data is lost with it: only where there is none is a
+// new one to be made.
 absl::Status Unfit(const std::string& path, std::string_view why) {
-  return absl::FailedPreconditionError(
-      fmt::format("seal.key_file: {} {}; make one with: head -c 32 /dev/urandom | base64 > {}", path, why, path));
+  return absl::FailedPreconditionError(fmt::format(
+      "seal.key_file: {} {}; bring back the one that this mesh was begun with, since no other can read what is sealed",
+      path, why));
+}
+
+absl::Status Missing(const std::string& path) {
+  return absl::FailedPreconditionError(fmt::format(
+      "seal.key_file: {} cannot be read; bring back the one that this mesh was begun with, or, for a mesh without "
+      "data, make one with: head -c 32 /dev/urandom | base64 > {}",
+      path, path));
 }
 
 }  // namespace
@@ -53,7 +63,8 @@ MasterKey::~MasterKey() {
 absl::StatusOr<MasterKey> MasterKey::Read(const std::string& path) {
   std::ifstream file(path);
   std::string text;
-  if (!(file >> text)) return Unfit(path, "cannot be read");
+  if (!file) return Missing(path);
+  if (!(file >> text)) return Unfit(path, "is empty");
   std::replace(text.begin(), text.end(), '+', '-');
   std::replace(text.begin(), text.end(), '/', '_');
   while (!text.empty() && text.back() == '=') text.pop_back();
