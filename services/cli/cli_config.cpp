@@ -18,10 +18,12 @@ CliConfig DefaultCliConfig() {
 
 void Describe(config::Schema& schema, CliConfig& config) {
   auto section = schema.Section("cli", "The operator's command.");
-  section.Field("gateway", &config.gateway, "host:port of the gateway's gRPC").NotEmpty();
+  section.Field("gateway", &config.gateway, "host:port of the gateway's gRPC").NotEmpty().Reaches();
   section.Field("descriptors", &config.descriptors, "descriptor set that events are decoded with").NotEmpty();
-  section.Field("services", &config.services, "host:port of the gRPC of each service: what `status` and `parked` ask");
-  section.Field("groups", &config.groups, "consumer groups whose lag `status` shows, with host:port of their /metrics");
+  section.Field("services", &config.services, "host:port of the gRPC of each service: what `status` and `parked` ask")
+      .Reaches();
+  section.Field("groups", &config.groups, "consumer groups whose lag `status` shows, with host:port of their /metrics")
+      .Reaches();
   bus::Describe(schema, config.kafka);
   seal::Describe(schema, config.keys);
   telemetry::Describe(schema, config.log);

@@ -16,7 +16,8 @@ void Describe(config::Schema& schema, GatewayConfig& config) {
       "descriptors", &config.descriptors,
       "descriptor set to serve from; empty: ../share/tradewind/descriptors.binpb beside the executable's folder");
   section.Field("services", &config.services, "full service name -> gRPC address of the service that owns it")
-      .NotEmpty();
+      .NotEmpty()
+      .Reaches();
   section.Field("keys_of", &config.keys_of,
                 "the one of services whose owner has the keys of access tokens; empty: tokens are refused");
   section.Field("timeout", &config.timeout, "deadline of a call that has none").Min(absl::Milliseconds(50));

@@ -38,15 +38,18 @@ int Fail(const absl::Status& status) {
   return kExitFailed;
 }
 
+// Asked to stop while it started, which is no failure.
+int Ended(const absl::Status& status) { return absl::IsCancelled(status) ? 0 : Fail(status); }
+
 int Run(const Settings& settings, ShutdownSignal& stop) {
   absl::StatusOr<std::unique_ptr<telemetry::MetricsServer>> metrics = telemetry::MetricsServer::Start(settings.metrics);
   if (!metrics.ok()) {
-    return Fail(metrics.status());
+    return Ended(metrics.status());
   }
   absl::StatusOr<std::unique_ptr<Gateway>> gateway =
       Gateway::Start(settings.gateway, settings.kafka, settings.grpc, settings.keys);
   if (!gateway.ok()) {
-    return Fail(gateway.status());
+    return Ended(gateway.status());
   }
   if (const absl::Status status = (*gateway)->Connect(stop); !status.ok()) {
     return Fail(status);

@@ -15,6 +15,8 @@
 #include <string_view>
 #include <thread>
 
+#include "tradewind/net/listening.h"
+
 namespace tradewind::mailbox {
 namespace {
 
@@ -73,6 +75,9 @@ absl::StatusOr<std::unique_ptr<MailServer>> MailServer::Listen(const std::string
   if (!parsed.has_value()) {
     return absl::FailedPreconditionError(fmt::format("mailbox.address: '{}' is not IPv4:port", address));
   }
+  const net::ListeningWait wait{
+      .say = [](const std::string& line) { fmt::print(stderr, "tradewind-mailbox: {}\n", line); }};
+  if (absl::Status free = net::WaitUntilFree(address, "mailbox.address", wait); !free.ok()) return free;
   Fd listening(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const int on = 1;
   setsockopt(listening.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));

@@ -22,7 +22,7 @@ struct Settings {
 
 void Describe(config::Schema& schema, Settings& settings) {
   auto section = schema.Section("mailbox", "Where mails are taken and kept.");
-  section.Field("address", &settings.address, "IPv4:port to listen on");
+  section.Field("address", &settings.address, "IPv4:port to listen on").NotEmpty().ListensOn(net::Use::kListenOnIpv4);
   section.Field("directory", &settings.directory, "folder of the mails, a file each").NotEmpty();
   section.Field("most_mails", &settings.most_mails, "about as many are kept, the oldest go first").Min(1);
 }
@@ -32,12 +32,13 @@ int Say(const absl::Status& problem) {
   return 1;
 }
 
-// SIGTERM and SIGINT as something to read, for every thread that comes after.
+// The signals that ask the process to end as something to read, for every thread that comes after.
 int WatchSignals() {
   sigset_t ends;
   sigemptyset(&ends);
   sigaddset(&ends, SIGTERM);
   sigaddset(&ends, SIGINT);
+  sigaddset(&ends, SIGHUP);
   sigprocmask(SIG_BLOCK, &ends, nullptr);
   return signalfd(-1, &ends, SFD_CLOEXEC);
 }
@@ -47,9 +48,11 @@ int Serve(const Settings& settings) {
   if (const absl::Status opened = folder.Open(); !opened.ok()) return Say(opened);
   const int signals = WatchSignals();
   const auto server = MailServer::Listen(settings.address, folder);
+  if (absl::IsCancelled(server.status())) return 0;
   if (!server.ok()) return Say(server.status());
   fmt::print(stderr, "tradewind-mailbox: mails to {} are kept in {}\n", settings.address, settings.directory);
   (*server)->Run(signals);
+  fmt::print(stderr, "tradewind-mailbox: stopped\n");
   close(signals);
   return 0;
 }

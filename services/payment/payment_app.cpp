@@ -51,7 +51,7 @@ void TakeCallbacks(const App::Ports& ports, const CallbackSettings& settings) {
   };
   const CallbackCalls calls(settings.Secrets(), report);
   auto server = http::Server::Start(
-      {.address = settings.address},
+      {.address = settings.address, .setting = "payment.callback_address"},
       [calls](const http::Request& request, http::Server::Done done) { calls.Handle(request, std::move(done)); });
   if (!server.ok()) throw std::runtime_error("payment.callback_address: " + std::string(server.status().message()));
   kLog.Info("the provider's callbacks are taken", {{"address", settings.address}});

@@ -43,7 +43,6 @@ absl::Status CheckHttp(const HttpProviderSettings& http) {
 
 absl::Status CheckCallbacks(const CallbackSettings& callbacks) {
   if (callbacks.address.empty()) return absl::OkStatus();
-  if (!http::ParseHostPort(callbacks.address).has_value()) return Wrong("callback_address", "must be host:port");
   const std::vector<std::string> secrets = callbacks.Secrets();
   if (secrets.empty()) return Wrong("callback_secrets", "must be set for payment.callback_address");
   if (secrets.size() > kMostSecrets || !std::all_of(secrets.begin(), secrets.end(), auth::IsWebhookSecret)) {
@@ -71,8 +70,10 @@ void DescribeHttp(config::SchemaSection& section, HttpProviderSettings& http) {
 }
 
 void DescribeCallbacks(config::SchemaSection& section, CallbackSettings& callbacks) {
-  section.Field("callback_address", &callbacks.address,
-                "host:port to listen on for the provider's callbacks; empty takes none");
+  section
+      .Field("callback_address", &callbacks.address,
+             "host:port to listen on for the provider's callbacks; empty takes none")
+      .ListensOn();
   section.Field("callback_secrets", &callbacks.secrets,
                 "what callbacks are signed by (whsec_...): one, or two separated by a space during a rotation");
 }

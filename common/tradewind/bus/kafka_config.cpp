@@ -6,7 +6,9 @@ namespace tradewind::bus {
 
 void Describe(config::Schema& schema, KafkaConfig& config) {
   auto section = schema.Section("kafka", "How to reach Kafka, and what topics are made with.");
-  section.Field("brokers", &config.brokers, "brokers to start from, host:port, comma-separated").NotEmpty();
+  section.Field("brokers", &config.brokers, "brokers to start from, host:port, comma-separated")
+      .NotEmpty()
+      .ReachesBrokers();
   section.Field("topic_prefix", &config.topic_prefix, "put before every topic name and consumer group");
   section.Field("partitions", &config.partitions, "partitions of the topics made at start; existing ones keep theirs")
       .Min(1)

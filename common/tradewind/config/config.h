@@ -30,6 +30,8 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
+#include "tradewind/net/host_port.h"
+
 namespace tradewind::config {
 
 // A text that --print-config and logs show as "******".
@@ -63,6 +65,10 @@ template <typename T>
 concept MayBeEmpty = std::same_as<T, std::string> || std::same_as<T, Secret> ||
     std::same_as<T, std::vector<std::string>> || std::same_as<T, std::map<std::string, std::string>>;
 
+// What addresses can be said of: one, several separated by commas, or the values of a map.
+template <typename T>
+concept Addressable = std::same_as<T, std::string> || std::same_as<T, std::map<std::string, std::string>>;
+
 class FieldBase;
 
 // Adds checks to the field it was returned for. A default must pass them too: one that does not makes the setting one
@@ -76,6 +82,14 @@ class FieldHandle {
   // Only these values, compared as text.
   FieldHandle& OneOf(std::vector<std::string> values) requires Listable<T>;
   FieldHandle& NotEmpty() requires MayBeEmpty<T>;
+  // host:port at which this process listens, or empty for none. No two such fields of a schema may hold the same port.
+  FieldHandle& ListensOn(net::Use use = net::Use::kListen) requires std::same_as<T, std::string>;
+  // host:port of another process, or empty; of a map, each value. A target that names gRPC's way of resolving it
+  // ("dns:///order:50053") is let pass.
+  FieldHandle& Reaches() requires Addressable<T>;
+  // As Kafka's clients read it: several of them, separated by commas, each with or without a port and "ssl://" or the
+  // like.
+  FieldHandle& ReachesBrokers() requires std::same_as<T, std::string>;
 
  private:
   FieldBase* field_;

@@ -380,5 +380,70 @@ TEST(SchemaTest, TakesSettingsOutsideAnySection) {
   EXPECT_EQ(command->output, "workers: 4\n");
 }
 
+// ---- addresses
+// -------------------------------------------------------------------------------------------------------
+
+struct Addresses {
+  std::string grpc = "127.0.0.1:50051";
+  std::string metrics = "127.0.0.1:9464";
+  std::string gateway = "127.0.0.1:50051";
+  std::string brokers = "127.0.0.1:9092";
+  std::map<std::string, std::string> services;
+};
+
+// What --check-config says of these arguments; empty where nothing is wrong.
+std::string CheckAddresses(const std::vector<std::string>& arguments) {
+  Addresses addresses;
+  Schema schema;
+  schema.Section("grpc", "").Field("address", &addresses.grpc, "").ListensOn();
+  schema.Section("metrics", "").Field("address", &addresses.metrics, "").ListensOn(net::Use::kListenOnIpv4);
+  auto cli = schema.Section("cli", "");
+  cli.Field("gateway", &addresses.gateway, "").NotEmpty().Reaches();
+  cli.Field("services", &addresses.services, "").Reaches();
+  schema.Section("kafka", "").Field("brokers", &addresses.brokers, "").NotEmpty().ReachesBrokers();
+  std::vector<const char*> argv = {"tradewind-test", "--check-config"};
+  for (const std::string& argument : arguments) argv.push_back(argument.c_str());
+  const auto command = Load(schema, {"tradewind-test", ""}, static_cast<int>(argv.size()), argv.data());
+  return std::string(command.status().message());
+}
+
+TEST(AddressTest, NamesTheSettingTheValueAndTheFix) {
+  EXPECT_EQ(CheckAddresses({"--grpc.address=50051"}),
+            "setting 'grpc.address' from --grpc.address is '50051', which has no port; write host:port, such as "
+            "127.0.0.1:50051");
+  EXPECT_THAT(CheckAddresses({"--grpc.address=order:99999"}), HasSubstr("whose port is not from 0 to 65535"));
+  EXPECT_THAT(CheckAddresses({"--metrics.address=[::1]:9464"}), HasSubstr("IPv4 alone"));
+  EXPECT_THAT(CheckAddresses({"--cli.gateway=order:0"}), HasSubstr("'cli.gateway' from --cli.gateway is 'order:0'"));
+  EXPECT_THAT(
+      CheckAddresses({"--cli.services=order=order:1,user=user"}),
+      HasSubstr("setting 'cli.services' from --cli.services gives for 'user' what is 'user', which has no port"));
+}
+
+TEST(AddressTest, TakesWhatServersAndClientsTake) {
+  EXPECT_EQ(CheckAddresses({"--grpc.address=", "--metrics.address=localhost:0", "--cli.gateway=dns:///order"}), "");
+  EXPECT_EQ(CheckAddresses({"--grpc.address=[::]:50051", "--cli.services=order=order_1:50053,user=[::1]:1"}), "");
+}
+
+TEST(AddressTest, TakesBrokersAsKafkaClientsWriteThem) {
+  for (const char* brokers : {"kafka", "a:9092,b:9093", "SSL://kafka:9093", "a, b:1", "[::1]:9092", "[::1]"}) {
+    EXPECT_EQ(CheckAddresses({std::string("--kafka.brokers=") + brokers}), "") << brokers;
+  }
+  for (const char* brokers : {"kafka:", "kafka:x", "a:9092,b:70000", "a:0", "a,,b", "a b:1"}) {
+    EXPECT_THAT(CheckAddresses({std::string("--kafka.brokers=") + brokers}),
+                HasSubstr("setting 'kafka.brokers' from --kafka.brokers names a broker that is '"))
+        << brokers;
+  }
+}
+
+TEST(AddressTest, RefusesTwoListenersOnOnePort) {
+  EXPECT_EQ(
+      CheckAddresses({"--metrics.address=127.0.0.1:50051"}),
+      "setting 'metrics.address' is '127.0.0.1:50051', and setting 'grpc.address' is '127.0.0.1:50051': one process "
+      "cannot listen there twice; give one of them another port");
+  EXPECT_THAT(CheckAddresses({"--grpc.address=0.0.0.0:9464"}), HasSubstr("cannot listen there twice"));
+  EXPECT_EQ(CheckAddresses({"--grpc.address=127.0.0.1:0", "--metrics.address=127.0.0.1:0"}), "");
+  EXPECT_EQ(CheckAddresses({"--grpc.address=", "--metrics.address=127.0.0.1:50051"}), "");
+}
+
 }  // namespace
 }  // namespace tradewind::config

@@ -47,6 +47,8 @@ class FieldBase {
   // The target as it stands, secrets masked.
   virtual std::string text() const = 0;
   virtual YAML::Node ToNode() const = 0;
+  // The address at which the process listens by this field, as the target stands; empty where it listens on none.
+  virtual std::string listening_address() const = 0;
 
  private:
   const std::string path_;
@@ -63,6 +65,8 @@ class TypedField : public FieldBase {
   void set_maximum(T maximum) { maximum_ = std::move(maximum); }
   void set_one_of(std::vector<std::string> values) { one_of_ = std::move(values); }
   void set_not_empty() { not_empty_ = true; }
+  void set_listens() { listens_ = true; }
+  void set_check(absl::Status (*check)(const T&)) { check_ = check; }
 
   std::string_view kind() const override { return kKind<T>; }
   bool is_switch() const override { return std::is_same_v<T, bool>; }
@@ -80,6 +84,7 @@ class TypedField : public FieldBase {
   std::string allowed() const override;
   std::string text() const override { return FormatValue(*target_); }
   YAML::Node ToNode() const override;
+  std::string listening_address() const override { return listens_ ? text() : ""; }
 
  private:
   absl::Status Assign(T value) {
@@ -97,6 +102,8 @@ class TypedField : public FieldBase {
   std::optional<T> maximum_;
   std::vector<std::string> one_of_;
   bool not_empty_ = false;
+  bool listens_ = false;
+  absl::Status (*check_)(const T&) = nullptr;
 };
 
 template <typename T>
@@ -125,7 +132,7 @@ absl::Status TypedField<T>::Check(const T& value) const {
         fmt::format("is {}; allowed: {}", Ordered<T> ? shown : fmt::format("'{}'", shown), allowed()));
   }
   if (not_empty_ && FormatValue(value).empty()) return absl::InvalidArgumentError("is empty; it needs a value");
-  return absl::OkStatus();
+  return check_ == nullptr ? absl::OkStatus() : check_(value);
 }
 
 template <typename T>

@@ -78,6 +78,7 @@ class Loader {
       if (!status.ok()) return Refuse(*field, "from " + field->flag(), status);
     }
     if (absl::Status status = CheckDefaults(); !status.ok()) return status;
+    if (absl::Status status = schema_.CheckListeners(); !status.ok()) return status;
     for (const auto& check : schema_.checks) {
       if (absl::Status status = check(); !status.ok()) return status;
     }

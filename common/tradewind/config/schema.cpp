@@ -1,14 +1,56 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <utility>
 
 #include "tradewind/config/nearest.h"
 #include "tradewind/config/schema_fields.h"
+#include "tradewind/net/host_port.h"
 
 namespace tradewind::config {
 namespace {
+
+template <net::Use use>
+absl::Status CheckListener(const std::string& address) {
+  return address.empty() ? absl::OkStatus() : net::CheckHostPort(address, use);
+}
+
+absl::Status CheckTarget(const std::string& target) {
+  for (const std::string_view scheme : {"dns:", "ipv4:", "ipv6:", "unix:", "xds:"}) {
+    if (target.starts_with(scheme)) return absl::OkStatus();
+  }
+  return target.empty() ? absl::OkStatus() : net::CheckHostPort(target, net::Use::kReach);
+}
+
+absl::Status CheckTargets(const TextMap& targets) {
+  for (const auto& [name, target] : targets) {
+    if (absl::Status checked = CheckTarget(target); !checked.ok()) {
+      return absl::InvalidArgumentError(fmt::format("gives for '{}' what {}", name, std::string(checked.message())));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckBrokers(const std::string& brokers) {
+  std::string_view rest = brokers;
+  while (!rest.empty()) {
+    std::string_view broker = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(rest.size(), broker.size() + 1));
+    const std::size_t protocol = broker.find("://");
+    if (protocol != std::string_view::npos) broker.remove_prefix(protocol + 3);
+    while (broker.starts_with(' ')) broker.remove_prefix(1);
+    while (broker.ends_with(' ')) broker.remove_suffix(1);
+    // An IPv6 address has colons without a port as well.
+    const bool has_port = broker.rfind(':') != std::string_view::npos && !broker.ends_with("]");
+    const std::string full = has_port ? std::string(broker) : fmt::format("{}:9092", broker);
+    if (absl::Status checked = net::CheckHostPort(full, net::Use::kReach); !checked.ok()) {
+      return absl::InvalidArgumentError(fmt::format("names a broker that {}", std::string(checked.message())));
+    }
+  }
+  return absl::OkStatus();
+}
 
 std::string Join(std::string_view prefix, std::string_view name) {
   return prefix.empty() ? std::string(name) : fmt::format("{}.{}", prefix, name);
@@ -83,6 +125,23 @@ std::string DidYouMean(std::string_view name, const std::vector<std::string>& ca
   return nearest ? fmt::format("; did you mean '{}'?", *nearest) : "";
 }
 
+absl::Status SchemaFields::CheckListeners() const {
+  std::vector<std::pair<const FieldBase*, net::HostPort>> seen;
+  for (const auto& field : fields) {
+    const auto place = net::ParseHostPort(field->listening_address());
+    if (!place.has_value()) continue;
+    for (const auto& [other, taken] : seen) {
+      if (!net::Collide(taken, *place)) continue;
+      return absl::InvalidArgumentError(fmt::format(
+          "setting '{}' is '{}', and setting '{}' is '{}': one process cannot listen there twice; give one of "
+          "them another port",
+          field->path(), field->listening_address(), other->path(), other->listening_address()));
+    }
+    seen.emplace_back(field.get(), *place);
+  }
+  return absl::OkStatus();
+}
+
 Schema::Schema() : fields_(std::make_unique<SchemaFields>()) {}
 
 Schema::~Schema() = default;
@@ -128,6 +187,31 @@ FieldHandle<T>& FieldHandle<T>::OneOf(std::vector<std::string> values) requires 
 template <typename T>
 FieldHandle<T>& FieldHandle<T>::NotEmpty() requires MayBeEmpty<T> {
   static_cast<TypedField<T>*>(field_)->set_not_empty();
+  return *this;
+}
+
+template <typename T>
+FieldHandle<T>& FieldHandle<T>::ListensOn(net::Use use) requires std::same_as<T, std::string> {
+  auto* const field = static_cast<TypedField<T>*>(field_);
+  field->set_listens();
+  field->set_check(use == net::Use::kListenOnIpv4 ? &CheckListener<net::Use::kListenOnIpv4>
+                                                  : &CheckListener<net::Use::kListen>);
+  return *this;
+}
+
+template <typename T>
+FieldHandle<T>& FieldHandle<T>::Reaches() requires Addressable<T> {
+  if constexpr (std::is_same_v<T, TextMap>) {
+    static_cast<TypedField<T>*>(field_)->set_check(&CheckTargets);
+  } else {
+    static_cast<TypedField<T>*>(field_)->set_check(&CheckTarget);
+  }
+  return *this;
+}
+
+template <typename T>
+FieldHandle<T>& FieldHandle<T>::ReachesBrokers() requires std::same_as<T, std::string> {
+  static_cast<TypedField<T>*>(field_)->set_check(&CheckBrokers);
   return *this;
 }
 

@@ -33,6 +33,8 @@ struct SchemaFields {
   std::vector<std::string> Names() const;
   // Internal where two fields cannot be told apart, or one cannot be named in the environment.
   absl::Status Validate() const;
+  // InvalidArgument, naming both, where two fields make the process listen at the same address.
+  absl::Status CheckListeners() const;
 };
 
 // "setting 'x' <where> <problem>": the one line about a value that was refused.

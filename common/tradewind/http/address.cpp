@@ -5,7 +5,6 @@
 #include <netinet/in.h>
 
 #include <algorithm>
-#include <charconv>
 #include <memory>
 
 namespace tradewind::http {
@@ -27,21 +26,6 @@ std::string_view WithoutBrackets(std::string_view host) {
 }
 
 }  // namespace
-
-std::optional<HostPort> ParseHostPort(std::string_view text) {
-  const size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos) return std::nullopt;
-  const std::string_view host = text.substr(0, colon);
-  const std::string_view bare = WithoutBrackets(host);
-  if (bare.empty() || bare.find_first_of(" \t[]") != std::string_view::npos) return std::nullopt;
-  // An IPv6 address without brackets: its last number could be meant as a port or not.
-  if (bare == host && host.find(':') != std::string_view::npos) return std::nullopt;
-  HostPort parsed{.host = std::string(bare)};
-  const std::string_view port = text.substr(colon + 1);
-  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), parsed.port);
-  if (error != std::errc() || end != port.data() + port.size()) return std::nullopt;
-  return parsed;
-}
 
 std::optional<Url> ParseUrl(const std::string& text) {
   const Handle handle(curl_url(), curl_url_cleanup);

@@ -8,15 +8,6 @@
 
 namespace tradewind::http {
 
-struct HostPort {
-  // Without the brackets of an IPv6 address.
-  std::string host;
-  uint16_t port = 0;
-};
-
-// Of "host:port" or "[::1]:port". Nothing where it is neither.
-std::optional<HostPort> ParseHostPort(std::string_view text);
-
 struct Url {
   std::string scheme;
   std::string user;

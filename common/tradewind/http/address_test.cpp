@@ -6,20 +6,6 @@
 namespace tradewind::http {
 namespace {
 
-TEST(HostPortTest, TakesNamesAndAddresses) {
-  EXPECT_EQ(ParseHostPort("127.0.0.1:8470")->host, "127.0.0.1");
-  EXPECT_EQ(ParseHostPort("127.0.0.1:8470")->port, 8470);
-  EXPECT_EQ(ParseHostPort("localhost:0")->host, "localhost");
-  EXPECT_EQ(ParseHostPort("[::1]:65535")->host, "::1");
-}
-
-TEST(HostPortTest, RefusesWhatIsNeither) {
-  for (const char* text : {"", "8470", ":8470", "localhost", "localhost:", "localhost:x", "localhost:65536", "::1:80",
-                           "[]:80", "[::1]", "a b:80", "localhost:-1", "localhost:80 "}) {
-    EXPECT_FALSE(ParseHostPort(text).has_value()) << text;
-  }
-}
-
 TEST(UrlTest, IsTakenApart) {
   const auto url = ParseUrl("https://u:p@[::1]:8443/path?a=b#c");
   ASSERT_TRUE(url.has_value());

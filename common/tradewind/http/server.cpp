@@ -11,9 +11,10 @@
 #include <map>
 #include <thread>
 
-#include "tradewind/http/address.h"
 #include "tradewind/http/internal/connection.h"
 #include "tradewind/http/logger.h"
+#include "tradewind/net/host_port.h"
+#include "tradewind/net/listening.h"
 
 namespace tradewind::http {
 namespace {
@@ -66,8 +67,10 @@ class Server::Impl {
 
 absl::Status Server::Impl::Start() {
   const std::string& address = surroundings_.config.address;
-  const auto parsed = ParseHostPort(address);
+  const auto parsed = net::ParseHostPort(address);
   if (!parsed.has_value()) return absl::InvalidArgumentError(fmt::format("'{}' is not host:port", address));
+  const net::ListeningWait wait{.say = [](const std::string& line) { kLog.Warn(line); }};
+  if (absl::Status free = net::WaitUntilFree(address, surroundings_.config.setting, wait); !free.ok()) return free;
   error_code error;
   const auto found = tcp::resolver(*io_).resolve(parsed->host, std::to_string(parsed->port),
                                                  tcp::resolver::passive | tcp::resolver::numeric_service, error);

@@ -46,6 +46,8 @@ struct Response {
 struct ServerConfig {
   // host:port or [host]:port. Port 0 takes a free one.
   std::string address;
+  // What messages call the address: the setting that it comes from.
+  std::string setting = "address";
   int64_t most_body_bytes = 64 << 10;
   // Of the first line and the headers together.
   int32_t most_header_bytes = 8 << 10;

@@ -15,6 +15,7 @@
 #include "grpcpp/server_builder.h"
 
 #include "tradewind/config/config.h"
+#include "tradewind/net/listening.h"
 #include "tradewind/rpc/logger.h"
 #include "tradewind/rpc/reflection.h"
 
@@ -112,7 +113,7 @@ class Server::Impl {
 
 void Describe(config::Schema& schema, ServerConfig& config) {
   auto section = schema.Section("grpc", "gRPC server.");
-  section.Field("address", &config.address, "host:port to listen on; empty listens on none");
+  section.Field("address", &config.address, "host:port to listen on; empty listens on none").ListensOn();
   section.Field("max_message_bytes", &config.max_message_bytes, "largest request, in bytes")
       .Min(1024)
       .Max(std::numeric_limits<int32_t>::max());
@@ -132,6 +133,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerConfig& config
   if (config.address.empty()) {
     return absl::InvalidArgumentError("grpc.address is empty; set it to the host:port to listen on");
   }
+  const net::ListeningWait wait{.say = [](const std::string& line) { kLog.Warn(line); }};
+  if (absl::Status free = net::WaitUntilFree(config.address, "grpc.address", wait); !free.ok()) return free;
   InitGrpcOnce();
   auto impl = std::make_unique<Impl>(parts);
   if (absl::Status status = impl->Start(config, parts); !status.ok()) {

@@ -49,7 +49,8 @@ Histogram NewHistogram(const std::string& name, const std::string& help, const L
 
 void Describe(config::Schema& schema, MetricsConfig& config) {
   auto section = schema.Section("metrics", "Metrics for Prometheus.");
-  section.Field("address", &config.address, "host:port where /metrics is served; empty serves none");
+  section.Field("address", &config.address, "host:port where /metrics is served, IPv4 only; empty serves none")
+      .ListensOn(net::Use::kListenOnIpv4);
 }
 
 }  // namespace tradewind::telemetry

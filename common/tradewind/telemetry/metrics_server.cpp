@@ -4,14 +4,12 @@
 #include <prometheus/exposer.h>
 #include <prometheus/registry.h>
 
-#include <charconv>
-#include <cstdint>
 #include <exception>
 #include <string>
-#include <string_view>
-#include <system_error>
 #include <utility>
 
+#include "tradewind/net/host_port.h"
+#include "tradewind/net/listening.h"
 #include "tradewind/telemetry/logger.h"
 #include "tradewind/telemetry/metrics.h"
 #include "tradewind/telemetry/metrics_registry.h"
@@ -34,19 +32,7 @@ int OnCivetwebMessage(const mg_connection* /*connection*/, const char* message) 
   return 1;
 }
 
-// civetweb takes a bare port too, and listens on every interface then, and lists and suffixes: refuse all but
-// host:port. Debian's is built without IPv6.
-bool IsHostAndPort(std::string_view address) {
-  std::size_t colon = address.find(':');
-  if (colon == std::string_view::npos || colon == 0) return false;
-  if (address.substr(0, colon).find_first_of(", \t") != std::string_view::npos) return false;
-  std::string_view port = address.substr(colon + 1);
-  uint16_t number = 0;
-  auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
-  return error == std::errc() && end == port.data() + port.size();
-}
-
-// Of an address that passed IsHostAndPort. May ask the name service.
+// Of an address that passed CheckHostPort. May ask the name service.
 bool HostIsKnown(const std::string& address) {
   addrinfo hints{};
   hints.ai_family = AF_INET;
@@ -80,11 +66,13 @@ int MetricsServer::port() const { return impl_ == nullptr ? 0 : impl_->port(); }
 
 absl::StatusOr<std::unique_ptr<MetricsServer>> MetricsServer::Start(const MetricsConfig& config) {
   if (config.address.empty()) return std::unique_ptr<MetricsServer>(new MetricsServer(nullptr));
-  if (!IsHostAndPort(config.address)) {
-    return absl::InvalidArgumentError(
-        fmt::format("setting 'metrics.address' is '{}', not an IPv4 address or name and a port, such as 127.0.0.1:9464",
-                    config.address));
+  // civetweb takes a bare port too, and listens on every interface then, and lists and suffixes; and Debian's is built
+  // without IPv6.
+  if (const absl::Status checked = net::CheckHostPort(config.address, net::Use::kListenOnIpv4); !checked.ok()) {
+    return absl::InvalidArgumentError(fmt::format("setting 'metrics.address' {}", std::string(checked.message())));
   }
+  const net::ListeningWait wait{.say = [](const std::string& line) { kLog.Warn(line); }};
+  if (absl::Status free = net::WaitUntilFree(config.address, "metrics.address", wait); !free.ok()) return free;
   CivetCallbacks callbacks;
   callbacks.log_message = &OnCivetwebMessage;
   std::string reason;
