@@ -28,7 +28,7 @@ struct Session {
   std::ostream& err;
   // Whether `out` is a terminal that shows colours.
   bool color = false;
-  // Set by SIGINT and SIGTERM: a verb that follows something ends at its next poll.
+  // Set by SIGINT, SIGTERM and SIGHUP: a verb that follows something ends at its next poll.
   const std::atomic<bool>& interrupted;
 };
 

@@ -11,7 +11,7 @@
 //     return app.Run();
 //   }
 //
-// Declare everything before Run; Run blocks until SIGTERM or SIGINT and returns the exit code.
+// Declare everything before Run; Run blocks until SIGTERM, SIGINT or SIGHUP and returns the exit code.
 #pragma once
 
 #include <functional>

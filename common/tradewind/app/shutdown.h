@@ -1,4 +1,5 @@
-// How a process of the mesh ends: SIGTERM or SIGINT asks for it, one deadline bounds it, a watchdog enforces that.
+// How a process of the mesh ends: SIGTERM, SIGINT or SIGHUP asks for it, one deadline bounds it, a watchdog enforces
+// that.
 //
 // Used by App and by executables that are no App (the gateway).
 #pragma once
@@ -9,7 +10,7 @@
 
 namespace tradewind {
 
-// Make one at the very start of main, before any thread: it blocks the two signals for the calling thread and those
+// Make one at the very start of main, before any thread: it blocks these signals for the calling thread and those
 // that come of it. Thread-safe.
 class ShutdownSignal {
  public:
