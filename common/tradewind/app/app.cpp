@@ -95,6 +95,8 @@ class App::Impl {
   absl::Status StartServer();
   absl::Status StartGroups();
   absl::Status WatchTransactions();
+  // Blocks until the first assignment of every group has settled; false where the process is to end first.
+  bool AwaitGroups();
   // Those that have something to read.
   std::vector<const runtime::Group*> Groups() const;
   EventFeed& FeedOf(std::string_view topic);
@@ -238,8 +240,11 @@ int App::Impl::Run() {
     kLog.Error(std::string(started.message()));
     ExitNow(1);
   }
-  kLog.Info("ready", {{"grpc", settings_.grpc.address}, {"metrics", settings_.metrics.address}});
-  shutdown_->WaitFor(absl::InfiniteDuration());
+  if (AwaitGroups()) {
+    if (server_ != nullptr) server_->SetServing(true);
+    kLog.Info("ready", {{"grpc", settings_.grpc.address}, {"metrics", settings_.metrics.address}});
+    shutdown_->WaitFor(absl::InfiniteDuration());
+  }
   ExitNow(Stop());
 }
 
@@ -395,12 +400,16 @@ absl::Status App::Impl::StartGroups() {
     if (!runner.ok()) return runner.status();
     runners_.push_back(*std::move(runner));
   }
+  return absl::OkStatus();
+}
+
+bool App::Impl::AwaitGroups() {
   const auto ready = [](const auto& runner) { return runner->ready(); };
   while (!std::all_of(runners_.begin(), runners_.end(), ready)) {
-    if (shutdown_->WaitFor(absl::Milliseconds(10))) break;
+    if (shutdown_->WaitFor(absl::Milliseconds(10))) return false;
   }
-  if (server_ != nullptr) server_->SetServing(true);
-  return absl::OkStatus();
+  // A worker that ended has asked for it before.
+  return !shutdown_->WaitFor(absl::ZeroDuration());
 }
 
 absl::Status App::Impl::WatchTransactions() {

@@ -38,7 +38,8 @@ class GroupRunner {
                                                             std::function<void()> on_end);
   ~GroupRunner();
 
-  // The first assignment of partitions was taken.
+  // The first assignment of partitions has settled: each was taken, or is tried again. False for ever where one was
+  // refused, which ends the worker.
   bool ready() const { return worker_->ready(); }
   // Asks the worker to finish. Does not block.
   void Stop() { worker_->Stop(); }

@@ -94,7 +94,8 @@ class Worker {
   // May be called by any thread, and from a signal-handling thread. Does not block.
   void Stop();
 
-  // True once the first assignment was taken. Any thread.
+  // True once the first assignment, an empty one included, has settled: each of its tasks was taken, or is tried again.
+  // Not where a task was refused, which ends Run. Any thread.
   bool ready() const;
 
  private:

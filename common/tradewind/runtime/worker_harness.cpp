@@ -55,7 +55,8 @@ RunningWorker::RunningWorker(Mesh& mesh, const Group& group, const std::vector<i
       config);
   result_ = std::async(std::launch::async, [this] { return worker_->Run(); });
   const absl::Time deadline = absl::Now() + absl::Seconds(10);
-  while (!worker_->ready() && absl::Now() < deadline) std::this_thread::yield();
+  const auto ended = [this] { return result_.wait_for(std::chrono::seconds(0)) != std::future_status::timeout; };
+  while (!worker_->ready() && !ended() && absl::Now() < deadline) std::this_thread::yield();
 }
 
 RunningWorker::~RunningWorker() {

@@ -57,6 +57,7 @@ class RunningWorker {
   absl::Status Stop();
   // Waits for Run to return by itself, which it does only with an error; stops it after ten seconds.
   absl::Status WaitForError();
+  bool ready() const { return worker_->ready(); }
 
   testing::InMemorySource& source() { return *source_; }
   testing::InMemorySink& events() { return *events_; }

@@ -186,13 +186,24 @@ void MakeHistory(Mesh& mesh, const Group& group) {
   ASSERT_TRUE(worker->Stop().ok());
 }
 
+TEST(WorkerOwnership, IsReadyWithNoPartition) {
+  Mesh mesh;
+  const Group group = CountingGroup();
+  const auto worker = mesh.Start(group, {});
+  EXPECT_TRUE(worker->ready());
+  EXPECT_TRUE(worker->Stop().ok());
+}
+
 TEST(WorkerOwnership, RefusesAnotherStoreForTheGroup) {
   Mesh mesh;
   const Group group = CountingGroup();
   MakeHistory(mesh, group);
   const std::string first_id = mesh.store().id();
   mesh.OpenStore("another");
-  const absl::Status refused = mesh.Start(group)->WaitForError();
+  const auto worker = mesh.Start(group);
+  const absl::Status refused = worker->WaitForError();
+  // Or a service would be called healthy in between.
+  EXPECT_FALSE(worker->ready());
   EXPECT_TRUE(absl::IsFailedPrecondition(refused)) << refused;
   EXPECT_THAT(std::string(refused.message()), HasSubstr(first_id));
   EXPECT_THAT(std::string(refused.message()), HasSubstr("adopt_offsets"));

@@ -77,7 +77,7 @@ absl::Duration Backoff(int failures) {
 std::vector<bus::Position> Worker::Impl::OnAssigned(absl::Span<const int32_t> partitions) {
   mirror_due_ = ports_.now() + kNoMirrorAfterRebalance;
   std::vector<bus::Position> positions = TakeOver(partitions);
-  ready_.store(true, std::memory_order_release);
+  if (fatal_.ok()) ready_.store(true, std::memory_order_release);
   if (!throttled_) return positions;
   for (const bus::Position& position : positions) tasks_.at(position.partition)->state = Task::State::kPaused;
   return {};
