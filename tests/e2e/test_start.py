@@ -1,12 +1,20 @@
 """How processes start, and what they say when they cannot."""
 
+import base64
+import os
+import shutil
+import signal
+import socket
+import struct
 import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
 from support.client import Client, order_request, stock_shop
-from support.mesh import BIN, KEY_HOLDERS, OWNERS, SERVICES, TREE, wait_until
+from support.mesh import BIN, KEY_HOLDERS, OWNERS, SECOND_OFFSET, SERVICES, TREE, processes_naming, wait_until
 
 
 def run(command):
@@ -72,6 +80,62 @@ def test_a_bad_value_and_an_unknown_setting_are_named(name):
     assert "kafka.brokers" in done.stderr
 
 
+# Of each form once; tradewind/net and tradewind/config have the tests of every one.
+WRONG_ADDRESSES = {
+    "grpc.address": "127.0.0.1:99999",
+    "metrics.address": "127.0.0.1",
+    "kafka.brokers": "127.0.0.1:9092,kafka:x",
+}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_addresses_are_checked_with_the_settings(name):
+    program = BIN / f"tradewind-{name}"
+    for setting, value in WRONG_ADDRESSES.items():
+        done = run([program, "--check-config", f"--{setting}={value}"])
+        assert done.returncode != 0 and len(done.stderr.strip().splitlines()) == 1
+        assert setting in done.stderr and value.split(",")[-1] in done.stderr and "write host:port" in done.stderr
+    done = run([program, "--check-config", "--grpc.address=0.0.0.0:7000", "--metrics.address=127.0.0.1:7000"])
+    assert done.returncode != 0
+    assert "grpc.address" in done.stderr and "metrics.address" in done.stderr and "twice" in done.stderr
+    assert run([program, "--check-config", "--grpc.address=localhost:7000", "--metrics.address="]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "name, setting, then",
+    [
+        ("gateway", "grpc.address", "listening"),
+        ("order", "metrics.address", "waiting for Kafka"),
+        ("mailbox", "mailbox.address", "mails to"),
+    ],
+)
+def test_a_port_that_an_outgoing_connection_has_is_waited_for(tmp_path, name, setting, then):
+    with socket.socket() as server, socket.socket() as client:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        client.connect(server.getsockname())
+        # Closed below without the last wait of a connection.
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        address = f"127.0.0.1:{client.getsockname()[1]}"
+        command = [BIN / f"tradewind-{name}", f"--{setting}={address}"]
+        if name == "mailbox":
+            command.append(f"--mailbox.directory={tmp_path}")
+        else:
+            command += ["--metrics.address="] if setting != "metrics.address" else []
+            command += ["--kafka.brokers=127.0.0.1:1", f"--store.directory={tmp_path}"]
+        if name == "gateway":
+            (tmp_path / "seal.key").write_text(base64.b64encode(os.urandom(32)).decode())
+            command = [*command[:-1], f"--seal.key_file={tmp_path / 'seal.key'}", "--gateway.services=tradewind.order.v1.OrderService=127.0.0.1:1"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        said = next(line for line in process.stderr if "waiting for the port" in line)
+        assert address in said and setting in said and "takes ports for outgoing connections" in said
+        client.close()
+        assert any(then in line for line in process.stderr)
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(timeout=30) == 0
+        process.stderr.close()
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_executable_explains_itself(name):
     program = BIN / f"tradewind-{name}"
@@ -111,10 +175,13 @@ def test_services_wait_for_kafka_and_say_so(second_mesh):
         assert client.confirmed_order(order_request(client.new_user()))["state"] == "ORDER_STATE_CONFIRMED"
         client.close()
     finally:
+        # As when the terminal goes away; deploy/down ends them by SIGTERM.
         for process in processes.values():
-            process.terminate()
+            process.send_signal(signal.SIGHUP)
         codes = {name: process.wait(timeout=60) for name, process in processes.items()}
     assert codes == dict.fromkeys(SERVICES, 0)
+    for name in SERVICES:
+        assert [line["message"] for line in second_mesh.log_lines(name)][-1] == "stopped"
 
 
 def test_a_service_that_waits_for_kafka_ends_when_told(second_mesh):
@@ -127,7 +194,7 @@ def test_a_service_that_waits_for_kafka_ends_when_told(second_mesh):
     process.stderr.close()
 
 
-def test_a_second_up_is_quick_and_refuses_a_third(second_mesh):
+def test_a_second_up_is_quick_refuses_a_third_and_brings_back_what_died(second_mesh):
     second_mesh.up()
     client = Client(second_mesh.address("gateway"))
     order = client.create_order(order_request(client.new_user()))
@@ -135,6 +202,25 @@ def test_a_second_up_is_quick_and_refuses_a_third(second_mesh):
     again = run([TREE / "deploy/up", "--detach", "--var", second_mesh.var, "--port-offset", str(second_mesh.offset)])
     assert again.returncode != 0 and "already running" in again.stderr
     assert len(again.stderr.strip().splitlines()) == 1
+
+    # As a full disk ends it: nobody restarts it, and the services live on.
+    second_mesh.kafka("kill")
+    pids = {name: second_mesh.pid(name) for name in SERVICES}
+    options = ["--var", second_mesh.var, "--port-offset", str(second_mesh.offset)]
+    second_mesh.service("stop", "shipping")
+    named = run([TREE / "deploy/service", "start", "shipping", *options])
+    assert named.returncode == 1 and "Kafka does not run" in named.stderr
+    assert f"deploy/service start kafka --var {second_mesh.var} --port-offset {second_mesh.offset}" in named.stderr
+    second_mesh.service("kill", "inventory")
+    said = second_mesh.up()
+    assert "running in part; not running: kafka inventory" in said and "DELIVERED" in said
+    gone = ("shipping", "inventory")
+    assert {name: second_mesh.pid(name) for name in SERVICES if name not in gone} == {
+        name: pid for name, pid in pids.items() if name not in gone
+    }
+    second_mesh.service("stop", "kafka")
+    assert run([TREE / "deploy/service", "status", "kafka", *options]).returncode == 3
+    second_mesh.service("start", "kafka")
     second_mesh.down()
 
     begin = time.monotonic()
@@ -162,10 +248,46 @@ def test_up_says_which_process_died(second_mesh):
     assert "tradewind-order ended" in rest and "log/order.log" in rest
 
 
-def test_down_wipes_when_told(second_mesh):
-    second_mesh.up()
-    second_mesh.down("--wipe")
-    assert not second_mesh.var.exists()
+def test_another_user_runs_a_built_tree_and_wipes():
+    """In a copy of the tree that nobody can write, in a folder of that user's own."""
+    folder = Path(tempfile.mkdtemp(prefix="tradewind-"))
+    other = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.geteuid() == 0 else []
+    try:
+        folder.chmod(0o755)
+        tree, home = folder / "tree", folder / "home"
+        for name in ("deploy", "build/bin", "build/share", "build/kafka/libs"):
+            shutil.copytree(TREE / name, tree / name)
+        shutil.copy(TREE / "build/build.ninja", tree / "build")
+        run(["chmod", "-R", "a+rX,a-w", tree])
+        home.mkdir()
+        if other:
+            shutil.chown(home, "nobody")
+        before = sorted(path for path in tree.rglob("*"))
+        command = [*other, tree / "deploy/up", "--detach", "--var", home / "mesh", "--port-offset", str(SECOND_OFFSET)]
+        with (folder / "said").open("w+") as said:
+            code = subprocess.run(command, stdout=said, stderr=said, stdin=subprocess.DEVNULL, timeout=300).returncode
+            said.seek(0)
+            text = said.read()
+        wiped = run([*other, tree / "deploy/down", "--wipe", "--var", home / "mesh"])
+        assert code == 0, text
+        assert "taking what is built there as it is" in text and "DELIVERED" in text
+        assert wiped.returncode == 0 and not (home / "mesh").exists(), wiped.stderr
+        assert sorted(path for path in tree.rglob("*")) == before
+        assert processes_naming(str(folder)) == []
+    finally:
+        run(["chmod", "-R", "u+w", folder])
+        shutil.rmtree(folder)
+
+
+def test_up_asks_back_an_empty_master_key(second_mesh):
+    """Before anything is started; test_folder.py has every other case."""
+    (second_mesh.var / "order").mkdir(parents=True)
+    (second_mesh.var / "order/order.db").write_text("data")
+    (second_mesh.var / "seal.key").touch()
+    done = run([TREE / "deploy/up", "--detach", "--var", second_mesh.var, "--port-offset", str(second_mesh.offset)])
+    assert done.returncode == 1 and "bring back the one that this mesh was begun with" in done.stderr
+    assert [path.name for path in second_mesh.var.glob("*seal.key*")] == ["seal.key"]
+    assert (second_mesh.var / "seal.key").read_text() == ""
 
 
 @pytest.mark.parametrize("name", KEY_HOLDERS)

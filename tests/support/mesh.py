@@ -127,6 +127,8 @@ def taken_down(mesh):
 class Mesh:
     def __init__(self, var, offset, store="sqlite", settings=None):
         """`settings`: TRADEWIND_* variables that its services find in their environment, and those of no other mesh do."""
+        # An empty path would be the current folder.
+        assert str(var) not in ("", "."), "a mesh needs a folder of its own"
         self.var = Path(var)
         self._settings = settings or {}
         self.offset = offset
