@@ -207,6 +207,8 @@ def test_a_second_up_is_quick_refuses_a_third_and_brings_back_what_died(second_m
     second_mesh.kafka("kill")
     pids = {name: second_mesh.pid(name) for name in SERVICES}
     options = ["--var", second_mesh.var, "--port-offset", str(second_mesh.offset)]
+    # The service itself is well, and says so; what it needs is not.
+    assert "Kafka does not run" in run([TREE / "deploy/service", "status", "order", *options]).stderr
     second_mesh.service("stop", "shipping")
     named = run([TREE / "deploy/service", "start", "shipping", *options])
     assert named.returncode == 1 and "Kafka does not run" in named.stderr
