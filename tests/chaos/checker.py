@@ -24,6 +24,8 @@ NOTIFICATION_EVENTS = "notification.events.v1"
 LEDGER_EVENTS = "ledger.events.v1"
 DEATHS = "mesh.dead.v1"
 
+# The gateway's reason where a command certainly did not reach the log.
+NOT_ACCEPTED = "NOT_ACCEPTED"
 # Of which users are told.
 TOLD = ("OrderConfirmed", "OrderRejected", "OrderShipped", "OrderDelivered", "OrderCancelled")
 MERCHANTS = 5
@@ -33,6 +35,8 @@ DEAD_PRODUCT = "dead"
 
 def check(history: History) -> list[str]:
     wrong = []
+    check_commands(history, wrong)
+    answer_from_the_ledger(history)
     taken = {topic: take(topic, events, wrong) for topic, events in history.events.items()}
     check_calls(history, wrong)
     check_orders(history, taken, wrong)
@@ -45,6 +49,61 @@ def check(history: History) -> list[str]:
     check_dead(history, taken, wrong)
     check_accounts(history, taken, wrong)
     return wrong
+
+
+def check_commands(history, wrong):
+    """What is on the log of commands was decided, also where nobody asked again, and for each key in the log's order."""
+    first = {}
+    for command in history.commands:
+        first.setdefault(command.request_id, command)
+    for request_id, command in first.items():
+        if request_id not in history.replies:
+            wrong.append(f"{request_id} is at {command.topic}/{command.partition}/{command.offset} and was not decided")
+    for request_id in history.replies.keys() - first.keys():
+        wrong.append(f"{request_id} was decided and is on no topic of commands")
+    for call in history.calls:
+        check_command_of(call, first, history.replies, wrong)
+    check_order_of_commands(first.values(), history.replies, wrong)
+
+
+def check_command_of(call, commands, replies, wrong):
+    request_id = call.request["request_id"]
+    stored = replies.get(request_id)
+    if request_id not in commands:
+        if call.accepted_id or (call.answer is not None and "error" not in call.answer):
+            wrong.append(f"{call.method} {request_id} was accepted, and is on no topic of commands")
+    elif call.once and NOT_ACCEPTED in call.problem:
+        wrong.append(f"{call.method} {request_id} is on the log, and its caller was told that it is not")
+    if call.answer is not None and stored is not None and not answers_alike(call.answer, stored):
+        wrong.append(f"{call.method} {request_id} was answered {call.answer}, and {stored} is kept for a repeat")
+    if call.accepted_id and stored is not None and stored.get("id", call.accepted_id) != call.accepted_id:
+        wrong.append(f"{call.method} {request_id} was accepted as {call.accepted_id}, and became {stored['id']}")
+
+
+def answers_alike(answer, stored):
+    """Personal data is sealed in what is kept."""
+    return answer == stored if "email" not in stored else answer.get("id") == stored["id"]
+
+
+def check_order_of_commands(commands, replies, wrong):
+    """An answer shows the revision of what it was decided on."""
+    last = {}
+    for command in commands:
+        revision = int(replies.get(command.request_id, {}).get("revision", 0))
+        place = (command.topic, command.key)
+        if revision and revision < last.get(place, 0):
+            wrong.append(
+                f"key {command.key}: {command.request_id} was decided before a command that is in front of it on"
+                f" {command.topic}"
+            )
+        last[place] = max(revision, last.get(place, 0))
+
+
+def answer_from_the_ledger(history):
+    """Gives calls that nobody repeated the answer that they would have had; what follows looks at them like at others."""
+    for call in history.calls:
+        if call.once and call.answer is None:
+            call.answer = history.replies.get(call.request["request_id"])
 
 
 def take(topic, events, wrong):
@@ -90,6 +149,8 @@ def check_calls(history, wrong):
     asked = {}
     for call in history.calls:
         request_id = call.request["request_id"]
+        if call.once and call.answer is None:
+            continue
         asked[request_id] = call
         if call.answer is None:
             continue

@@ -5,9 +5,11 @@ import time
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.rpc import status_pb2
+from grpc import StatusCode
 
 from cluster import SUBSCRIBERS
-from history import Event, History, Kept
+from history import Command, Event, History, Kept
 from support.client import NOTIFICATIONS, ORDERS, USERS, Client, as_dict
 from support.mesh import OWNERS, wait_until
 
@@ -23,6 +25,7 @@ TOPICS = (
     "ledger.rekeyed.v1",
     "mesh.dead.v1",
 )
+COMMAND_TOPICS = tuple(f"{owner}.commands.v1" for owner in OWNERS)
 # Each has a store under its name.
 GROUPS = (*OWNERS, "ledger", "auditor")
 # store::KeptState
@@ -153,7 +156,11 @@ def gather(cluster, calls):
     messages = Messages()
     history = History(calls=calls)
     for topic in TOPICS:
-        history.events[topic] = read_topic(cluster, topic, messages)
+        history.events[topic] = [as_event(record, messages) for record in read_topic(cluster, topic)]
+    for topic in COMMAND_TOPICS:
+        # What services send themselves has no request_id.
+        history.commands += [command for command in map(as_command, read_topic(cluster, topic)) if command.request_id]
+    history.replies = read_replies(cluster, messages)
     client = Client(cluster.instances["gateway-1"].address)
     try:
         history.orders = client.all_pages(ORDERS, "ListOrders", "orders")
@@ -177,7 +184,7 @@ def gather(cluster, calls):
     return history
 
 
-def read_topic(cluster, topic, messages):
+def read_topic(cluster, topic):
     consumer = Consumer(
         {
             "bootstrap.servers": cluster.brokers,
@@ -187,7 +194,7 @@ def read_topic(cluster, topic, messages):
             "check.crcs": True,
         }
     )
-    events = []
+    records = []
     try:
         ends = {}
         for partition in consumer.list_topics(topic, timeout=10).topics[topic].partitions:
@@ -201,12 +208,41 @@ def read_topic(cluster, topic, messages):
             assert time.monotonic() < deadline, f"reading {topic} takes too long; to come: {ends}"
             for record in consumer.consume(1000, timeout=1):
                 assert record.error() is None, f"{topic}: {record.error()}"
-                events.append(as_event(record, messages))
+                records.append(record)
                 if record.offset() + 1 >= ends.get(record.partition(), 0):
                     ends.pop(record.partition(), None)
     finally:
         consumer.close()
-    return events
+    return records
+
+
+def as_command(record):
+    headers = {name: value.decode() for name, value in record.headers()}
+    return Command(
+        topic=record.topic(),
+        partition=record.partition(),
+        offset=record.offset(),
+        key=record.key().decode(),
+        request_id=headers.get("tradewind-request-id", ""),
+    )
+
+
+def read_replies(cluster, messages):
+    """Of every service's ledger of requests; events that were taken once are in it too."""
+    codes = {code.value[0]: code.name for code in StatusCode}
+    replies = {}
+    for owner in OWNERS:
+        rows = cluster.rows(
+            f"""SELECT encode(request_id, 'hex'), encode(reply, 'hex') FROM "{owner}".request WHERE method <> 'inbox'"""
+        )
+        for request_id, reply in rows:
+            stored = messages.decode("tradewind.mesh.v1.StoredReply", bytes.fromhex(reply))
+            if stored.error:
+                answer = {"error": codes[status_pb2.Status.FromString(stored.error).code]}
+            else:
+                answer = messages.as_dict(stored.type.rpartition("/")[2], stored.resource)
+            replies[bytes.fromhex(request_id).decode()] = answer
+    return replies
 
 
 def as_event(record, messages):

@@ -15,6 +15,10 @@ class Call:
     answer: dict | None
     # Why there is no answer.
     problem: str = ""
+    # Asked only to have it accepted, and never repeated: what becomes of it is for the services alone.
+    once: bool = False
+    # Of such a call, once the gateway said that the command is on the log.
+    accepted_id: str = ""
 
 
 @dataclass(slots=True)
@@ -36,6 +40,17 @@ class Event:
 
 
 @dataclass(slots=True)
+class Command:
+    """A record on a topic of commands that a client asked for."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str
+    request_id: str
+
+
+@dataclass(slots=True)
 class Kept:
     """A record that a group has set aside."""
 
@@ -50,6 +65,10 @@ class History:
     calls: list[Call] = field(default_factory=list)
     # By topic, each partition in the order of its offsets.
     events: dict[str, list[Event]] = field(default_factory=dict)
+    # Of all topics, each partition in the order of its offsets.
+    commands: list[Command] = field(default_factory=list)
+    # What the services would answer a repeat with, by request_id; in the form of Call.answer.
+    replies: dict[str, dict] = field(default_factory=dict)
     # What the services list.
     orders: list[dict] = field(default_factory=list)
     users: list[dict] = field(default_factory=list)

@@ -1,6 +1,6 @@
 """Builds what a mesh that keeps its promise would leave behind: for the tests of the checker."""
 
-from history import Call, Event, History, Kept
+from history import Call, Command, Event, History, Kept
 from saga import AFTER, PAYMENTS, RESERVATIONS, SHIPMENTS
 
 QUANTITY = 4
@@ -9,6 +9,14 @@ MONEY = {"currency_code": "EUR", "units": "4", "nanos": 0}
 NOTHING = {"currency_code": "EUR", "units": "0", "nanos": 0}
 TOLD = ("OrderConfirmed", "OrderRejected", "OrderShipped", "OrderDelivered", "OrderCancelled", "PaymentRefunded")
 
+TOPICS = {
+    "RegisterUser": "user.commands.v1",
+    "CreateProduct": "inventory.commands.v1",
+    "AdjustStock": "inventory.commands.v1",
+    "CreateOrder": "order.commands.v1",
+    "CancelOrder": "order.commands.v1",
+    "UpdateShipment": "shipping.commands.v1",
+}
 _CONFIRMED = ["OrderCreated", "OrderReserved", "OrderConfirmed"]
 # The events of an order, and the states of its reservation, payment and shipment at the end.
 WAYS = {
@@ -54,8 +62,16 @@ class Maker:
             self.notify(event)
         return event
 
-    def call(self, method, answer, **request):
-        self.history.calls.append(Call(method, request, begin=0, end=1, answer=answer))
+    def call(self, method, answer, once=False, **request):
+        """One that reached the log and was answered; with `once` the caller heard only that it was accepted."""
+        call = Call(method, request, begin=0, end=1, answer=answer)
+        if once:
+            call.once, call.accepted_id, call.answer = True, answer["id"], None
+        self.history.calls.append(call)
+        key = request.get("id") or answer.get("id") or request["request_id"]
+        offset = len(self.history.commands)
+        self.history.commands.append(Command(TOPICS[method], 0, offset, key, request["request_id"]))
+        self.history.replies[request["request_id"]] = dict(answer)
 
     def see(self, event):
         self.history.journals.setdefault(event.key, []).append(event.id)
@@ -78,10 +94,13 @@ class Maker:
         counters = {"free": str(STOCK), "reserved": "0", "sold": "0"}
         self.history.products[name] = {"id": name, **counters, "revision": "1"}
 
-    def adjust(self, product, delta):
-        free = self.move(product, free=delta)["free"]
-        about = {"delta": str(delta), "reason": f"adjust-{product}"}
-        self.call("AdjustStock", {"id": product, "free": free}, request_id=f"adjust-{product}", id=product, **about)
+    def adjust(self, product, delta, once=False):
+        moved = self.move(product, free=delta)
+        free, revision = moved["free"], moved["revision"]
+        request_id = f"adjust-{product}-{revision}"
+        about = {"delta": str(delta), "reason": request_id}
+        answer = {"id": product, "free": free, "revision": revision}
+        self.call("AdjustStock", answer, once, request_id=request_id, id=product, **about)
         self.emit("inventory.events.v1", "inventory", product, "StockAdjusted", free=free, **about)
 
     def move(self, product, **changes):
@@ -90,7 +109,7 @@ class Maker:
             counters[name] = str(int(counters[name]) + change)
         return counters
 
-    def order(self, name, user, way="confirmed", product="tea"):
+    def order(self, name, user, way="confirmed", product="tea", once=False):
         types, stock, money, parcel = WAYS[way]
         request = {"user_id": user, "payment_token": "tok_decline" if money == "DECLINED" else "tok_approve"}
         lines = [{"product_id": product, "quantity": QUANTITY}]
@@ -107,7 +126,7 @@ class Maker:
             order |= {"state": state, "stock_reserved": stock_reserved, "cancel_requested": cancel_requested}
             order["revision"] = str(revision)
             if type_ == "OrderCreated":
-                self.call("CreateOrder", dict(order), request_id=f"create-{name}", **request)
+                self.call("CreateOrder", dict(order), once, request_id=f"create-{name}", **request)
             asked = type_ == "OrderCancelled" and types[-2] in ("OrderCreated", "OrderReserved")
             if asked or type_ == "OrderCancelRequested":
                 self.call("CancelOrder", dict(order), request_id=f"cancel-{name}", id=name)

@@ -99,7 +99,8 @@ def last_events(history):
 def report(minutes, seed, havoc, counters, history, violations):
     """Prints what happened, and keeps it as a line of build/test-results/chaos-runs.jsonl."""
     outcomes = collections.Counter(
-        "answered" if call.answer is not None else call.problem.partition(":")[0].strip() for call in history.calls
+        "accepted" if call.accepted_id else "answered" if call.answer is not None else call.problem.partition(":")[0].strip()
+        for call in history.calls
     )
     events = sum(len(records) for records in history.events.values())
     totals = counters.totals()

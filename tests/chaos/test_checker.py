@@ -1,6 +1,7 @@
 """The checker passes a history in which all is well, and fails it after any one thing was lost, doubled or swapped."""
 
 import copy
+import dataclasses
 
 import pytest
 
@@ -24,6 +25,8 @@ def history():
     for number, way in enumerate(WAYS):
         maker.order(f"{way}-{number}", ("ada", "grace")[number % 2], way)
         maker.adjust("tea", 5) if way == "declined" else None
+    maker.order("once", "ada", once=True)
+    maker.adjust("tea", 7, once=True)
     return maker.history
 
 
@@ -140,7 +143,9 @@ DAMAGES = {
     "an event behind a dead one is lost": lambda h: h.kept.pop(),
     "a dead event is lost": lambda h: h.kept.pop(0),
     "a death was not announced": lambda h: h.events["mesh.dead.v1"].pop(),
-    "a call was never answered": lambda h: setattr(h.calls[-1], "answer", None),
+    "a call was never answered": lambda h: setattr(
+        [call for call in h.calls if not call.once][-1], "answer", None
+    ),
     # Doubled.
     "an order was decided twice": lambda h: decide_again(h.events["order.events.v1"], 1),
     "a booking was made twice": lambda h: decide_again(h.events["ledger.events.v1"], 1),
@@ -298,7 +303,71 @@ SAGA_DAMAGES = {
         {"event_id": h.events[ORDERS][first(h.events[ORDERS], "OrderCancelRequested")].id}
     ),
 }
-DAMAGES |= SAGA_DAMAGES
+
+
+def once(history, method):
+    """The call of the method that nobody repeats."""
+    return next(call for call in history.calls if call.method == method and call.once)
+
+
+def take_off_the_log(history, call):
+    history.commands = [one for one in history.commands if one.request_id != call.request["request_id"]]
+
+
+def put_on_the_log(history, request_id, **fields):
+    history.commands.append(dataclasses.replace(history.commands[-1], request_id=request_id, **fields))
+
+
+def deny(history, reached):
+    """A call whose caller was told that its command is not on the log."""
+    problem = "StatusCode.UNAVAILABLE NOT_ACCEPTED: Kafka has not taken it"
+    request = {**once(history, "AdjustStock").request, "request_id": "denied"}
+    history.calls.append(Call("AdjustStock", request, 0, 1, None, problem, once=True))
+    if reached:
+        put_on_the_log(history, "denied")
+        history.replies["denied"] = {"error": "FAILED_PRECONDITION"}
+
+
+def swap_commands(history, topic):
+    """Decided in another order than the log's."""
+    places = [i for i, command in enumerate(history.commands) if command.topic == topic and command.key == "tea"]
+    swap(history.commands, places[0], places[-1])
+
+
+# Of what becomes of a command.
+COMMAND_DAMAGES = {
+    "an accepted command was not decided": lambda h: h.replies.pop(once(h, "AdjustStock").request["request_id"]),
+    "a command that nobody asked about was not decided": lambda h: put_on_the_log(h, "forgotten"),
+    "an answered command is decided and its answer not kept": lambda h: h.replies.pop(
+        call_of(h, "CreateOrder").request["request_id"]
+    ),
+    "an accepted command is not on the log": lambda h: (
+        take_off_the_log(h, once(h, "CreateOrder")),
+        h.replies.pop(once(h, "CreateOrder").request["request_id"]),
+    ),
+    "an answered command is not on the log": lambda h: take_off_the_log(h, call_of(h, "CreateOrder")),
+    "something was decided that is on no log": lambda h: h.replies.update(ghost={"id": "tea"}),
+    "a command that was said not to be on the log is": lambda h: deny(h, reached=True),
+    "a repeat would be answered otherwise": lambda h: h.replies[call_of(h, "CreateOrder").request["request_id"]].update(
+        total=NOTHING
+    ),
+    "a registration would be answered otherwise": lambda h: h.replies["register-ada"].update(id="grace", email="sealed"),
+    "an order was accepted as another": lambda h: setattr(once(h, "CreateOrder"), "accepted_id", "order-1"),
+    "two commands of a product were swapped": lambda h: swap_commands(h, "inventory.commands.v1"),
+    "a cancellation was decided before its order": lambda h: swap(
+        h.commands, *(i for i, one in enumerate(h.commands) if one.key == "order-2" and one.topic == "order.commands.v1")
+    ),
+    "an accepted adjustment has no effect": lambda h: h.events[STOCK].pop(
+        max(i for i, event in enumerate(h.events[STOCK]) if event.type == "StockAdjusted")
+    ),
+    "an accepted order has no effect": lambda h: [
+        h.events[ORDERS].remove(event) for event in list(h.events[ORDERS]) if event.key == "once"
+    ],
+    "an accepted adjustment acted twice": lambda h: decide_again(
+        h.events[STOCK], max(i for i, event in enumerate(h.events[STOCK]) if event.type == "StockAdjusted")
+    ),
+}
+DAMAGES |= SAGA_DAMAGES | COMMAND_DAMAGES
 
 
 def test_a_history_in_which_all_is_well_passes(history):
@@ -322,6 +391,16 @@ def test_what_is_sent_again_in_order_is_no_violation(history):
 def test_a_gap_that_closes_is_no_violation(history):
     events = history.events["order.events.v1"]
     events.append(events.pop(4))
+    assert check(history) == []
+
+
+def test_a_call_that_did_not_reach_the_log_is_no_violation(history):
+    deny(history, reached=False)
+    assert check(history) == []
+
+
+def test_a_command_that_is_on_the_log_twice_is_no_violation(history):
+    put_on_the_log(history, once(history, "AdjustStock").request["request_id"])
     assert check(history) == []
 
 

@@ -28,6 +28,9 @@ STOCK = {"rare": 1000}
 UNIT_PRICE = 1
 # What orders say of the price: the right one, none, or one that gets them rejected.
 UNITS = {UNIT_PRICE: 0.89, None: 0.1, UNIT_PRICE + 1: 0.01}
+# By their ids and states other calls cannot act twice, whatever the ledger of requests says; these can.
+UNGUARDED = ("AdjustStock",)
+WAIT_ACCEPTED = [("tradewind-wait", "accepted")]
 # See the payment service's sandbox.
 TOKENS = {"tok_approve": 0.74, "tok_decline": 0.08, "tok_duplicate": 0.08, "tok_error": 0.08, "tok_delay": 0.02}
 # The share of each kind of call; the rest are orders.
@@ -35,7 +38,9 @@ REGISTRATIONS = 0.04
 CANCELLATIONS = 0.14
 DISPATCHES = 0.14
 ARRIVALS = 0.06
-ADJUSTMENTS = 0.02
+ADJUSTMENTS = 0.1
+# The share of orders and adjustments of which only the acceptance is waited for, and which nobody repeats.
+ACCEPTED = 0.05
 # An order is called off, and its parcel dispatched, while there are no more than so many newer ones: so some meet the
 # stock and the payment that are still being asked for.
 RECENT = 200
@@ -117,7 +122,8 @@ class Traffic:
         while not self._stop.is_set():
             time.sleep(interval - time.monotonic() % interval)
             method, request = self._next(choose)
-            self._call(choose.choice(self._clients), method, request)
+            once = method in ("CreateOrder", "AdjustStock") and choose.random() < ACCEPTED
+            self._call(choose.choice(self._clients), method, request, once=once)
 
     def _next(self, choose):
         kinds = (
@@ -189,14 +195,17 @@ class Traffic:
         with self._lock:
             return choose.choice(orders[-RECENT:]) if orders else None
 
-    def _call(self, client, method, request, timeout=CALL_TIMEOUT):
+    def _call(self, client, method, request, timeout=CALL_TIMEOUT, once=False):
         answer = None
+        accepted_id = ""
         problem = ""
         begin = time.monotonic()
         with self._lock:
             self._in_flight += 1
         try:
-            answer = client.call(SERVICES[method], method, request, timeout)
+            answer = client.call(SERVICES[method], method, request, timeout, WAIT_ACCEPTED if once else None)
+            if once:
+                accepted_id, answer = answer["id"], None
         except grpc.RpcError as error:
             if error.code() in REFUSALS:
                 answer = {"error": error.code().name}
@@ -204,7 +213,7 @@ class Traffic:
         finally:
             with self._lock:
                 self._in_flight -= 1
-                self.calls.append(Call(method, request, begin, time.monotonic(), answer, problem))
+                self.calls.append(Call(method, request, begin, time.monotonic(), answer, problem, once, accepted_id))
                 if answer is not None and "error" not in answer:
                     self._remember(method, request, answer)
 
@@ -219,17 +228,19 @@ class Traffic:
 
     def repeat(self, seconds):
         """Repeats every call without an answer, with its request_id, until each has one or the time is up; and then some of
-        those that were answered. Returns how many stayed without."""
+        those that were answered, with all that would act twice if they could. Returns how many stayed without."""
         deadline = time.monotonic() + seconds
-        answered = [call for call in self.calls if call.answer is not None]
+        repeatable = [call for call in self.calls if call.answer is not None and not call.once]
+        unguarded = [call for call in repeatable if call.method in UNGUARDED]
+        answered = [call for call in repeatable if call.method not in UNGUARDED]
         while (unanswered := self._unanswered()) and time.monotonic() < deadline:
             self._all_at_once(unanswered)
-        self._all_at_once(random.Random(self._seed).sample(answered, min(len(answered), REPEATED_ANSWERS)))
+        self._all_at_once(random.Random(self._seed).sample(answered, min(len(answered), REPEATED_ANSWERS)) + unguarded)
         return len(unanswered)
 
     def _unanswered(self):
         answered = {call.request["request_id"] for call in self.calls if call.answer is not None}
-        by_request = {call.request["request_id"]: call for call in self.calls}
+        by_request = {call.request["request_id"]: call for call in self.calls if not call.once}
         return [call for request_id, call in by_request.items() if request_id not in answered]
 
     def _all_at_once(self, calls):
