@@ -3,18 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <utility>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 
-#include "tradewind/bus/internal/client.h"
-#include "tradewind/bus/internal/deadline.h"
-#include "tradewind/bus/internal/partition_list.h"
+#include "tradewind/bus/internal/kafka_admin_impl.h"
 #include "tradewind/bus/internal/queries.h"
 #include "tradewind/bus/internal/rdkafka_error.h"
-#include "tradewind/bus/internal/rdkafka_handle.h"
 #include "tradewind/bus/internal/topic_settings.h"
 #include "tradewind/bus/logger.h"
 
@@ -27,16 +21,9 @@ using internal::ClientSettings;
 using internal::ConfigResourceHandle;
 using internal::Deadline;
 using internal::EventHandle;
-using internal::GroupOffsetsHandle;
 using internal::MetadataHandle;
 using internal::NewTopicHandle;
-using internal::PartitionListHandle;
 using internal::QueueHandle;
-
-constexpr absl::Duration kDestroyLimit = absl::Seconds(5);
-
-// Topic and partition.
-using Place = std::pair<std::string, int32_t>;
 
 // librdkafka wants plain arrays of pointers.
 template <typename Owner>
@@ -64,46 +51,6 @@ bool Ready(const rd_kafka_metadata_topic_t& topic) {
 }
 
 }  // namespace
-
-class KafkaAdmin::Impl {
- public:
-  explicit Impl(const KafkaConfig& config) : config_(config) {}
-  ~Impl() {
-    internal::DestroyWithin(std::move(uncommitted_client_), kDestroyLimit);
-    internal::DestroyWithin(std::move(client_), kDestroyLimit);
-  }
-  Impl(const Impl&) = delete;
-  Impl& operator=(const Impl&) = delete;
-
-  absl::Status Start(const std::string& client_id);
-  absl::StatusOr<std::string> ClusterId();
-  absl::StatusOr<std::map<std::string, int32_t>> EnsureTopics(absl::Span<const std::string> topics, TopicKind kind);
-  absl::StatusOr<std::vector<TopicInfo>> ListTopics();
-  absl::StatusOr<OffsetRange> Range(const std::string& topic, int32_t partition);
-  absl::StatusOr<std::vector<LogEnd>> LogEnds(absl::Span<const std::string> topics);
-  absl::StatusOr<std::vector<GroupLag>> Lag(const std::string& group, absl::Span<const std::string> topics);
-
- private:
-  Deadline NewDeadline() const { return Deadline(config_.request_timeout); }
-  AdminOptionsHandle Options(rd_kafka_admin_op_t operation) const;
-  absl::StatusOr<EventHandle> Answer(rd_kafka_queue_t* queue, std::string_view what) const;
-  absl::StatusOr<MetadataHandle> Metadata(const Deadline& deadline) const;
-  absl::Status CreateTopics(absl::Span<const std::string> topics, TopicKind kind);
-  absl::Status CheckTopics(absl::Span<const std::string> topics, TopicKind kind);
-  absl::StatusOr<std::map<std::string, int32_t>> WaitUntilReady(absl::Span<const std::string> topics);
-  // Partitions of those topics that exist.
-  absl::StatusOr<std::vector<Place>> PlacesOf(absl::Span<const std::string> topics);
-  absl::StatusOr<std::vector<int64_t>> EndsOf(rd_kafka_t* client, absl::Span<const Place> places) const;
-  absl::StatusOr<rd_kafka_t*> UncommittedClient();
-  absl::Status ReadCommitted(const std::string& group, std::vector<GroupLag>& lags);
-
-  const KafkaConfig config_;
-  std::string client_id_;
-  ClientHandle client_;
-  absl::Mutex mutex_;
-  // Null until it is needed.
-  ClientHandle uncommitted_client_ ABSL_GUARDED_BY(mutex_);
-};
 
 absl::Status KafkaAdmin::Impl::Start(const std::string& client_id) {
   if (config_.min_insync_replicas > config_.replication_factor) {
@@ -317,144 +264,6 @@ absl::Status KafkaAdmin::Impl::CheckTopics(absl::Span<const std::string> topics,
     }
     if (absl::Status status = internal::CheckTopicSettings(config_, kind, topic, settings); !status.ok()) {
       return status;
-    }
-  }
-  return absl::OkStatus();
-}
-
-// ---- ends and lag --------------------------------------------------------------------------------------------------
-
-absl::StatusOr<std::vector<Place>> KafkaAdmin::Impl::PlacesOf(absl::Span<const std::string> topics) {
-  const absl::StatusOr<std::vector<TopicInfo>> known = ListTopics();
-  if (!known.ok()) {
-    return known.status();
-  }
-  std::vector<Place> places;
-  for (const TopicInfo& info : *known) {
-    if (std::find(topics.begin(), topics.end(), info.name) == topics.end()) {
-      continue;
-    }
-    for (int32_t partition = 0; partition < info.partitions; ++partition) {
-      places.emplace_back(info.name, partition);
-    }
-  }
-  return places;
-}
-
-absl::StatusOr<std::vector<int64_t>> KafkaAdmin::Impl::EndsOf(rd_kafka_t* client,
-                                                              absl::Span<const Place> places) const {
-  const PartitionListHandle list = internal::NewPartitionList(places.size());
-  for (const auto& [topic, partition] : places) {
-    internal::Add(*list, topic, partition, internal::kLatest);
-  }
-  if (absl::Status status = internal::ResolveOffsets(client, *list, NewDeadline()); !status.ok()) {
-    return status;
-  }
-  std::vector<int64_t> ends;
-  for (const rd_kafka_topic_partition_t& entry : internal::Elements(*list)) {
-    ends.push_back(entry.offset);
-  }
-  return ends;
-}
-
-// A client asks for ends with its isolation level, and the one that all clients have by default is read_committed.
-absl::StatusOr<rd_kafka_t*> KafkaAdmin::Impl::UncommittedClient() {
-  const absl::MutexLock lock(&mutex_);
-  if (uncommitted_client_ == nullptr) {
-    ClientSettings settings(config_, client_id_);
-    settings.Set("isolation.level", "read_uncommitted");
-    absl::StatusOr<ClientHandle> client = std::move(settings).Build(RD_KAFKA_PRODUCER, this);
-    if (!client.ok()) {
-      return client.status();
-    }
-    uncommitted_client_ = *std::move(client);
-  }
-  return uncommitted_client_.get();
-}
-
-absl::StatusOr<std::vector<LogEnd>> KafkaAdmin::Impl::LogEnds(absl::Span<const std::string> topics) {
-  const absl::StatusOr<rd_kafka_t*> uncommitted = UncommittedClient();
-  if (!uncommitted.ok()) {
-    return uncommitted.status();
-  }
-  const absl::StatusOr<std::vector<Place>> places = PlacesOf(topics);
-  if (!places.ok()) {
-    return places.status();
-  }
-  // In this order, so that what is written meanwhile does not look like an open transaction.
-  const absl::StatusOr<std::vector<int64_t>> high = EndsOf(*uncommitted, *places);
-  if (!high.ok()) {
-    return high.status();
-  }
-  const absl::StatusOr<std::vector<int64_t>> stable = EndsOf(client_.get(), *places);
-  if (!stable.ok()) {
-    return stable.status();
-  }
-  std::vector<LogEnd> ends;
-  for (size_t i = 0; i < places->size(); ++i) {
-    const auto& [topic, partition] = (*places)[i];
-    ends.push_back({topic, partition, (*stable)[i], std::max((*stable)[i], (*high)[i])});
-  }
-  return ends;
-}
-
-absl::StatusOr<std::vector<GroupLag>> KafkaAdmin::Impl::Lag(const std::string& group,
-                                                            absl::Span<const std::string> topics) {
-  const absl::StatusOr<std::vector<Place>> places = PlacesOf(topics);
-  if (!places.ok()) {
-    return places.status();
-  }
-  for (const std::string& topic : topics) {
-    if (std::none_of(places->begin(), places->end(), [&](const Place& place) { return place.first == topic; })) {
-      return absl::NotFoundError(fmt::format("there is no topic {}", topic));
-    }
-  }
-  const absl::StatusOr<std::vector<int64_t>> ends = EndsOf(client_.get(), *places);
-  if (!ends.ok()) {
-    return ends.status();
-  }
-  std::vector<GroupLag> lags;
-  for (size_t i = 0; i < places->size(); ++i) {
-    const auto& [topic, partition] = (*places)[i];
-    lags.push_back({topic, partition, -1, (*ends)[i]});
-  }
-  if (absl::Status status = ReadCommitted(group, lags); !status.ok()) {
-    return status;
-  }
-  return lags;
-}
-
-absl::Status KafkaAdmin::Impl::ReadCommitted(const std::string& group, std::vector<GroupLag>& lags) {
-  if (lags.empty()) {
-    return absl::OkStatus();
-  }
-  const PartitionListHandle list = internal::NewPartitionList(lags.size());
-  std::map<std::pair<std::string, int32_t>, GroupLag*> places;
-  for (GroupLag& lag : lags) {
-    internal::Add(*list, lag.topic, lag.partition, RD_KAFKA_OFFSET_INVALID);
-    places.emplace(std::pair(lag.topic, lag.partition), &lag);
-  }
-  const GroupOffsetsHandle wanted(rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), list.get()));
-  rd_kafka_ListConsumerGroupOffsets_t* pointer = wanted.get();
-  const QueueHandle queue(rd_kafka_queue_new(client_.get()));
-  rd_kafka_ListConsumerGroupOffsets(client_.get(), &pointer, 1,
-                                    Options(RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS).get(), queue.get());
-  const std::string what = fmt::format("offsets of group {}", group);
-  const absl::StatusOr<EventHandle> answer = Answer(queue.get(), what);
-  if (!answer.ok()) {
-    return answer.status();
-  }
-  size_t count = 0;
-  const rd_kafka_group_result_t** groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
-      rd_kafka_event_ListConsumerGroupOffsets_result(answer->get()), &count);
-  for (const rd_kafka_group_result_t* result : absl::MakeConstSpan(groups, count)) {
-    if (const rd_kafka_error_t* error = rd_kafka_group_result_error(result); error != nullptr) {
-      return internal::ToStatus(error, what);
-    }
-    for (const rd_kafka_topic_partition_t& entry : internal::Elements(*rd_kafka_group_result_partitions(result))) {
-      if (const auto place = places.find({entry.topic, entry.partition}); place != places.end() && entry.offset >= 0) {
-        place->second->committed = entry.offset;
-      }
     }
   }
   return absl::OkStatus();
