@@ -205,6 +205,7 @@ std::vector<BrokerAnswer> ProbeBrokers(const std::string& brokers, absl::Duratio
     }));
   }
   std::vector<BrokerAnswer> answers;
+  answers.reserve(probes.size());
   for (auto& probe : probes) {
     answers.push_back(probe.get());
   }
