@@ -46,7 +46,7 @@ class Transactions:
 
     def __init__(self, broker):
         self.key = f"noise-{uuid.uuid4()}"
-        self._producer = Producer({"bootstrap.servers": broker, "transactional.id": str(uuid.uuid4())})
+        self._producer = Producer({"bootstrap.servers": broker, "transactional.id": str(uuid.uuid4()), "log_level": 0})
         self._producer.init_transactions(30)
 
     def begin(self, records):

@@ -31,7 +31,12 @@ class SmallDisk:
     """
 
     # Mounts the disk, brings the store there, runs the service, and brings the store back once it has ended.
-    _SCRIPT = 'mount -t tmpfs -o size="$3" none "$2" && cp -a "$1/." "$2" && shift 3 || exit 9; "$@"; code=$?; cp -a "$DISK/." "$HOME_OF_STORE" && exit $code'
+    _SCRIPT = """
+        mount -t tmpfs -o size="$SIZE" none "$DISK" && cp -a "$STORE/." "$DISK" || exit 9
+        "$@"
+        code=$?
+        cp -a "$DISK/." "$STORE" && exit $code
+    """
 
     def __init__(self, mesh, service, size="32m"):
         self._mesh, self._service, self._size = mesh, service, size
@@ -43,11 +48,10 @@ class SmallDisk:
         self._mount.mkdir(exist_ok=True)
         command = [word for word in self._mesh.command(self._service) if not word.startswith("--store.directory=")]
         private = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--map-root-user"]
-        script = ["sh", "-c", self._SCRIPT, "sh", str(self._home), str(self._mount), self._size]
         log = (self._mesh.var / "log" / f"{self._service}.log").open("ab")
         self._shell = subprocess.Popen(
-            [*private, *script, *command, f"--store.directory={self._mount}"],
-            env={**self._mesh.environment(), "DISK": str(self._mount), "HOME_OF_STORE": str(self._home)},
+            [*private, "sh", "-c", self._SCRIPT, "sh", *command, f"--store.directory={self._mount}"],
+            env={**self._mesh.environment(), "STORE": self._home, "DISK": self._mount, "SIZE": self._size},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
