@@ -12,7 +12,7 @@ import grpc
 import pytest
 from confluent_kafka import Producer
 
-from support.client import new_user_id, order_request
+from support.client import order_request
 from support.disk import SmallDisk
 from support.kafka import cloud_event_headers
 from support.mesh import SERVICES, wait_until
@@ -90,7 +90,7 @@ def test_an_open_transaction_is_a_problem_until_it_has_ended(mesh, client):
     assert f"kafka-transactions.sh --bootstrap-server {mesh.address('kafka')} abort" in status(mesh)[1]
     foreign.abort()
     wait_until(lambda: is_well(mesh), 30, "the problem to go")
-    assert client.confirmed_order(order_request(new_user_id()))["state"] == "ORDER_STATE_CONFIRMED"
+    assert client.confirmed_order(order_request(client.new_user()))["state"] == "ORDER_STATE_CONFIRMED"
 
 
 # ---- Kafka ----------------------------------------------------------------------------------------------------------
