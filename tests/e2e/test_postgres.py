@@ -2,12 +2,14 @@
 or one of two instances of a service dies."""
 
 import contextlib
+import os
 import subprocess
 
 import pytest
 
 from support.client import Client, order_request, stock_shop
-from support.mesh import POSTGRES_OFFSET, TREE, Mesh, processes_naming, wait_until
+from support.kafka import cloud_event_headers, send
+from support.mesh import OWNERS, POSTGRES_OFFSET, TREE, Mesh, processes_naming, wait_until
 from support.status import await_problem, is_well
 from test_failures import Load, confirmations, repeat_until_answered
 
@@ -51,6 +53,27 @@ def go_on(load, orders=30):
 
 def test_no_file_is_written_beside_the_database(mesh):
     assert not list(mesh.var.glob("*/*.db"))
+
+
+def test_records_under_long_keys_are_set_aside_or_handled(mesh, client):
+    """PostgreSQL's indexes take rows of up to 2,704 bytes, and Kafka keys of a megabyte."""
+    broker = mesh.address("kafka")
+    before = {owner: mesh.pid(owner) for owner in OWNERS}
+    was_dead = mesh.metric("inventory", "tradewind_dead_records")
+    random_key = b"\x01" + os.urandom(3999)
+    send(broker, "order.events.v1", random_key, b"\xff\xff", cloud_event_headers("tradewind.order.v1.OrderCreated", "k"))
+    wait_until(lambda: mesh.metric("inventory", "tradewind_dead_records") == was_dead + 1, 20, "the record among the dead")
+    # As long a key that its message names too: handled, and its shipment found by it. 4,000 is a varint of two bytes.
+    long_key = os.urandom(2000).hex()
+    confirmed = b"\x0a\xa0\x1f" + long_key.encode()
+    send(broker, "order.events.v1", long_key, confirmed, cloud_event_headers("tradewind.order.v1.OrderConfirmed", "k"))
+    for owner in ("inventory", "shipping"):
+        mesh.service("kill", owner)
+        mesh.service("start", owner)
+        before[owner] = mesh.pid(owner)
+    order = client.confirmed_order(order_request(client.new_user()), timeout=20)
+    assert order["state"] == "ORDER_STATE_CONFIRMED"
+    assert {owner: mesh.pid(owner) for owner in OWNERS} == before
 
 
 def test_an_order_outlives_its_service(mesh, client):

@@ -106,6 +106,8 @@ struct Task {
   int32_t careful = 0;
   // Failed takeovers in a row.
   int takeovers_failed = 0;
+  // When its inputs were last seen to be read to their ends.
+  absl::Time inputs_read_at = absl::InfinitePast();
   // Its log or its row is not what it has to be. It is looked at again every minute; the other tasks go on.
   bool stopped = false;
 };

@@ -122,6 +122,7 @@ class Worker::Impl final : public bus::AssignmentListener {
   void Forget(absl::Span<const int32_t> partitions);
   void Housekeep(absl::Time now, bool idle);
   void CountKept();
+  void PruneRequests(absl::Time now);
   // `ending`: tasks are about to be given back.
   void TidyOutboxes(bool ending);
   // With `wait` an error means that Kafka may not have them; without it only that they were not sent.

@@ -209,6 +209,61 @@ TEST(Worker, TakesRepeatedEventsOnceAndWaitsForMissingOnes) {
   EXPECT_EQ(*mesh.store().reader().CountKept(group.name(), store::KeptState::kHeld), 0);
 }
 
+// The service was away for longer than answers are kept, and the repeat lies on the log.
+TEST(Worker, AnswersARepeatThatWaitedLongerThanAnswersAreKept) {
+  Mesh mesh;
+  const Group group = CountingGroup();
+  WorkerConfig forgetful;
+  forgetful.request_retention = absl::Milliseconds(1);
+  auto worker = mesh.Start(group, {0, 1, 2, 3}, forgetful);
+  mesh.Send(Create("o-1"), "o-1", {.request_id = "r-1", .correlation_id = 1});
+  mesh.WaitForReplies(1);
+  ASSERT_TRUE(worker->Stop().ok());
+  mesh.Send(Create("o-1"), "o-1", {.request_id = "r-1", .correlation_id = 2});
+  const absl::Time forgotten = absl::Now() + 2 * forgetful.request_retention;
+  ASSERT_TRUE(testing::Eventually([&] { return absl::Now() > forgotten; }));
+  worker = mesh.Start(group, {0, 1, 2, 3}, forgetful);
+  const auto replies = mesh.WaitForReplies(2);
+  ASSERT_EQ(replies.size(), 2U);
+  EXPECT_EQ(replies[0].resource().value(), replies[1].resource().value());
+  EXPECT_EQ(mesh.kafka().ReadAll(kEvents).size(), 1U);
+}
+
+TEST(Worker, ActsOnceOnACopyOfACommandWithoutARequestId) {
+  Mesh mesh;
+  const Group group = CountingGroup();
+  const auto worker = mesh.Start(group);
+  mesh.Send(Create("o-1"), "o-1");
+  mesh.WaitForReplies(1);
+  mesh.kafka().Append(mesh.kafka().Read(kCommands, bus::PartitionOf("o-1", kPartitions)).front());
+  EXPECT_EQ(mesh.WaitForReplies(2).size(), 2U);
+  // Another command may have the same id, by oversight of a stranger's: it is no repeat.
+  bus::RecordContent other = mesh.kafka().Read(kCommands, bus::PartitionOf("o-1", kPartitions)).front();
+  order::v1::CreateOrderRequest request = Create("o-1");
+  request.set_payment_token("another");
+  other.value = request.SerializeAsString();
+  mesh.kafka().Append(other);
+  EXPECT_EQ(mesh.WaitForReplies(3).size(), 3U);
+  EXPECT_EQ(mesh.kafka().ReadAll(kEvents).size(), 2U);
+}
+
+TEST(Worker, AnswersARepeatAtOnceThoughItsKeyWaits) {
+  Mesh mesh;
+  Group group = CountingGroup();
+  group.FindToChange(order::v1::CancelOrderRequest::descriptor()->full_name())->run =
+      [](const google::protobuf::Message&, Context&) { return Dead("on purpose"); };
+  const auto worker = mesh.Start(group);
+  mesh.Send(Create("o-1"), "o-1", {.request_id = "r-1"});
+  mesh.WaitForReplies(1);
+  mesh.Send(Cancel("o-1"), "o-1");
+  mesh.WaitForReplies(2);
+  mesh.Send(Create("o-1"), "o-1", {.request_id = "r-1"});
+  const auto replies = mesh.WaitForReplies(3);
+  ASSERT_EQ(replies.size(), 3U);
+  EXPECT_TRUE(replies[2].has_resource());
+  EXPECT_EQ(replies[0].resource().value(), replies[2].resource().value());
+}
+
 TEST(Worker, ShowsASourceWhoseNewEventsAreDroppedAsRepeats) {
   Mesh mesh;
   std::vector<std::string> seen;

@@ -37,11 +37,23 @@ void Worker::Impl::Housekeep(absl::Time now, bool idle) {
   }
   if (now - pruned_at_ >= kPruneEvery) {
     pruned_at_ = now;
-    const auto pruned = ports_.session->PruneRequests(now - config_.request_retention, kPruneRows);
-    if (!pruned.ok()) kLog.Warn("old answers to requests were not removed", {{"error", pruned.status()}});
-    // A full round means that there is more.
-    if (pruned.ok() && *pruned == kPruneRows) pruned_at_ = absl::InfinitePast();
+    PruneRequests(now);
   }
+}
+
+void Worker::Impl::PruneRequests(absl::Time now) {
+  // A repeat that still lies on the log must find the answer that was given to it first, however late it is read. So
+  // the time for which answers are kept ends with the last moment at which every input was read to its end.
+  absl::Time all_read_at = now;
+  for (const auto& [partition, task] : tasks_) {
+    if (task->state == Task::State::kRunning && InputsAreRead(*task, now)) task->inputs_read_at = now;
+    all_read_at = std::min(all_read_at, task->inputs_read_at);
+  }
+  if (tasks_.empty() || all_read_at == absl::InfinitePast()) return;
+  const auto pruned = ports_.session->PruneRequests(all_read_at - config_.request_retention, kPruneRows);
+  if (!pruned.ok()) kLog.Warn("old answers to requests were not removed", {{"error", pruned.status()}});
+  // A full round means that there is more.
+  if (pruned.ok() && *pruned == kPruneRows) pruned_at_ = absl::InfinitePast();
 }
 
 void Worker::Impl::CountKept() {
