@@ -30,8 +30,9 @@ auto Watch(std::initializer_list<telemetry::Age> ages, Call call) {
 WatchedSession::WatchedSession(std::unique_ptr<store::Session> inner, const std::string& group)
     : inner_(std::move(inner)), writing_(AwayAge(group, "write")), reading_(AwayAge(group, "read")) {}
 
-absl::StatusOr<store::TakenTask> WatchedSession::TakeTask(const store::TaskId& task, uint64_t epoch_floor) {
-  return Watch({writing_, reading_}, [&] { return inner_->TakeTask(task, epoch_floor); });
+absl::StatusOr<store::TakenTask> WatchedSession::TakeTask(const store::TaskId& task, uint64_t epoch_floor,
+                                                          uint64_t own_epoch) {
+  return Watch({writing_, reading_}, [&] { return inner_->TakeTask(task, epoch_floor, own_epoch); });
 }
 
 absl::StatusOr<store::CommitResult> WatchedSession::Commit(const store::Batch& batch) {
@@ -53,8 +54,17 @@ absl::StatusOr<std::vector<std::optional<store::RequestRow>>> WatchedSession::Lo
 }
 
 absl::StatusOr<std::vector<store::KeptRecord>> WatchedSession::LoadKept(const store::TaskId& task,
-                                                                        store::KeptState state) {
-  return Watch({reading_}, [&] { return inner_->LoadKept(task, state); });
+                                                                        store::KeptState state, int64_t after,
+                                                                        int64_t limit) {
+  return Watch({reading_}, [&] { return inner_->LoadKept(task, state, after, limit); });
+}
+
+absl::StatusOr<std::vector<store::KeptRecord>> WatchedSession::LoadKeptById(absl::Span<const int64_t> ids) {
+  return Watch({reading_}, [&] { return inner_->LoadKeptById(ids); });
+}
+
+absl::StatusOr<store::KeptCounts> WatchedSession::CountKept(std::string_view group) {
+  return Watch({reading_}, [&] { return inner_->CountKept(group); });
 }
 
 absl::StatusOr<std::vector<store::QueueHead>> WatchedSession::LoadQueueHeads(const store::TaskId& task) {
@@ -63,8 +73,8 @@ absl::StatusOr<std::vector<store::QueueHead>> WatchedSession::LoadQueueHeads(con
 
 absl::StatusOr<std::vector<store::KeptRecord>> WatchedSession::LoadQueues(const store::TaskId& task,
                                                                           absl::Span<const std::string> keys,
-                                                                          int64_t limit) {
-  return Watch({reading_}, [&] { return inner_->LoadQueues(task, keys, limit); });
+                                                                          int64_t limit, int64_t max_bytes) {
+  return Watch({reading_}, [&] { return inner_->LoadQueues(task, keys, limit, max_bytes); });
 }
 
 absl::StatusOr<std::vector<store::KeptRecord>> WatchedSession::LoadRequested(std::string_view group,

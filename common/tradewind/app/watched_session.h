@@ -19,17 +19,26 @@ namespace tradewind {
 // as well.
 class WatchedSession final : public store::Session {
  public:
+  using Session::LoadKept;
+  using Session::LoadQueues;
+  using Session::TakeTask;
+
   WatchedSession(std::unique_ptr<store::Session> inner, const std::string& group);
 
-  absl::StatusOr<store::TakenTask> TakeTask(const store::TaskId& task, uint64_t epoch_floor) override;
+  absl::StatusOr<store::TakenTask> TakeTask(const store::TaskId& task, uint64_t epoch_floor,
+                                            uint64_t own_epoch) override;
   absl::StatusOr<std::vector<store::Aggregate>> LoadAggregates(absl::Span<const store::AggregateKey> keys) override;
   absl::StatusOr<std::vector<std::optional<store::RequestRow>>> LoadRequests(
       absl::Span<const store::RequestKey> keys) override;
   absl::StatusOr<store::CommitResult> Commit(const store::Batch& batch) override;
-  absl::StatusOr<std::vector<store::KeptRecord>> LoadKept(const store::TaskId& task, store::KeptState state) override;
+  absl::StatusOr<std::vector<store::KeptRecord>> LoadKept(const store::TaskId& task, store::KeptState state,
+                                                          int64_t after, int64_t limit) override;
+  absl::StatusOr<std::vector<store::KeptRecord>> LoadKeptById(absl::Span<const int64_t> ids) override;
+  absl::StatusOr<store::KeptCounts> CountKept(std::string_view group) override;
   absl::StatusOr<std::vector<store::QueueHead>> LoadQueueHeads(const store::TaskId& task) override;
   absl::StatusOr<std::vector<store::KeptRecord>> LoadQueues(const store::TaskId& task,
-                                                            absl::Span<const std::string> keys, int64_t limit) override;
+                                                            absl::Span<const std::string> keys, int64_t limit,
+                                                            int64_t max_bytes) override;
   absl::StatusOr<std::vector<store::KeptRecord>> LoadRequested(std::string_view group,
                                                                absl::Span<const int32_t> partitions,
                                                                int64_t limit) override;
