@@ -32,6 +32,8 @@ class MemorySource final : public tradewind::bus::EventSource {
   absl::StatusOr<std::vector<tradewind::bus::CommittedOffset>> Committed(
       absl::Span<const tradewind::bus::Position> partitions) override;
   absl::StatusOr<tradewind::bus::OffsetRange> Range(const std::string& topic, int32_t partition) override;
+  // Timers are not measured.
+  bool CaughtUp(const std::string&, int32_t) override { return true; }
   absl::Status CommitOffsets(absl::Span<const tradewind::bus::CommittedOffset> offsets, bool wait) override;
   absl::Status Close(absl::Duration deadline) override;
 
