@@ -1,6 +1,6 @@
 # Headers of the libraries that most sources include, compiled once for all targets of this tree: about a third of a source's
 # time. Headers of ours are not among them, so that a change to one compiles only what includes it. A source still
-# includes what it uses: `tests/lint tidy` and `tests/run separate` compile without these files.
+# includes what it uses itself: `tests/lint includes` and `tests/run separate` compile without these files.
 
 # What a precompiled header and whoever uses it must agree on; the compiler refuses it otherwise.
 function(_tradewind_precompiled_flags target)
@@ -28,6 +28,7 @@ function(_tradewind_precompiled_header kind)
   target_precompile_headers(${target} PRIVATE ${arg_HEADERS})
 endfunction()
 
+block()
 set(headers
   <algorithm> <array> <atomic> <chrono> <condition_variable> <cstdint> <deque> <filesystem> <fstream> <functional> <map>
   <memory> <mutex> <optional> <set> <sstream> <string> <string_view> <thread> <unordered_map> <utility> <vector>
@@ -39,3 +40,4 @@ if(TRADEWIND_TESTS)
   _tradewind_precompiled_header(test HEADERS ${headers} <gtest/gtest.h> <gmock/gmock.h>
     DEPENDS ${libraries} GTest::gmock GTest::gtest)
 endif()
+endblock()
