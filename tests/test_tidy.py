@@ -39,8 +39,8 @@ def entries(folder, count, options=""):
 
 
 def test_batches_have_one_folder_one_command_and_nearly_one_size():
-    batches = tidy.batches_of(entries("a", 7) + entries("b", 1) + entries("c", 1, "-DX"))
-    assert [len(batch) for batch in batches] == [4, 3, 1, 1]
+    batches = tidy.batches_of(entries("a", 9) + entries("b", 1) + entries("c", 1, "-DX"))
+    assert [len(batch) for batch in batches] == [5, 4, 1, 1]
 
 
 def test_sources_that_are_clean_pass(look):

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 # Sources in one go: with more there is little left to share, and the cores end at different times.
-MOST = 6
+MOST = 8
 # Seconds for one source.
 LIMIT = 300
 
