@@ -287,7 +287,11 @@ void Sessions::MakeKey(UseKey use) {
 }
 
 grpc::Status Sessions::Sign(const auth::SigningKey* key, const std::string& user_id, v1::Session* response) const {
-  if (key == nullptr) return {grpc::StatusCode::UNAVAILABLE, "there is no key to sign a token with; try again"};
+  if (key == nullptr) {
+    return rpc::ToGrpcStatus(errors::Problem{.code = absl::StatusCode::kUnavailable,
+                                             .reason = "SIGNING_KEY_UNAVAILABLE",
+                                             .message = "there is no key to sign a token with; try again"});
+  }
   const absl::Time now = absl::Now();
   const absl::Time expires = now + settings_.access_lifetime;
   auto token = auth::SignToken(*key, {.subject = user_id, .issued = now, .expires = expires});
