@@ -40,11 +40,13 @@ mounts_within() {
 # The folders in $VAR that deploy/up and the processes it starts make.
 own_folders() { printf '%s\n' run log mail kafka postgres "${BACKENDS[@]}"; }
 
-# What they write, as patterns of paths in $VAR. The folders `data` belong to Kafka and to PostgreSQL whole.
+# What they write, as patterns of paths in $VAR. The folders `data` belong to Kafka and to PostgreSQL whole. Patterns that
+# somebody else's files may well match, as mails and logs by any name do, count in a marked folder alone.
 own_patterns() {
   local name
+  if [[ -n "$(marked_cluster_id)" ]]; then printf '%s\n' mail/{'*.eml','*.part'} 'log/*.log'; fi
   printf '%s\n' "$MARK_NAME" ".$MARK_NAME.??????" cli.yaml seal.key '.seal.key.??????' seal.signed \
-    run/up.lock run/up.pid run/store mail/{'*.eml','*.part'} \
+    run/up.lock run/up.pid run/store \
     kafka/{server.properties,kafka.log,kafka.pid,format.log,'hs_err_pid*.log',data} \
     postgres/{postgres.log,postgres.pid,url,superuser-password,initdb.log,initdb-password,data,'data.??????'} \
     log/{build,fetch,broker,postgres}.log
@@ -85,6 +87,13 @@ foreign_shown() {
   local -a entries
   mapfile -d '' -t entries < <(foreign_entries)
   ((${#entries[@]} > 0)) && names_shown "${entries[@]}"
+}
+
+# The names of what lies in $VAR.
+top_shown() {
+  local -a names
+  mapfile -t names < <(ls -A -- "$VAR")
+  names_shown "${names[@]}"
 }
 
 # The first five of its arguments as a shell would take them, and how many more there are.
@@ -149,6 +158,11 @@ stores_belong_to() {
     grep -raqF -- "$1" "$VAR/postgres/data/base" "$VAR/postgres/data/pg_wal" 2>/dev/null
 }
 
+# Whether there is nothing in $VAR but what a first deploy/up of an earlier version left that did not come to start Kafka.
+only_begun() {
+  [[ -f "$VAR/run/up.lock" && "$(cat "$VAR/run/store" 2>/dev/null)" =~ ^(sqlite|postgres)$ ]] && ! foreign_shown >/dev/null
+}
+
 # Makes $VAR, where it is missing, and sees that it is marked. Ends the script where the folder is somebody else's.
 claim_mark() {
   local problem id marked
@@ -174,10 +188,10 @@ claim_mark() {
     else
       warn "$VAR has no mark, and no store in it names its Kafka cluster $id yet: it is used as it is, and deploy/down --wipe will refuse it until a later deploy/up has marked it"
     fi
-  elif foreign_shown >/dev/null; then
-    fail "$VAR holds what deploy/up did not put there ($(foreign_shown)); choose a new or an empty folder with --var DIR"
-  else
+  elif [[ -z "$(ls -A "$VAR")" ]] || only_begun; then
     write_mark "$(new_cluster_id)"
+  else
+    fail "$VAR is not empty and has no mark of deploy/up (it holds $(top_shown)); choose a new or an empty folder with --var DIR"
   fi
 }
 

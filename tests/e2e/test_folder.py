@@ -64,7 +64,8 @@ def make_mesh(var, marked=True):
             write(var / name / f"{name}.{end}")
         write(var / "log" / f"{name}.log")
         write(var / "run" / f"{name}.pid", "1\n\n")
-    for name in ("run/up.lock", "run/store", "log/build.log", "log/broker.log", "mail/1.eml", "cli.yaml"):
+    names = ("run/up.lock", "run/store", "log/build.log", "log/broker.log", "log/order-2.log", "mail/1.eml", "cli.yaml")
+    for name in names:
         write(var / name)
     write(var / "seal.key", KEY)
     if marked:
@@ -241,20 +242,27 @@ def test_gives_new_kafka_data_the_identity_of_the_mark(tmp_path):
     assert command.endswith(f"--cluster-id {identity}")
 
 
-@pytest.mark.parametrize("content", ["precious.txt", "run/../work/precious.txt", "log/precious.txt"])
+@pytest.mark.parametrize("content", ["precious.txt", "work/precious.txt", "log/precious.log", "mail/precious.eml"])
 def test_marks_no_folder_with_other_content(tmp_path, content):
     var = tmp_path / "mesh"
-    for folder in ("run", "log", "work"):
+    for folder in ("run", "log"):
         (var / folder).mkdir(parents=True)
     write(var / content)
-    done = shell(var, "claim_mark")
-    assert done.returncode == 1 and "precious" in done.stderr or "work" in done.stderr
-    assert not (var / "tradewind.mesh").exists()
+    for begun in (False, True):
+        if begun:
+            write(var / "run/up.lock")
+            write(var / "run/store", "sqlite\n")
+        done = shell(var, "claim_mark")
+        assert done.returncode == 1 and "is not empty" in done.stderr and content.partition("/")[0] in done.stderr
+        assert not (var / "tradewind.mesh").exists()
 
 
 def test_marks_what_an_interrupted_first_start_left(tmp_path):
-    for name in ("run/up.lock", "run/up.pid", "run/store", "log/build.log", "log/fetch.log"):
+    for name in ("run/up.lock", "run/up.pid", "log/build.log", "log/fetch.log", "kafka/server.properties"):
         write(tmp_path / name)
+    # Names alone are no evidence.
+    assert shell(tmp_path, "claim_mark").returncode == 1
+    write(tmp_path / "run/store", "sqlite\n")
     assert shell(tmp_path, "claim_mark").returncode == 0
 
 

@@ -286,6 +286,7 @@ def test_up_asks_back_an_empty_master_key(second_mesh):
     (second_mesh.var / "order").mkdir(parents=True)
     (second_mesh.var / "order/order.db").write_text("data")
     (second_mesh.var / "seal.key").touch()
+    (second_mesh.var / "tradewind.mesh").write_text(f"Tradewind mesh, format 1\ncluster {'A' * 22}\n")
     done = run([TREE / "deploy/up", "--detach", "--var", second_mesh.var, "--port-offset", str(second_mesh.offset)])
     assert done.returncode == 1 and "bring back the one that this mesh was begun with" in done.stderr
     assert [path.name for path in second_mesh.var.glob("*seal.key*")] == ["seal.key"]
