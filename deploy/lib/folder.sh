@@ -144,13 +144,15 @@ write_mark() {
     write_whole 644 "$VAR/$MARK_NAME" || fail "cannot write $VAR/$MARK_NAME"
 }
 
-# Whether stores in $VAR say that their tasks read the Kafka cluster $1: each task keeps its cluster's id, as text.
+# Whether stores in $VAR say that their tasks read the Kafka cluster $1: each task keeps its cluster's id, as text. In an
+# SQLite database of ours the header says TWND. All but an empty first page may still be in its write-ahead log, where a
+# service that ends leaves it.
 stores_belong_to() {
-  local name
+  local name file
   for name in "${BACKENDS[@]}"; do
-    # Not by grep -q in a pipe: it leaves early, and that fails what writes to it.
-    if [[ "$(head -c 72 "$VAR/$name/$name.db" 2>/dev/null | tail -c 4 | tr -d '\0')" == TWND ]] &&
-      grep -aqF -- "$1" "$VAR/$name/$name.db" "$VAR/$name/$name.db-wal" 2>/dev/null; then
+    file="$VAR/$name/$name.db"
+    if [[ "$(head -c 15 "$file" 2>/dev/null | tr -d '\0')" == 'SQLite format 3' ]] &&
+      grep -aqsF TWND "$file" "$file-wal" && grep -aqsF -- "$1" "$file" "$file-wal"; then
       return 0
     fi
   done
@@ -161,6 +163,13 @@ stores_belong_to() {
 # Whether there is nothing in $VAR but what a first deploy/up of an earlier version left that did not come to start Kafka.
 only_begun() {
   [[ -f "$VAR/run/up.lock" && "$(cat "$VAR/run/store" 2>/dev/null)" =~ ^(sqlite|postgres)$ ]] && ! foreign_shown >/dev/null
+}
+
+# Marks a folder without a mark whose stores name the cluster of the Kafka data beside them; false for another.
+mark_recognised() {
+  local id
+  id=$(kafka_cluster_id)
+  if [[ -z "$(marked_cluster_id)" && -n "$id" ]] && stores_belong_to "$id"; then write_mark "$id"; fi
 }
 
 # Makes $VAR, where it is missing, and sees that it is marked. Ends the script where the folder is somebody else's.
@@ -182,12 +191,9 @@ claim_mark() {
   elif [[ -e "$VAR/$MARK_NAME" || -L "$VAR/$MARK_NAME" ]]; then
     fail "$VAR/$MARK_NAME is no mark of deploy/up; put back what was in it, or choose another folder with --var DIR"
   elif [[ -n "$id" ]]; then
-    # A folder of an earlier version, which made no marks.
-    if stores_belong_to "$id"; then
-      write_mark "$id"
-    else
-      warn "$VAR has no mark, and no store in it names its Kafka cluster $id yet: it is used as it is, and deploy/down --wipe will refuse it until a later deploy/up has marked it"
-    fi
+    # A folder of an earlier version, which made no marks. Where its stores do not name the cluster, because no service has
+    # taken a task yet or because they belong to another, it is used as it is: what does not fit is the services' to say.
+    mark_recognised
   elif [[ -z "$(ls -A "$VAR")" ]] || only_begun; then
     write_mark "$(new_cluster_id)"
   else
