@@ -88,6 +88,7 @@ TEST_F(UserQueriesTest, TellsAKeyThatMayYetComeFromDamage) {
   // Sealed where this service has never been.
   const std::string foreign = TestKeys().Sealed("u-1", "ada@example.org");
   internal::v1::UserRecord record;
+  record.mutable_user()->set_id("u-1");
   record.mutable_user()->set_email(foreign);
   reader_.Put(record.GetDescriptor()->full_name(), "u-1", record.SerializeAsString(), IndexUser(record));
   v1::User user;

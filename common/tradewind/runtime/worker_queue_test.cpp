@@ -65,7 +65,7 @@ struct Fixture {
   }
 
   Mesh& mesh() { return site->mesh(); }
-  void Send(const std::string& key, const std::string& name) { mesh().Send(Registered("u", name), key); }
+  void Send(const std::string& key, const std::string& name) { mesh().Send(Registered(key, name), key); }
   std::vector<std::string> Begun() {
     const std::lock_guard lock(mutex);
     return begun;

@@ -226,6 +226,7 @@ TEST(Worker, AnswersARepeatThatWaitedLongerThanAnswersAreKept) {
   const auto replies = mesh.WaitForReplies(2);
   ASSERT_EQ(replies.size(), 2U);
   EXPECT_EQ(replies[0].resource().value(), replies[1].resource().value());
+  ASSERT_TRUE(worker->Stop().ok());
   EXPECT_EQ(mesh.kafka().ReadAll(kEvents).size(), 1U);
 }
 
@@ -244,6 +245,8 @@ TEST(Worker, ActsOnceOnACopyOfACommandWithoutARequestId) {
   other.value = request.SerializeAsString();
   mesh.kafka().Append(other);
   EXPECT_EQ(mesh.WaitForReplies(3).size(), 3U);
+  EXPECT_TRUE(mesh.kafka().WaitForRecords(kEvents, 2));
+  ASSERT_TRUE(worker->Stop().ok());
   EXPECT_EQ(mesh.kafka().ReadAll(kEvents).size(), 2U);
 }
 

@@ -154,7 +154,7 @@ TEST(PostgresStore, KnowsWhetherItIsOlderThanMeshNames) {
   }
   EXPECT_FALSE(OpenOrDie(schema.name())->predates_mesh_names());
   // As the version before that step left it.
-  TestServer::Execute("SET search_path = " + schema.Quoted() +
+  TestServer::Execute("SET search_path = " + schema.Quoted() + "; DROP FUNCTION " + kCommitBatch +
                       "; UPDATE meta SET value = '3' WHERE name = 'schema_version'");
   EXPECT_TRUE(OpenOrDie(schema.name())->predates_mesh_names());
   EXPECT_TRUE(OpenOrDie(schema.name())->predates_mesh_names());
