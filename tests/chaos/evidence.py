@@ -233,7 +233,8 @@ def read_replies(cluster, messages):
     replies = {}
     for owner in OWNERS:
         rows = cluster.rows(
-            f"""SELECT encode(request_id, 'hex'), encode(reply, 'hex') FROM "{owner}".request WHERE method <> 'inbox'"""
+            f"""SELECT encode(r.request_id, 'hex'), encode(r.reply, 'hex') FROM "{owner}".request r
+                JOIN "{owner}".name n ON n.id = r.method WHERE n.name <> 'inbox'"""
         )
         for request_id, reply in rows:
             stored = messages.decode("tradewind.mesh.v1.StoredReply", bytes.fromhex(reply))
