@@ -236,6 +236,7 @@ void FuzzMesh::Append(const Step& step) {
                             .timestamp_ms = step.timestamp_ms,
                             .key = step.key.Expand()};
   if (record.key.starts_with(kOwnKey)) return;
+  record.has_value = step.value.has_value();
   if (step.value.has_value()) record.value = step.value->Expand();
   for (const auto& [name, value] : step.headers) record.headers.emplace_back(name.Expand(), value.Expand());
   // A topic that has Kafka's own settings takes no more.
