@@ -192,10 +192,13 @@ FieldHandle<T>& FieldHandle<T>::NotEmpty() requires MayBeEmpty<T> {
 
 template <typename T>
 FieldHandle<T>& FieldHandle<T>::ListensOn(net::Use use) requires std::same_as<T, std::string> {
-  auto* const field = static_cast<TypedField<T>*>(field_);
-  field->set_listens();
-  field->set_check(use == net::Use::kListenOnIpv4 ? &CheckListener<net::Use::kListenOnIpv4>
-                                                  : &CheckListener<net::Use::kListen>);
+  // clang 14 instantiates members of the explicit instantiations below whose constraints do not hold.
+  if constexpr (std::is_same_v<T, std::string>) {
+    auto* const field = static_cast<TypedField<T>*>(field_);
+    field->set_listens();
+    field->set_check(use == net::Use::kListenOnIpv4 ? &CheckListener<net::Use::kListenOnIpv4>
+                                                    : &CheckListener<net::Use::kListen>);
+  }
   return *this;
 }
 
@@ -203,7 +206,7 @@ template <typename T>
 FieldHandle<T>& FieldHandle<T>::Reaches() requires Addressable<T> {
   if constexpr (std::is_same_v<T, TextMap>) {
     static_cast<TypedField<T>*>(field_)->set_check(&CheckTargets);
-  } else {
+  } else if constexpr (std::is_same_v<T, std::string>) {
     static_cast<TypedField<T>*>(field_)->set_check(&CheckTarget);
   }
   return *this;
@@ -211,7 +214,7 @@ FieldHandle<T>& FieldHandle<T>::Reaches() requires Addressable<T> {
 
 template <typename T>
 FieldHandle<T>& FieldHandle<T>::ReachesBrokers() requires std::same_as<T, std::string> {
-  static_cast<TypedField<T>*>(field_)->set_check(&CheckBrokers);
+  if constexpr (std::is_same_v<T, std::string>) static_cast<TypedField<T>*>(field_)->set_check(&CheckBrokers);
   return *this;
 }
 
