@@ -37,11 +37,11 @@ constexpr auto kPatience = std::chrono::seconds(20);
 constexpr char kTimer[] = "reminder";
 
 // Retries that come at once, and a few of them.
-constexpr runtime::WorkerConfig kConfig{.max_attempts = 3,
-                                        .first_retry = absl::Milliseconds(1),
-                                        .longest_retry = absl::Milliseconds(5),
-                                        .effect_threads = 2,
-                                        .timer_tick = absl::Milliseconds(1)};
+const runtime::WorkerConfig kConfig{.max_attempts = 3,
+                                    .first_retry = absl::Milliseconds(1),
+                                    .longest_retry = absl::Milliseconds(5),
+                                    .effect_threads = 2,
+                                    .timer_tick = absl::Milliseconds(1)};
 
 std::FILE* kept_standard_error = stderr;
 
