@@ -82,6 +82,7 @@ absl::Status Worker::Impl::GatherQueues(Task& task, absl::Time now) {
   auto records = ports_.session->LoadQueues(task.id, queues, limit, bytes);
   if (!records.ok()) return records.status();
   auto record = records->begin();
+  bool removed = false;
   for (const std::string& queue : queues) {
     int64_t taken = 0;
     const auto begin = record;
@@ -90,6 +91,7 @@ absl::Status Worker::Impl::GatherQueues(Task& task, absl::Time now) {
     }
     if (begin == record) {
       task.queues.Remove(queue);
+      removed = true;
       continue;
     }
     const bool more = record - begin >= limit || taken >= bytes;
@@ -100,6 +102,8 @@ absl::Status Worker::Impl::GatherQueues(Task& task, absl::Time now) {
     // What is behind them goes on with the next batch.
     if (more && gathered_.size() > before) looked_at_ = absl::InfinitePast();
   }
+  // No commit follows from it that would do so.
+  if (removed) Crowd(task);
   return absl::OkStatus();
 }
 
