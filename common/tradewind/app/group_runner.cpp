@@ -44,7 +44,6 @@ absl::StatusOr<std::unique_ptr<GroupRunner>> GroupRunner::Start(const runtime::G
   runner->worker_ = std::make_unique<runtime::Worker>(
       runtime::WorkerPorts{.group = &group,
                            .session = runner->session_.get(),
-                           .reader = &surroundings.store.reader(),
                            .store_id = surroundings.store.id(),
                            .cluster_id = surroundings.cluster_id,
                            .topic_prefix = kafka.topic_prefix,

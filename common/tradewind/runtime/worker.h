@@ -62,8 +62,6 @@ void Describe(config::Schema& schema, WorkerConfig& config);
 struct WorkerPorts {
   const Group* group = nullptr;
   store::Session* session = nullptr;
-  // Counts for the metrics what was set aside.
-  store::Reader* reader = nullptr;
   std::string store_id;
   std::string cluster_id;
   std::string topic_prefix;

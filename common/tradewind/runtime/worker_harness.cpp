@@ -38,7 +38,6 @@ RunningWorker::RunningWorker(Mesh& mesh, const Group& group, const std::vector<i
   worker_ = std::make_unique<Worker>(
       WorkerPorts{.group = &group,
                   .session = session_.get(),
-                  .reader = &mesh.store().reader(),
                   .store_id = mesh.store().id(),
                   .cluster_id = kClusterId,
                   .accept_unmarked_events = config.accept_unmarked_events == "true",

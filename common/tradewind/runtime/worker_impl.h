@@ -162,6 +162,7 @@ class Worker::Impl final : public bus::AssignmentListener {
   absl::Time quiet_since_ = absl::InfinitePast();
   absl::Time mirror_due_ = absl::InfinitePast();
   absl::Time counted_at_ = absl::InfinitePast();
+  absl::Duration count_every_ = absl::ZeroDuration();
   absl::Time pruned_at_ = absl::InfinitePast();
   // Makes Loop return.
   absl::Status fatal_;

@@ -1,5 +1,6 @@
 // What a worker does in quiet moments: drops outbox rows that Kafka has, mirrors its offsets there, counts what was set
 // aside, forgets old requests.
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,7 +15,10 @@ namespace {
 // A quiet task drops its acknowledged outbox rows after this long, and Kafka's copy of its offsets is this far behind.
 constexpr absl::Duration kTidyAfter = absl::Milliseconds(500);
 constexpr absl::Duration kMirrorEvery = absl::Seconds(1);
+// What is set aside is counted this often, and the more seldom the longer that takes: a hundredth of the time at most.
 constexpr absl::Duration kCountEvery = absl::Seconds(1);
+constexpr absl::Duration kMaxCountEvery = absl::Seconds(10);
+constexpr int kCountPause = 100;
 constexpr absl::Duration kPruneEvery = absl::Minutes(1);
 constexpr int64_t kPruneRows = 1000;
 
@@ -30,9 +34,11 @@ void Worker::Impl::Housekeep(absl::Time now, bool idle) {
     mirror_due_ = now + kMirrorEvery;
     MirrorOffsets(AllPartitions(), /*wait=*/false).IgnoreError();
   }
-  if (now - counted_at_ >= kCountEvery) {
+  if (now - counted_at_ >= count_every_) {
     counted_at_ = now;
+    const absl::Time begun = absl::Now();
     CountKept();
+    count_every_ = std::clamp((absl::Now() - begun) * kCountPause, kCountEvery, kMaxCountEvery);
     for (const auto& [partition, task] : tasks_) repeats_.Review(partition, task->progress);
   }
   if (now - pruned_at_ >= kPruneEvery) {
@@ -57,16 +63,13 @@ void Worker::Impl::PruneRequests(absl::Time now) {
 }
 
 void Worker::Impl::CountKept() {
-  const std::pair<store::KeptState, const telemetry::Gauge*> gauges[] = {
-      {store::KeptState::kDead, &metrics_.dead_records},
-      {store::KeptState::kParked, &metrics_.parked_records},
-      {store::KeptState::kHeld, &metrics_.held_records},
-  };
-  for (const auto& [state, gauge] : gauges) {
-    const auto count = ports_.reader->CountKept(ports_.group->name(), state);
-    // While the store is away the last known number stands.
-    if (count.ok()) gauge->Set(static_cast<double>(*count));
-  }
+  // Over the worker's own session: it waits for no query of anybody else.
+  const auto counts = ports_.session->CountKept(ports_.group->name());
+  // While the store is away the last known numbers stand.
+  if (!counts.ok()) return;
+  metrics_.dead_records.Set(static_cast<double>(counts->dead));
+  metrics_.parked_records.Set(static_cast<double>(counts->parked));
+  metrics_.held_records.Set(static_cast<double>(counts->held));
 }
 
 void Worker::Impl::TidyOutboxes(bool ending) {

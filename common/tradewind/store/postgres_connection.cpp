@@ -62,6 +62,8 @@ absl::Status PostgresConnection::Connect() {
       {"tcp_user_timeout", connect_ms.c_str()},
       // Looking for a Kerberos ticket that nobody has takes longer than all the rest of connecting.
       {"gssencmode", "disable"},
+      // Of several hosts the one that takes writes: after a failover the others answer as well, with what is old.
+      {"target_session_attrs", "read-write"},
       {"fallback_application_name", target_.application.c_str()},
       {"dbname", target_.url.c_str()},
       {"client_encoding", "UTF8"},

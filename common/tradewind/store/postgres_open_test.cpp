@@ -102,6 +102,13 @@ TEST(PostgresStore, NamesTheSettingWhenTheServerIsAway) {
   EXPECT_TRUE(OpenStatus(std::string(url).insert(url.find('@') + 1, "127.0.0.1:1,"), schema.name()).ok());
 }
 
+TEST(PostgresStore, PassesOverAServerThatTakesNoWrites) {
+  const std::string url = TestServer::Url() + "?options=-c%20default_transaction_read_only%3Don";
+  const absl::Status refused = OpenStatus(url);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kUnavailable) << refused;
+  EXPECT_THAT(Message(refused), HasSubstr("session is read-only"));
+}
+
 TEST(PostgresStore, NamesTheSettingWhenThePasswordIsWrong) {
   const absl::Status refused = OpenStatus(TestServer::UrlWith("wrong", "", ""));
   EXPECT_EQ(refused.code(), absl::StatusCode::kPermissionDenied);

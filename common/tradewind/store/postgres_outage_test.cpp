@@ -58,6 +58,54 @@ class PostgresOutage : public testing::Test {
   std::unique_ptr<Session> session_;
 };
 
+// Eight callers and one connection: each that hears that the server is away leaves the connection to the next.
+TEST_F(PostgresOutage, LeavesNoReaderWaitingWhenTheServerIsBack) {
+  PostgresConfig config = TestServer::Config();
+  config.max_readers = 1;
+  Open(config);
+  ASSERT_TRUE(Write("1").ok());
+  TestServer::Stop();
+  for (int round = 0; round < 5; ++round) {
+    std::vector<std::thread> callers;
+    std::atomic<int> done = 0;
+    callers.reserve(8);
+    for (int i = 0; i < 8; ++i) {
+      callers.emplace_back([&] {
+        const absl::Time begun = absl::Now();
+        EXPECT_FALSE(store_->reader().Get("order", "1").ok());
+        // None has run into the limit of the wait.
+        EXPECT_LT(absl::Now() - begun, kMaxReaderWait);
+        ++done;
+      });
+    }
+    for (std::thread& caller : callers) caller.join();
+    EXPECT_EQ(done, 8);
+  }
+}
+
+TEST_F(PostgresOutage, TellsAReaderThatAllConnectionsStayBusy) {
+  PostgresConfig config = TestServer::Config();
+  config.max_readers = 1;
+  Open(config);
+  ASSERT_TRUE(Write("1").ok());
+  // A lock on the table keeps the one connection busy.
+  const auto holder = TestServer::Connect();
+  ASSERT_TRUE(holder->Execute("BEGIN; LOCK TABLE " + schema_.Quoted() + ".aggregate").ok());
+  std::thread busy([&] { (void)store_->reader().Get("order", "1"); });
+  const auto watcher = TestServer::Connect();
+  const std::string waiting =
+      "SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n "
+      "ON n.oid = c.relnamespace WHERE NOT l.granted AND n.nspname = '" +
+      schema_.name() + "'";
+  while (TestServer::Number(*watcher, waiting.c_str()) == 0) {
+  }
+  const absl::Status refused = store_->reader().Get("order", "1").status();
+  ASSERT_TRUE(holder->Execute("ROLLBACK").ok());
+  busy.join();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kUnavailable) << refused;
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("max_readers"));
+}
+
 TEST_F(PostgresOutage, IsUnavailableWhileTheServerIsAwayAndGoesOnAfter) {
   ASSERT_TRUE(Write("1").ok());
   ASSERT_TRUE(IsThere("1"));

@@ -183,7 +183,6 @@ int Main(int argc, char** argv) {
   runtime::WorkerPorts ports;
   ports.group = &group;
   ports.session = &measured_session;
-  ports.reader = &database->reader();
   ports.store_id = database->id();
   ports.cluster_id = made.cluster_id;
   ports.topic_prefix = made.prefix;

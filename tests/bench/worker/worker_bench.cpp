@@ -110,7 +110,6 @@ class Running {
     runtime::WorkerPorts ports;
     ports.group = &group;
     ports.session = session_.get();
-    ports.reader = &database.reader();
     ports.store_id = database.id();
     ports.cluster_id = "memory";
     for (const std::string& topic : {std::string(kCommands), std::string(kEvents), std::string(bus::kRepliesTopic),
