@@ -16,11 +16,7 @@
 #include "tradewind/telemetry/trace.h"
 
 namespace tradewind::runtime {
-namespace {
-
-constexpr int32_t kMostDeaths = 2;
-
-}  // namespace
+namespace {}  // namespace
 
 Attempt::Attempt(const Group& group, EventRouter& router, store::Session& session, const AttemptSettings& settings,
                  absl::Time now)
@@ -34,7 +30,6 @@ TaskWork& Attempt::WorkOf(Task& task) {
   if (added) {
     work.task = &task;
     work.progress = task.progress;
-    work.progress.suspect().reset();
     work.outbox = std::make_unique<mesh::v1::OutboxBatch>();
   }
   return work;
@@ -81,6 +76,10 @@ absl::Status Attempt::Prefetch(absl::Span<const Input> inputs) {
 void Attempt::Take(Input& input) {
   if (input.task->state != Task::State::kRunning) return;
   TaskWork& work = WorkOf(*input.task);
+  // Once its own message has been handled the mark goes, and with nothing else; that of an effect when it has ended.
+  if (std::optional<Suspect>& suspect = work.progress.suspect(); suspect.has_value() && !group_.runs_effects()) {
+    if (IsSuspect(*suspect, input.record)) suspect.reset();
+  }
   if (input.effect.has_value()) {
     EndEffect(work, input);
   } else if (input.queued.has_value()) {
@@ -200,7 +199,7 @@ bool Attempt::Handle(TaskWork& work, const Item& item) {
   const Handler* handler = group_.Find(envelope.type);
   if (KillsProcesses(work, item)) {
     return Fail(work, item, *handler,
-                Dead(fmt::format("the process died {} times while it handled this by itself", kMostDeaths)));
+                Dead(fmt::format("the process died {} times while it handled this by itself", kMaxDeaths)));
   }
   const bool pass_on = settings_.IsToBePassedOn(*handler, item.record.topic());
   if (handler->effect != nullptr && !pass_on) {
@@ -250,7 +249,7 @@ void Attempt::PassOnUnderItsKey(TaskWork& work, const Item& item, const Handler&
 
 bool Attempt::KillsProcesses(const TaskWork& work, const Item& item) const {
   const std::optional<Suspect>& suspect = work.task->progress.suspect();
-  return suspect.has_value() && suspect->attempts > kMostDeaths && IsSuspect(*suspect, item.record);
+  return suspect.has_value() && suspect->attempts > kMaxDeaths && IsSuspect(*suspect, item.record);
 }
 
 bool Attempt::TakeFromInbox(const bus::Envelope& envelope) {
@@ -384,8 +383,7 @@ store::Batch Attempt::Finish(const std::function<uint64_t(const Task&)>& acknowl
                            .new_emit_sequence = work.new_emit_sequence,
                            .progress = work.progress_blob,
                            .outbox = work.outbox_blob,
-                           .outbox_acknowledged = acknowledged(task),
-                           .ends_takes = true});
+                           .outbox_acknowledged = acknowledged(task)});
     task.KeepWithheld(batch.tasks.back().outbox_acknowledged, batch);
   }
   batch.aggregates = aggregates_.Writes();

@@ -34,6 +34,9 @@ namespace tradewind::runtime {
 // Stands for a topic in the records of timers.
 inline constexpr std::string_view kTimersTopic = "mesh.timers";
 
+// A message that was handled by itself when so many processes died is dead.
+inline constexpr int32_t kMaxDeaths = 2;
+
 struct PendingReply {
   int32_t partition;
   std::string instance_id;

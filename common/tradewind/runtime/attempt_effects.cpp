@@ -49,6 +49,9 @@ void Attempt::EndEffect(TaskWork& work, const Input& input) {
   }
   work.moved = true;
   ++counts_.handled;
+  if (std::optional<Suspect>& suspect = work.progress.suspect(); suspect.has_value()) {
+    if (IsSuspect(*suspect, input.record)) suspect.reset();
+  }
   const EffectResult& result = *input.effect;
   const Input::FromQueue* queued = input.queued.has_value() ? &*input.queued : nullptr;
   const Item item{input.record, &*input.envelope, queued, input.refused};

@@ -60,6 +60,9 @@ struct TaskLanes {
   std::deque<std::string> startable;
   std::map<const Handler*, int32_t> running;
   size_t size = 0;
+  // Starts nothing but what was let start.
+  bool held_back = false;
+  int32_t let_start = 0;
 };
 
 }  // namespace
@@ -139,6 +142,7 @@ bool EffectLanes::State::Start(Run& run) {
 }
 
 bool EffectLanes::State::StartOneOf(TaskLanes& task, Run& run) {
+  if (task.held_back && task.let_start == 0) return false;
   for (auto key = task.startable.begin(); key != task.startable.end(); ++key) {
     Lane& lane = task.lanes.at(*key);
     const Handler* handler = lane.waiting.front().handler;
@@ -148,6 +152,7 @@ bool EffectLanes::State::StartOneOf(TaskLanes& task, Run& run) {
     lane.running = true;
     ++task.running[handler];
     task.startable.erase(key);
+    if (task.held_back) --task.let_start;
     runs.push_back(&run);
     return true;
   }
@@ -263,6 +268,48 @@ std::vector<EffectLanes::Finished> EffectLanes::Collect(absl::Time now, size_t l
 bool EffectLanes::has_finished() const {
   const std::lock_guard lock(state_->mutex);
   return !state_->finished.empty();
+}
+
+void EffectLanes::HoldBack(int32_t partition, bool held_back) {
+  const std::lock_guard lock(state_->mutex);
+  TaskLanes& task = state_->tasks[partition];
+  task.held_back = held_back;
+  task.let_start = 0;
+  if (!held_back) state_->startable.notify_all();
+}
+
+const Input* EffectLanes::NextHeldBack(int32_t partition) const {
+  const std::lock_guard lock(state_->mutex);
+  const auto task = state_->tasks.find(partition);
+  if (task == state_->tasks.end() || !task->second.held_back || task->second.let_start > 0) return nullptr;
+  const auto runs = [&](const Run* run) { return run->effect.partition == partition && !run->given_up; };
+  if (std::any_of(state_->runs.begin(), state_->runs.end(), runs) || task->second.startable.empty()) return nullptr;
+  return &task->second.lanes.at(task->second.startable.front()).waiting.front().input;
+}
+
+void EffectLanes::StartHeldBack(int32_t partition) {
+  const std::lock_guard lock(state_->mutex);
+  state_->tasks.at(partition).let_start = 1;
+  state_->startable.notify_all();
+}
+
+void EffectLanes::EndHeldBack(int32_t partition, EffectResult result) {
+  const std::lock_guard lock(state_->mutex);
+  TaskLanes& task = state_->tasks.at(partition);
+  const std::string key = task.startable.front();
+  task.startable.pop_front();
+  Lane& lane = task.lanes.at(key);
+  Effect effect = std::move(lane.waiting.front());
+  lane.waiting.pop_front();
+  --task.size;
+  if (result.outcome.kind() != Outcome::Kind::kAck) {
+    lane.stopped = true;
+  } else if (lane.waiting.empty()) {
+    task.lanes.erase(key);
+  } else {
+    state_->MakeStartable(task, key);
+  }
+  state_->finished.push_back({effect.partition, effect.epoch, std::move(effect.input), std::move(result)});
 }
 
 std::vector<Input> EffectLanes::TakeWaiting(int32_t partition, const std::string& key) {

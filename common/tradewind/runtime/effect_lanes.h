@@ -46,6 +46,16 @@ class EffectLanes {
   std::vector<Finished> Collect(absl::Time now, size_t limit);
   bool has_finished() const;
 
+  // While a partition is held back its effects start only by StartHeldBack.
+  void HoldBack(int32_t partition, bool held_back);
+  // Returns the message of a partition that is held back whose effect could start now, null while one runs or none
+  // waits. Stays where it is until the next call of this object.
+  const Input* NextHeldBack(int32_t partition) const;
+  // Lets the effect of NextHeldBack start.
+  void StartHeldBack(int32_t partition);
+  // Ends the effect of NextHeldBack with `result`, without having run it.
+  void EndHeldBack(int32_t partition, EffectResult result);
+
   // Takes out what waits in the lane of a key, in order, and lets the lane run again.
   std::vector<Input> TakeWaiting(int32_t partition, const std::string& key);
 

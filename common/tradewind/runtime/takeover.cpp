@@ -12,10 +12,9 @@
 namespace tradewind::runtime {
 namespace {
 
-// A task that was taken so often without a commit may hold a message that kills whoever handles it. It is among the
-// first: a batch has no more than this many, by default.
+// A task whose owners have ended so often without giving it back may hold a message that kills whoever handles it.
 constexpr int64_t kTakesUntilCareful = 3;
-constexpr int32_t kCarefulMessages = 500;
+constexpr int64_t kTakesUntilMarkGoes = 8;
 
 constexpr std::string_view kAdoptHint =
     "if this store is the one to go on with, start once with --runtime.adopt_offsets=true; its events since then are "
@@ -34,6 +33,16 @@ std::optional<OffsetMetadata> OffsetMetadata::Parse(std::string_view text) {
   return metadata;
 }
 
+namespace {
+
+// What was marked has not ended the process that takes the task again.
+void ForgiveSuspect(Task& task) {
+  std::optional<Suspect>& suspect = task.progress.suspect();
+  if (suspect.has_value() && --suspect->attempts <= 0) suspect.reset();
+}
+
+}  // namespace
+
 absl::StatusOr<TakenOver> Takeover::Take(bus::EventSource& source, int32_t partition) {
   auto committed = Committed(source, partition);
   if (!committed.ok()) return committed.status();
@@ -49,8 +58,10 @@ absl::StatusOr<TakenOver> Takeover::Take(bus::EventSource& source, int32_t parti
   Task& task = *taken.task;
   task.id = {.group = group_.name(), .partition = partition};
   task.source = fmt::format("/{}/{}", group_.name(), partition);
-  auto row = session_.TakeTask(task.id, epoch_floor);
+  const LastTake last = last_takes_[partition];
+  auto row = session_.TakeTask(task.id, epoch_floor, last.epoch);
   if (!row.ok()) return row.status();
+  last_takes_[partition] = {row->epoch, row->takes};
   TRADEWIND_CRASH_POINT("takeover.epoch_raised");
   auto progress = TaskProgress::Parse(row->progress);
   if (!progress.ok()) return progress.status();
@@ -58,11 +69,16 @@ absl::StatusOr<TakenOver> Takeover::Take(bus::EventSource& source, int32_t parti
   task.emit_sequence = row->emit_sequence;
   task.progress = *std::move(progress);
   taken.outbox = std::move(row->outbox);
+  // Now and then it is another message that a process dies with before it gets to the one that is marked.
+  if (row->takes % kTakesUntilMarkGoes == 0) task.progress.suspect().reset();
+  const bool was_own = last.epoch != 0 && row->takes == last.takes;
+  if (was_own) ForgiveSuspect(task);
   if (row->takes >= kTakesUntilCareful || task.progress.suspect().has_value()) {
-    kLog.Warn("nothing was committed since the task was last taken; its messages are handled one by one",
+    kLog.Warn("the task's owners have ended without giving it back; its messages are handled one by one",
               {{"group", group_.name()}, {"partition", partition}, {"taken", row->takes}});
-    task.careful = kCarefulMessages;
+    task.careful = true;
   }
+  for (const InputProgress& input : task.progress.inputs()) task.begun_before[input.topic()] = input.next_offset();
   if (!task.progress.cluster_id().empty() && task.progress.cluster_id() != cluster_id_) {
     return absl::FailedPreconditionError(fmt::format(
         "the store's offsets for group '{}' belong to Kafka cluster {}, and kafka.brokers leads to cluster {}; set "

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -48,6 +49,9 @@ class Takeover {
         cluster_id_(std::move(cluster_id)),
         adopt_offsets_(adopt_offsets) {}
 
+  // The store no longer counts the take of this partition that is under way (TaskCommit::ends_takes).
+  void NoteTakesEnded(int32_t partition) { last_takes_[partition].takes = 0; }
+
   // Blocks for requests to Kafka and the store. Unavailable: try again. FailedPrecondition: this store, this group and
   // this cluster do not belong together. OutOfRange, NotFound and DataLoss: one log, or the task's row, is not what it
   // has to be. The message names the way out.
@@ -63,6 +67,14 @@ class Takeover {
   absl::Status CheckMirror(const bus::CommittedOffset& committed, const Task& task) const;
   // The first offset to read.
   absl::StatusOr<int64_t> Start(const std::string& topic, const bus::OffsetRange& range, Task& task) const;
+
+  // How this worker took a partition the last time. It may take it again and again while Kafka or the store fails, and
+  // that is no unclean end.
+  struct LastTake {
+    uint64_t epoch = 0;
+    int64_t takes = 0;
+  };
+  std::map<int32_t, LastTake> last_takes_;
 
   const Group& group_;
   const EventRouter& router_;

@@ -100,10 +100,16 @@ struct Task {
   absl::Time due = absl::InfinitePast();
   // As many keys or effects wait as may: nothing is read until some of them are done with.
   bool crowded = false;
-  // Nothing was committed since it was taken.
-  bool untouched = true;
-  // Messages that are still to be handled one by one, each marked before: the process has died here again and again.
-  int32_t careful = 0;
+  absl::Time taken_at = absl::InfinitePast();
+  // The store counts this take until a commit says that it ended in order, or that its owner has been well for a while.
+  bool takes_open = true;
+  // Its owners have ended again and again without giving it back: messages are handled one by one, each marked in the
+  // store before.
+  bool careful = false;
+  // The marked message is an effect that runs: other commits of the task leave the mark alone.
+  bool suspect_runs = false;
+  // By topic: effects below these offsets were under way when the task was taken.
+  std::map<std::string, int64_t, std::less<>> begun_before;
   // Failed takeovers in a row.
   int takeovers_failed = 0;
   // When its inputs were last seen to be read to their ends.

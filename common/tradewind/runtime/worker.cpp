@@ -95,6 +95,7 @@ absl::Status Worker::Impl::Loop() {
     Throttle();
     gathered_bytes_ = 0;
     GatherFinished(now);
+    StartCarefully();
     if (absl::Status gathered = GatherDue(now); !gathered.ok()) return gathered;
     const bool busy = publisher_.unacknowledged_bytes() > 0 || (lanes_ != nullptr && lanes_->busy());
     const absl::Duration timeout =
@@ -139,9 +140,12 @@ void Worker::Impl::Accept(bus::Record record) {
 absl::Status Worker::Impl::ProcessGathered() {
   std::vector<Input> inputs;
   inputs.swap(gathered_);
-  const bool careful =
-      std::any_of(inputs.begin(), inputs.end(), [](const Input& one) { return one.task->careful > 0; });
-  absl::Status processed = careful ? ProcessOneByOne(absl::MakeSpan(inputs)) : Process(absl::MakeSpan(inputs));
+  // Effects are not dangerous until they run: StartCarefully marks them.
+  const auto careful = std::stable_partition(
+      inputs.begin(), inputs.end(), [this](const Input& input) { return lanes_ != nullptr || !input.task->careful; });
+  const auto others = static_cast<size_t>(careful - inputs.begin());
+  absl::Status processed = Process(absl::MakeSpan(inputs.data(), others));
+  if (processed.ok()) processed = ProcessOneByOne(absl::MakeSpan(inputs.data() + others, inputs.size() - others));
   inputs.clear();
   // Gives the buffer back for the next batch.
   gathered_.swap(inputs);
@@ -150,23 +154,22 @@ absl::Status Worker::Impl::ProcessGathered() {
 
 absl::Status Worker::Impl::ProcessOneByOne(absl::Span<Input> inputs) {
   for (Input& input : inputs) {
-    if (input.task->careful > 0) Mark(input);
+    // Read once more to see that the log is the one that was left; nothing is done about it.
+    const InputProgress* progress_of_topic = input.task->progress.FindInput(input.record.topic());
+    const bool seen = progress_of_topic != nullptr && input.record.offset() < progress_of_topic->next_offset();
+    // The mark of a message that a process has died with stays until that message comes again: it may be behind others.
+    const std::optional<Suspect>& suspect = input.task->progress.suspect();
+    const bool marks = !suspect.has_value() || IsSuspect(*suspect, input.record);
+    if (input.task->state == Task::State::kRunning && !seen && marks) Mark(*input.task, input.record);
     if (absl::Status processed = Process(absl::MakeSpan(&input, 1)); !processed.ok()) return processed;
   }
   return absl::OkStatus();
 }
 
-void Worker::Impl::Mark(const Input& input) {
-  Task& task = *input.task;
-  if (task.state != Task::State::kRunning) return;
-  // Read once more to see that the log is the one that was left; nothing is done about it.
-  const InputProgress* progress_of_topic = task.progress.FindInput(input.record.topic());
-  if (progress_of_topic != nullptr && input.record.offset() < progress_of_topic->next_offset()) return;
-  --task.careful;
+void Worker::Impl::Mark(Task& task, const bus::Record& record) {
   std::optional<Suspect>& suspect = task.progress.suspect();
-  const int32_t before = suspect.has_value() && IsSuspect(*suspect, input.record) ? suspect->attempts : 0;
-  suspect =
-      Suspect{std::string(input.record.topic()), input.record.offset(), bus::Fingerprint(input.record), before + 1};
+  const int32_t before = suspect.has_value() && IsSuspect(*suspect, record) ? suspect->attempts : 0;
+  suspect = Suspect{std::string(record.topic()), record.offset(), bus::Fingerprint(record), before + 1};
   const std::string progress = task.progress.Serialize(ports_.cluster_id);
   store::Batch batch;
   batch.now = ports_.now();
@@ -178,7 +181,6 @@ void Worker::Impl::Mark(const Input& input) {
   const auto result = ports_.session->Commit(batch);
   if (result.ok() && result->kind == store::CommitResult::Kind::kCommitted) {
     ++task.emit_sequence;
-    task.untouched = false;
   } else {
     Disown(task, "a message could not be marked before it is handled");
   }
@@ -287,7 +289,7 @@ void Worker::Impl::Advance(TaskWork& work) {
     repeats_.Note(task.id.partition, task.progress, event, ports_.now());
   }
   task.emit_sequence = work.new_emit_sequence;
-  task.untouched = false;
+  task.suspect_runs = task.suspect_runs && task.progress.suspect().has_value();
   task.offsets_moved = true;
   if (work.outbox->events_size() > 0) {
     publisher_.Append(task.id.partition, work.new_emit_sequence, std::move(work.outbox));

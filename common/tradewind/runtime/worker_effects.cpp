@@ -1,4 +1,6 @@
 // Effects: their messages go into lanes once a batch has taken them, and what came of them goes into the next batch.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
 #include <utility>
@@ -65,6 +67,27 @@ void Worker::Impl::GatherFinished(absl::Time now) {
       }
       waiting.from_lane = true;
       gathered_.push_back(std::move(waiting));
+    }
+  }
+}
+
+void Worker::Impl::StartCarefully() {
+  if (lanes_ == nullptr || throttled_) return;
+  for (auto& [partition, task] : tasks_) {
+    if (!task->careful || task->state != Task::State::kRunning) continue;
+    // What ended has to be on record first, and with it the mark goes.
+    if (task->suspect_runs) continue;
+    const Input* const next = lanes_->NextHeldBack(partition);
+    if (next == nullptr) continue;
+    Mark(*task, next->record);
+    if (task->state != Task::State::kRunning) continue;
+    task->suspect_runs = true;
+    const int32_t begun = task->progress.suspect()->attempts;
+    if (begun <= kMaxDeaths) {
+      lanes_->StartHeldBack(partition);
+    } else {
+      const std::string why = fmt::format("the process died {} times while it ran this effect by itself", kMaxDeaths);
+      lanes_->EndHeldBack(partition, {.outcome = Dead(why)});
     }
   }
 }

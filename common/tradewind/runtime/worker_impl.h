@@ -65,7 +65,7 @@ class Worker::Impl final : public bus::AssignmentListener {
   absl::Status ProcessGathered();
   absl::Status ProcessOneByOne(absl::Span<Input> inputs);
   // Notes in the store that the message is about to be handled.
-  void Mark(const Input& input);
+  void Mark(Task& task, const bus::Record& record);
   absl::Status Process(absl::Span<Input> inputs);
   // False: another attempt is due, with what is left of the inputs.
   absl::StatusOr<bool> TryOnce(absl::Span<Input> inputs, absl::Span<Task* const> tasks);
@@ -93,6 +93,8 @@ class Worker::Impl final : public bus::AssignmentListener {
   // Puts the messages of an attempt that has taken effect into their lanes.
   void StartEffects(Attempt& attempt);
   void GatherFinished(absl::Time now);
+  // Starts effects of tasks that may hold one that kills the process: one at a time, each marked before.
+  void StartCarefully();
   // Waits for the effects of these partitions that run, and records what came of them.
   void FinishEffects(absl::Span<const int32_t> partitions, absl::Duration patience);
   bool IsEffect(const Input& input) const;
@@ -123,8 +125,13 @@ class Worker::Impl final : public bus::AssignmentListener {
   void Housekeep(absl::Time now, bool idle);
   void CountKept();
   void PruneRequests(absl::Time now);
-  // `ending`: tasks are about to be given back.
-  void TidyOutboxes(bool ending);
+  // `ending`: partitions whose tasks are about to be given back in order.
+  void TidyOutboxes(absl::Span<const int32_t> ending);
+  // Whether the task has been owned for long enough, with all effects ended that were under way before, for its earlier
+  // owners' unclean ends not to count any more.
+  bool IsWell(const Task& task, absl::Time now) const;
+  // Lets tasks that are well run as any other.
+  void EndCaution(absl::Time now);
   // With `wait` an error means that Kafka may not have them; without it only that they were not sent.
   absl::Status MirrorOffsets(absl::Span<const int32_t> partitions, bool wait);
   std::vector<int32_t> AllPartitions() const;

@@ -110,7 +110,10 @@ std::vector<bus::Position> Worker::Impl::TakeOver(absl::Span<const int32_t> part
     }
     outboxes[partition] = std::move(taken->outbox);
     tasks_[partition] = std::move(taken->task);
-    tasks_[partition]->offsets_moved = true;
+    Task& task = *tasks_[partition];
+    task.offsets_moved = true;
+    task.taken_at = ports_.now();
+    if (lanes_ != nullptr) lanes_->HoldBack(partition, task.careful);
     TRADEWIND_CRASH_POINT("takeover.done");
     positions.insert(positions.end(), taken->positions.begin(), taken->positions.end());
   }
@@ -257,7 +260,7 @@ void Worker::Impl::OnRevoked(absl::Span<const int32_t> partitions) {
   TRADEWIND_CRASH_POINT("revoke.begun");
   publisher_.Settle(partitions, absl::Now() + kSettleOnRevoke);
   TRADEWIND_CRASH_POINT("revoke.settled");
-  TidyOutboxes(/*ending=*/true);
+  TidyOutboxes(partitions);
   MirrorOffsets(partitions, /*wait=*/true).IgnoreError();
   TRADEWIND_CRASH_POINT("revoke.mirrored");
   Forget(partitions);

@@ -21,15 +21,18 @@ constexpr absl::Duration kMaxCountEvery = absl::Seconds(10);
 constexpr int kCountPause = 100;
 constexpr absl::Duration kPruneEvery = absl::Minutes(1);
 constexpr int64_t kPruneRows = 1000;
+// A task that was owned for this long is well.
+constexpr absl::Duration kWellAfter = absl::Minutes(1);
 
 }  // namespace
 
 void Worker::Impl::Housekeep(absl::Time now, bool idle) {
   if (!idle) quiet_since_ = now;
   if (idle && now - quiet_since_ >= kTidyAfter) {
-    TidyOutboxes(/*ending=*/false);
+    TidyOutboxes(/*ending=*/{});
     quiet_since_ = now;
   }
+  EndCaution(now);
   if (now >= mirror_due_) {
     mirror_due_ = now + kMirrorEvery;
     MirrorOffsets(AllPartitions(), /*wait=*/false).IgnoreError();
@@ -72,16 +75,42 @@ void Worker::Impl::CountKept() {
   metrics_.held_records.Set(static_cast<double>(counts->held));
 }
 
-void Worker::Impl::TidyOutboxes(bool ending) {
+bool Worker::Impl::IsWell(const Task& task, absl::Time now) const {
+  if (now - task.taken_at < kWellAfter || task.suspect_runs) return false;
+  const auto& inputs = task.progress.inputs();
+  return std::none_of(inputs.begin(), inputs.end(), [&](const InputProgress& input) {
+    const auto before = task.begun_before.find(input.topic());
+    return !input.pending().empty() && before != task.begun_before.end() && input.pending().front() < before->second;
+  });
+}
+
+void Worker::Impl::EndCaution(absl::Time now) {
+  bool any = false;
+  for (auto& [partition, task] : tasks_) {
+    if (!task->takes_open || task->state == Task::State::kDisowned || !IsWell(*task, now)) continue;
+    any = true;
+    if (!task->careful) continue;
+    task->careful = false;
+    task->progress.suspect().reset();
+    if (lanes_ != nullptr) lanes_->HoldBack(partition, false);
+    kLog.Info("the task is well; its messages are handled by the batch again", {{"partition", partition}});
+  }
+  if (any) TidyOutboxes(/*ending=*/{});
+}
+
+void Worker::Impl::TidyOutboxes(absl::Span<const int32_t> ending) {
+  const absl::Time now = ports_.now();
   store::Batch batch;
-  batch.now = ports_.now();
+  batch.now = now;
   std::vector<std::string> blobs;
   blobs.reserve(tasks_.size());
   std::vector<Task*> tidied;
   for (auto& [partition, task] : tasks_) {
     const uint64_t acknowledged = publisher_.Acknowledged(partition);
-    // One that ends in order says so by a commit, even if it has nothing to say.
-    const bool has_reason = acknowledged > task->outbox_dropped || (ending && task->untouched);
+    // One that ends in order says so by a commit, and so does one whose owner is well.
+    const bool ends = std::find(ending.begin(), ending.end(), partition) != ending.end();
+    const bool ends_takes = task->takes_open && (ends || IsWell(*task, now));
+    const bool has_reason = acknowledged > task->outbox_dropped || ends_takes;
     if (task->state == Task::State::kDisowned || !has_reason) continue;
     blobs.push_back(task->progress.Serialize(ports_.cluster_id));
     tidied.push_back(task.get());
@@ -91,7 +120,7 @@ void Worker::Impl::TidyOutboxes(bool ending) {
                            .new_emit_sequence = task->emit_sequence + 1,
                            .progress = blobs.back(),
                            .outbox_acknowledged = acknowledged,
-                           .ends_takes = true});
+                           .ends_takes = ends_takes});
     task->KeepWithheld(acknowledged, batch);
   }
   if (batch.tasks.empty()) return;
@@ -101,8 +130,10 @@ void Worker::Impl::TidyOutboxes(bool ending) {
   if (result.ok() && result->kind == store::CommitResult::Kind::kCommitted) {
     for (size_t i = 0; i < tidied.size(); ++i) {
       ++tidied[i]->emit_sequence;
-      tidied[i]->untouched = false;
       tidied[i]->DropOutbox(batch.tasks[i].outbox_acknowledged);
+      if (!batch.tasks[i].ends_takes) continue;
+      tidied[i]->takes_open = false;
+      takeover_.NoteTakesEnded(tidied[i]->id.partition);
     }
     return;
   }
