@@ -47,12 +47,6 @@ absl::Status Attempt::Run(absl::Span<Input> inputs, absl::Span<Task* const> task
     Take(input);
     if (!status_.ok()) return status_;
   }
-  for (Task* task : tasks) {
-    TaskWork& work = WorkOf(*task);
-    for (const auto& [chain, events] : task->held) {
-      if (InputProgress* progress = work.progress.FindInput(chain.first)) TakeHeld(work, *progress, chain.second);
-    }
-  }
   return status_;
 }
 
@@ -84,6 +78,8 @@ void Attempt::Take(Input& input) {
     EndEffect(work, input);
   } else if (input.queued.has_value()) {
     TakeFromQueue(work, input);
+  } else if (input.held.has_value()) {
+    TakeHeld(work, input);
   } else if (!input.timer.empty()) {
     Fire(work, input);
   } else {
@@ -130,8 +126,7 @@ void Attempt::TakeInChain(TaskWork& work, InputProgress& progress, Input& input,
     if (!read.ok()) {
       // Received all the same, where it was its turn: what comes after it in its chain does not wait for it.
       if (verdict == Verdict::kTake) progress.Take(envelope, now_);
-      Bury(work, item, read.status());
-      return TakeHeld(work, progress, envelope.source);
+      return Bury(work, item, read.status());
     }
     message = *std::move(read);
     item.message = message.get();
@@ -143,7 +138,6 @@ void Attempt::TakeInChain(TaskWork& work, InputProgress& progress, Input& input,
   }
   progress.Take(envelope, now_);
   HandleInTurn(work, item);
-  TakeHeld(work, progress, envelope.source);
 }
 
 KeyRule Attempt::KeyRuleOf(const Handler& handler, const Item& item) const {
@@ -152,27 +146,34 @@ KeyRule Attempt::KeyRuleOf(const Handler& handler, const Item& item) const {
                                                                                     : KeyRule::kOfOptions;
 }
 
-void Attempt::TakeHeld(TaskWork& work, InputProgress& progress, std::string_view source) {
-  if (work.task->held.empty()) return;
-  const auto chain = work.task->held.find({progress.topic(), std::string(source)});
-  if (chain == work.task->held.end()) return;
-  for (size_t& taken = work.held_taken[chain->first]; taken < chain->second.size(); ++taken) {
-    const HeldEvent& event = chain->second[taken];
-    const Verdict verdict = progress.Judge(event.envelope);
-    if (verdict == Verdict::kGap) return;
-    if (verdict == Verdict::kTake) {
-      progress.Take(event.envelope, now_);
-      const Item item{.record = event.record, .envelope = &event.envelope, .unchecked = event.unchecked};
-      const bool was_handled = !event.unchecked && !event.unhandled;
-      if (was_handled && group_.Find(event.envelope.type) == nullptr) {
-        WaitForHandler(work, item);
-      } else {
-        HandleInTurn(work, item);
-      }
-    }
+void Attempt::TakeHeld(TaskWork& work, const Input& input) {
+  InputProgress* const progress = work.progress.FindInput(input.record.topic());
+  if (progress == nullptr) return;
+  if (!input.envelope.ok()) {
     work.moved = true;
-    kept_removed_.push_back(event.id);
+    work.held_taken.insert(*input.held);
+    kept_removed_.push_back(*input.held);
+    return Bury(work, {input.record, nullptr}, input.envelope.status());
   }
+  const Verdict verdict = progress->Judge(*input.envelope);
+  // What closed its gap has not been taken after all.
+  if (verdict == Verdict::kGap) return;
+  work.moved = true;
+  if (verdict == Verdict::kTake) {
+    progress->Take(*input.envelope, now_);
+    const Item item{.record = input.record,
+                    .envelope = &*input.envelope,
+                    .refused = input.refused,
+                    .unchecked = input.unchecked};
+    const bool was_handled = !input.unchecked && !input.unhandled;
+    if (was_handled && group_.Find(input.envelope->type) == nullptr) {
+      WaitForHandler(work, item);
+    } else {
+      HandleInTurn(work, item);
+    }
+  }
+  work.held_taken.insert(*input.held);
+  kept_removed_.push_back(*input.held);
 }
 
 void Attempt::HandleInTurn(TaskWork& work, const Item& item) {

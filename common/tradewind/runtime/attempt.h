@@ -61,11 +61,10 @@ struct TaskWork {
   Task* task = nullptr;
   TaskProgress progress;
   std::unique_ptr<mesh::v1::OutboxBatch> outbox;
-  // How many events of each held chain were taken.
-  std::map<Task::ChainName, size_t> held_taken;
-  bool held_added = false;
-  // Sequences held back by this attempt.
-  std::map<Task::ChainName, std::set<bus::Sequence>> newly_held;
+  // Held events that are done with: ids.
+  std::set<int64_t> held_taken;
+  // Held back by this attempt. For now HeldEvent::id is the place in Batch::kept.
+  std::map<Task::ChainName, std::map<bus::Sequence, HeldEvent>> newly_held;
   // When the first record of a key's queue is due, for the queues that changed; nothing for one that is empty now.
   std::map<std::string, std::optional<absl::Time>, std::less<>> queues;
   // Queues whose first record was found to have no handler in this version.
@@ -87,6 +86,9 @@ struct TaskWork {
   std::string outbox_blob;
   uint64_t new_emit_sequence = 0;
 };
+
+// Whether the first held event of the chain waits for nothing that is missing.
+bool IsClosed(const TaskProgress& progress, const Task::ChainName& chain, const HeldEvent& first);
 
 struct AttemptSettings {
   int32_t max_attempts;
@@ -114,9 +116,8 @@ class Attempt {
           absl::Time now);
   ~Attempt();
 
-  // Handles `inputs`, in their order, what `tasks` hold back and can now be taken, and before either what a person
-  // `requested` of records that were set aside. Unavailable when the store could not be read; then the attempt is worth
-  // nothing. A DataLoss is fatal.
+  // Handles `inputs`, in their order, and before them what a person `requested` of records of `tasks` that were set
+  // aside. Unavailable when the store could not be read; then the attempt is worth nothing. A DataLoss is fatal.
   absl::Status Run(absl::Span<Input> inputs, absl::Span<Task* const> tasks,
                    absl::Span<const store::KeptRecord> requested);
 
@@ -162,7 +163,7 @@ class Attempt {
   // Handles an event that is next in its source's chain, or holds it back where its `verdict` is kGap.
   void TakeInChain(TaskWork& work, InputProgress& progress, Input& input, Verdict verdict);
   KeyRule KeyRuleOf(const Handler& handler, const Item& item) const;
-  void TakeHeld(TaskWork& work, InputProgress& progress, std::string_view source);
+  void TakeHeld(TaskWork& work, const Input& input);
   // Handles the message, or puts it into its key's queue.
   void HandleInTurn(TaskWork& work, const Item& item);
   // False for one that was not answered before.
@@ -197,7 +198,7 @@ class Attempt {
   std::optional<absl::Time> QueueOf(const TaskWork& work, const bus::Record& record) const;
   void Enqueue(TaskWork& work, const Item& item, absl::Time first_due);
   void HoldBack(TaskWork& work, const bus::Record& record, const bus::Envelope& envelope);
-  bool IsHeld(TaskWork& work, const bus::Record& record, const bus::Envelope& envelope) const;
+  bool IsHeld(const TaskWork& work, const Task::ChainName& chain, const bus::Envelope& envelope) const;
   bool Fail(TaskWork& work, const Item& item, const Handler& handler, const Outcome& outcome);
   void Park(TaskWork& work, const Item& item, int32_t attempts, const Outcome& outcome);
   enum class Hold { kKey, kNothing };

@@ -51,6 +51,11 @@ store::KeptRecord ToKept(const TaskWork& work, const bus::Record& record, const 
 
 }  // namespace
 
+bool IsClosed(const TaskProgress& progress, const Task::ChainName& chain, const HeldEvent& first) {
+  const InputProgress* const input = progress.FindInput(chain.first);
+  return input != nullptr && input->Judge(first.ToEnvelope(chain.second)) != Verdict::kGap;
+}
+
 void Attempt::TakeFromQueue(TaskWork& work, const Input& input) {
   // Not due any more: the one before it has failed in the meantime.
   const auto due = QueueOf(work, input.record);
@@ -141,7 +146,8 @@ void Attempt::WaitForHandler(TaskWork& work, const Item& item) {
 }
 
 void Attempt::HoldBack(TaskWork& work, const bus::Record& record, const bus::Envelope& envelope) {
-  if (IsHeld(work, record, envelope)) {
+  const Task::ChainName chain{std::string(record.topic()), std::string(envelope.source)};
+  if (IsHeld(work, chain, envelope)) {
     ++counts_.repeats;
     return;
   }
@@ -153,7 +159,8 @@ void Attempt::HoldBack(TaskWork& work, const bus::Record& record, const bus::Env
              {"source", envelope.source},
              {"sequence", envelope.sequence->ToString()},
              {"missing", envelope.previous.ToString()}});
-  work.held_added = true;
+  work.newly_held[chain][*envelope.sequence] = {
+      .sequence = *envelope.sequence, .previous = envelope.previous, .id = static_cast<int64_t>(kept_.size())};
   store::KeptRecord& kept = kept_.emplace_back(ToKept(work, record, &envelope));
   kept.record = SerializeRecord(record, /*unhandled=*/group_.Find(envelope.type) == nullptr);
   kept.state = store::KeptState::kHeld;
@@ -162,13 +169,16 @@ void Attempt::HoldBack(TaskWork& work, const bus::Record& record, const bus::Env
 }
 
 // Sent again while it is held back, or twice within the batch.
-bool Attempt::IsHeld(TaskWork& work, const bus::Record& record, const bus::Envelope& envelope) const {
-  const Task::ChainName chain{std::string(record.topic()), std::string(envelope.source)};
-  if (!work.newly_held[chain].insert(*envelope.sequence).second) return true;
+bool Attempt::IsHeld(const TaskWork& work, const Task::ChainName& chain, const bus::Envelope& envelope) const {
+  const auto added = work.newly_held.find(chain);
+  if (added != work.newly_held.end() && added->second.contains(*envelope.sequence)) return true;
   const auto held = work.task->held.find(chain);
-  return held != work.task->held.end() &&
-         std::any_of(held->second.begin(), held->second.end(),
-                     [&](const HeldEvent& event) { return event.envelope.sequence == envelope.sequence; });
+  if (held == work.task->held.end()) return false;
+  const auto& events = held->second;
+  const auto place =
+      std::lower_bound(events.begin(), events.end(), *envelope.sequence,
+                       [](const HeldEvent& event, bus::Sequence sequence) { return event.sequence < sequence; });
+  return place != events.end() && place->sequence == *envelope.sequence;
 }
 
 bool Attempt::Fail(TaskWork& work, const Item& item, const Handler& handler, const Outcome& outcome) {
@@ -306,18 +316,16 @@ void Attempt::CarryOutForHeld(TaskWork& work, const store::KeptRecord& requested
     InputProgress* progress = work.progress.FindInput(chain.first);
     if (progress == nullptr) continue;
     // The first that an earlier request of this batch has not skipped.
-    const auto first = std::find_if(events.begin(), events.end(), [&](const HeldEvent& event) {
-      return progress->Judge(event.envelope) != Verdict::kRepeat;
+    const auto first = std::find_if(events.begin(), events.end(), [&, &source = chain.second](const HeldEvent& event) {
+      return progress->Judge(event.ToEnvelope(source)) != Verdict::kRepeat;
     });
     if (first == events.end() || first->id != requested.id) continue;
-    const bus::Envelope& envelope = first->envelope;
     const bool skip = requested.requested == store::KeptAction::kSkip;
-    kLog.Warn("what is missing before a held event is given up, as requested",
-              {{"topic", chain.first},
-               {"source", chain.second},
-               {"missing", envelope.previous.ToString()},
-               {"event", skip ? "skipped" : "taken"}});
-    progress->SetWatermark(chain.second, skip ? *envelope.sequence : envelope.previous, now_);
+    kLog.Warn("what is missing before a held event is given up, as requested", {{"topic", chain.first},
+                                                                                {"source", chain.second},
+                                                                                {"missing", first->previous.ToString()},
+                                                                                {"event", skip ? "skipped" : "taken"}});
+    progress->SetWatermark(chain.second, skip ? first->sequence : first->previous, now_);
     return;
   }
   kLog.Warn("only the first held event of a source can be retried or skipped; this one was left as it is",

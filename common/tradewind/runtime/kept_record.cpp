@@ -15,6 +15,7 @@ absl::StatusOr<Input> ToInput(Task& task, const std::string& bytes) {
   if (!kept.ok()) return kept.status();
   Input input{.task = &task, .record = std::move(kept->record), .envelope = bus::Envelope()};
   input.unchecked = kept->unchecked;
+  input.unhandled = kept->unhandled;
   input.envelope = bus::ParseEnvelope(input.record);
   return input;
 }
@@ -65,6 +66,12 @@ std::string KeptKeyOf(const bus::Record& record) {
 bool IsSuspect(const Suspect& suspect, const bus::Record& record) {
   return suspect.topic == record.topic() && suspect.offset == record.offset() &&
          suspect.fingerprint == bus::Fingerprint(record);
+}
+
+absl::StatusOr<Input> HeldInput(Task& task, const store::KeptRecord& kept) {
+  auto input = ToInput(task, kept.record);
+  if (input.ok()) input->held = kept.id;
+  return input;
 }
 
 absl::StatusOr<Input> QueuedInput(Task& task, const store::KeptRecord& kept) {

@@ -33,6 +33,7 @@ std::string QueueKeyOf(const bus::Record& record);
 bool IsSuspect(const Suspect& suspect, const bus::Record& record);
 
 // Inputs that come from the store. DataLoss when the stored record does not parse.
+absl::StatusOr<Input> HeldInput(Task& task, const store::KeptRecord& kept);
 absl::StatusOr<Input> QueuedInput(Task& task, const store::KeptRecord& kept);
 absl::StatusOr<Input> TimerInput(Task& task, const store::Timer& timer);
 

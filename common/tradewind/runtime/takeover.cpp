@@ -16,6 +16,9 @@ namespace {
 constexpr int64_t kTakesUntilCareful = 3;
 constexpr int64_t kTakesUntilMarkGoes = 8;
 
+// Held events that are read at once when a task is taken.
+constexpr int64_t kHeldPage = 500;
+
 constexpr std::string_view kAdoptHint =
     "if this store is the one to go on with, start once with --runtime.adopt_offsets=true; its events since then are "
     "sent again";
@@ -158,26 +161,29 @@ absl::StatusOr<int64_t> Takeover::Start(const std::string& topic, const bus::Off
 }
 
 absl::Status Takeover::LoadHeld(store::Session& session, Task& task) {
-  auto rows = session.LoadKept(task.id, store::KeptState::kHeld);
-  if (!rows.ok()) return rows.status();
   task.held.clear();
-  for (const store::KeptRecord& row : *rows) {
-    auto kept = ParseRecord(row.record);
-    if (!kept.ok()) return kept.status();
-    auto envelope = bus::ParseEnvelope(kept->record);
-    if (!envelope.ok()) return absl::DataLossError(fmt::format("held event {} of the store does not parse", row.id));
-    const Task::ChainName chain{std::string(kept->record.topic()), std::string(envelope->source)};
-    task.held[chain].push_back({.id = row.id,
-                                .record = std::move(kept->record),
-                                .envelope = *std::move(envelope),
-                                .unchecked = kept->unchecked,
-                                .unhandled = kept->unhandled});
+  for (int64_t after = 0;;) {
+    auto rows = session.LoadKept(task.id, store::KeptState::kHeld, after, kHeldPage);
+    if (!rows.ok()) return rows.status();
+    for (const store::KeptRecord& row : *rows) {
+      after = row.id;
+      auto kept = ParseRecord(row.record);
+      if (!kept.ok()) return kept.status();
+      auto envelope = bus::ParseEnvelope(kept->record);
+      if (!envelope.ok() || !envelope->sequence.has_value()) {
+        // An earlier version asked less of it. It stays where it is, to be looked at and skipped.
+        kLog.Error("a held event has no place in a chain; it is passed over", {{"id", row.id}});
+        continue;
+      }
+      task.held[{std::string(kept->record.topic()), std::string(envelope->source)}].push_back(
+          {.sequence = *envelope->sequence, .previous = envelope->previous, .id = row.id});
+    }
+    if (rows->size() < static_cast<size_t>(kHeldPage)) break;
   }
   // They came in this order, unless some were lost more than once on their way.
   for (auto& [chain, events] : task.held) {
-    std::sort(events.begin(), events.end(), [](const HeldEvent& left, const HeldEvent& right) {
-      return left.envelope.sequence < right.envelope.sequence;
-    });
+    std::sort(events.begin(), events.end(),
+              [](const HeldEvent& left, const HeldEvent& right) { return left.sequence < right.sequence; });
   }
   return absl::OkStatus();
 }

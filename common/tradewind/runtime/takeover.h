@@ -57,7 +57,7 @@ class Takeover {
   // has to be. The message names the way out.
   absl::StatusOr<TakenOver> Take(bus::EventSource& source, int32_t partition);
 
-  // The held events of a task, in order. Used again after a commit that added some.
+  // The places of the held events of a task, in the order of their chains.
   static absl::Status LoadHeld(store::Session& session, Task& task);
   // The queues of its keys. Used again after a person's requests were carried out.
   static absl::Status LoadQueues(store::Session& session, Task& task);

@@ -24,16 +24,21 @@
 
 namespace tradewind::runtime {
 
-// An event behind a gap in its source's chain.
+// An event behind a gap in its source's chain. The record itself is in the store.
 struct HeldEvent {
+  bus::Sequence sequence;
+  bus::Sequence previous;
   // Of its row in the store.
   int64_t id;
-  bus::Record record;
-  bus::Envelope envelope;
-  // As Input::unchecked.
-  bool unchecked = false;
-  // The version that kept it had no handler for it.
-  bool unhandled = false;
+
+  // As the rule of the chain sees it; valid as long as `source`.
+  bus::Envelope ToEnvelope(std::string_view source) const {
+    bus::Envelope envelope;
+    envelope.source = source;
+    envelope.sequence = sequence;
+    envelope.previous = previous;
+    return envelope;
+  }
 };
 
 struct Task {
@@ -46,8 +51,11 @@ struct Task {
   uint64_t epoch = 0;
   uint64_t emit_sequence = 0;
   TaskProgress progress;
-  // In the order of the chain.
+  // In the order of the chain. Forty bytes an event; WorkerConfig::max_held_events limits how many there are of a
+  // topic.
   std::map<ChainName, std::deque<HeldEvent>> held;
+  // Topics of which so many events are held that nothing more is read of them.
+  std::set<std::string, std::less<>> stopped_topics;
   KeyQueues queues;
   // Those of the queues whose first record has no handler in this version.
   std::set<std::string, std::less<>> without_handler;
@@ -144,6 +152,10 @@ struct Input {
   std::optional<FromQueue> queued;
   // Kept by an earlier version, which did not compare its key with its message.
   bool unchecked = false;
+  // The version that held the event back had no handler for it.
+  bool unhandled = false;
+  // Of its row in the store, for an event that stood behind a gap.
+  std::optional<int64_t> held;
   // The timer it comes from, or "".
   std::string timer;
   // Set for an effect that has run.

@@ -145,6 +145,12 @@ std::string TaskProgress::Serialize(const std::string& cluster_id) const {
   return proto.SerializeAsString();
 }
 
+const InputProgress* TaskProgress::FindInput(std::string_view topic) const {
+  const auto found =
+      std::find_if(inputs_.begin(), inputs_.end(), [&](const InputProgress& input) { return input.topic() == topic; });
+  return found == inputs_.end() ? nullptr : &*found;
+}
+
 InputProgress* TaskProgress::FindInput(std::string_view topic) {
   for (InputProgress& input : inputs_) {
     if (input.topic_ == topic) return &input;

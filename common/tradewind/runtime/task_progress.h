@@ -114,6 +114,7 @@ class TaskProgress {
 
   // Null where the topic was never read.
   InputProgress* FindInput(std::string_view topic);
+  const InputProgress* FindInput(std::string_view topic) const;
   InputProgress& AddInput(std::string topic, int64_t next_offset);
   const std::vector<InputProgress>& inputs() const { return inputs_; }
 

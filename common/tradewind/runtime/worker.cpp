@@ -42,6 +42,10 @@ void Describe(config::Schema& schema, WorkerConfig& config) {
       .Field("parked_keys", &config.parked_keys,
              "keys of a task behind which messages may wait; at this many the task reads nothing more")
       .Min(1);
+  section
+      .Field("max_held_events", &config.max_held_events,
+             "events of a topic and partition that may wait behind gaps; at this many nothing more is read of it")
+      .Min(1);
   section.Field("effect_threads", &config.effect_threads, "effects that run at once in this process")
       .Min(1)
       .Max(10'000);
@@ -96,6 +100,7 @@ absl::Status Worker::Impl::Loop() {
     gathered_bytes_ = 0;
     GatherFinished(now);
     StartCarefully();
+    if (absl::Status gathered = GatherHeld(); !gathered.ok()) return gathered;
     if (absl::Status gathered = GatherDue(now); !gathered.ok()) return gathered;
     const bool busy = publisher_.unacknowledged_bytes() > 0 || (lanes_ != nullptr && lanes_->busy());
     const absl::Duration timeout =
@@ -127,7 +132,7 @@ void Worker::Impl::Accept(bus::Record record) {
   const auto found = tasks_.find(record.partition());
   if (found == tasks_.end() || found->second->state != Task::State::kRunning) return;
   Task& task = *found->second;
-  if (task.crowded) return;
+  if (task.crowded || task.stopped_topics.contains(record.topic())) return;
   if (absl::Status checked = CheckFirstRecord(task, record); !checked.ok()) {
     std::erase_if(gathered_, [&](const Input& input) { return input.task == &task; });
     return StopTask(task, checked);
@@ -193,9 +198,6 @@ absl::Status Worker::Impl::Process(absl::Span<Input> inputs) {
     for (const Input& input : inputs) {
       if (input.task->state == Task::State::kRunning) tasks.push_back(input.task);
     }
-    for (const auto& [partition, task] : tasks_) {
-      if (task->state == Task::State::kRunning && !task->held.empty()) tasks.push_back(task.get());
-    }
     for (const store::KeptRecord& kept : requested_) {
       const auto found = tasks_.find(kept.task.partition);
       if (found != tasks_.end() && found->second->state == Task::State::kRunning) tasks.push_back(found->second.get());
@@ -235,7 +237,7 @@ absl::StatusOr<bool> Worker::Impl::TryOnce(absl::Span<Input> inputs, absl::Span<
       return false;
     case store::CommitResult::Kind::kCommitted:
       metrics_.Committed(attempt.counts(), absl::Now() - started);
-      AfterCommit(attempt, batch);
+      AfterCommit(attempt, batch, *result);
       return true;
   }
   return true;
@@ -267,18 +269,23 @@ absl::Status Worker::Impl::OnStoreError(const absl::Status& error, absl::Span<In
   return Process(inputs);
 }
 
-void Worker::Impl::AfterCommit(Attempt& attempt, const store::Batch& batch) {
+void Worker::Impl::AfterCommit(Attempt& attempt, const store::Batch& batch, const store::CommitResult& result) {
   for (const store::TaskCommit& commit : batch.tasks) {
     tasks_.at(commit.task.partition)->DropOutbox(commit.outbox_acknowledged);
   }
   TRADEWIND_CRASH_POINT("batch.committed");
   replier_.Send(attempt.replies());
   for (auto& [partition, work] : attempt.works()) {
-    if (work.moved) Advance(work);
+    if (!work.moved) continue;
+    AdvanceHeld(work, result);
+    Advance(work);
   }
   requested_.clear();
   StartEffects(attempt);
-  for (auto& [partition, work] : attempt.works()) Crowd(*work.task);
+  for (auto& [partition, work] : attempt.works()) {
+    Crowd(*work.task);
+    LimitHeld(*work.task);
+  }
   publisher_.Pump(ports_.now());
 }
 
@@ -293,16 +300,6 @@ void Worker::Impl::Advance(TaskWork& work) {
   task.offsets_moved = true;
   if (work.outbox->events_size() > 0) {
     publisher_.Append(task.id.partition, work.new_emit_sequence, std::move(work.outbox));
-  }
-  for (const auto& [chain, taken] : work.held_taken) {
-    const auto held = task.held.find(chain);
-    if (held == task.held.end()) continue;
-    held->second.erase(held->second.begin(), held->second.begin() + static_cast<std::ptrdiff_t>(taken));
-    if (held->second.empty()) task.held.erase(held);
-  }
-  if (work.held_added) {
-    const absl::Status held = Takeover::LoadHeld(*ports_.session, task);
-    if (!held.ok()) Disown(task, std::string(held.message()));
   }
   for (const auto& [key_and_name, timer] : work.timers) {
     if (timer.has_value()) task.next_timer = std::min(task.next_timer, timer->due);

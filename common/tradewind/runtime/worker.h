@@ -40,6 +40,9 @@ struct WorkerConfig {
   absl::Duration longest_retry = absl::Hours(24);
   // Keys of a task behind which messages may wait; at this many the task reads nothing until some are done with.
   int32_t parked_keys = 100'000;
+  // Events of one topic and partition that may wait behind gaps; at this many nothing more is read of it until the gap
+  // closes or is given up. 40 bytes of memory each.
+  int64_t max_held_events = 100'000;
   // Effects that run at once in this process, each on a thread of its own; and how many of a task may wait or run
   // before it reads nothing more.
   int32_t effect_threads = 64;

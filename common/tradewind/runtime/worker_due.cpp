@@ -26,6 +26,7 @@ absl::Time Worker::Impl::NextDue() const {
   absl::Time next = absl::InfiniteFuture();
   if (throttled_) return next;
   for (const auto& [partition, task] : tasks_) {
+    if (HasClosedGap(*task)) return absl::InfinitePast();
     if (task->state == Task::State::kRunning) next = std::min({next, task->queues.next_due(), task->next_timer});
   }
   return std::max(next, looked_at_ + config_.timer_tick);

@@ -1,6 +1,6 @@
 // The inside of a Worker: worker.cpp is the loop and the batch, worker_due.cpp what comes from the store and not from
-// Kafka, worker_effects.cpp the running of effects, worker_tasks.cpp the coming and going of tasks, worker_upkeep.cpp
-// what is done in quiet moments. For these files only.
+// Kafka, worker_held.cpp what stood behind gaps, worker_effects.cpp the running of effects, worker_tasks.cpp the coming
+// and going of tasks, worker_upkeep.cpp what is done in quiet moments. For these files only.
 #pragma once
 
 #include <atomic>
@@ -70,9 +70,21 @@ class Worker::Impl final : public bus::AssignmentListener {
   // False: another attempt is due, with what is left of the inputs.
   absl::StatusOr<bool> TryOnce(absl::Span<Input> inputs, absl::Span<Task* const> tasks);
   absl::Status OnStoreError(const absl::Status& error, absl::Span<Input> inputs, absl::Span<Task* const> tasks);
-  void AfterCommit(Attempt& attempt, const store::Batch& batch);
+  void AfterCommit(Attempt& attempt, const store::Batch& batch, const store::CommitResult& result);
   // Makes the task what was committed.
   void Advance(TaskWork& work);
+
+  // Takes into the batch what stood behind gaps that have closed.
+  absl::Status GatherHeld();
+  // Whether held events can be taken now.
+  static bool HasClosedGap(const Task& task);
+  absl::Status GatherChain(Task& task, const Task::ChainName& chain);
+  // Makes what the task holds back what was committed.
+  void AdvanceHeld(TaskWork& work, const store::CommitResult& result);
+  // Notes of which topics so much is held back that nothing more is read; returns whether that has changed.
+  bool NoteStoppedTopics(Task& task) const;
+  // Stops and resumes the reading of topics by it.
+  void LimitHeld(Task& task);
 
   // Gathers the records and timers that are due, and a person's requests.
   absl::Status GatherDue(absl::Time now);

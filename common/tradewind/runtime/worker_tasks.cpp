@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 #include <utility>
@@ -115,7 +116,10 @@ std::vector<bus::Position> Worker::Impl::TakeOver(absl::Span<const int32_t> part
     task.taken_at = ports_.now();
     if (lanes_ != nullptr) lanes_->HoldBack(partition, task.careful);
     TRADEWIND_CRASH_POINT("takeover.done");
-    positions.insert(positions.end(), taken->positions.begin(), taken->positions.end());
+    // Topics of which it holds back too much are not read yet.
+    NoteStoppedTopics(task);
+    std::copy_if(taken->positions.begin(), taken->positions.end(), std::back_inserter(positions),
+                 [&](const bus::Position& position) { return !task.stopped_topics.contains(position.topic); });
   }
   // Kafka must know the epoch before anything is published under it: a store that is put back afterwards to what it was
   // before would give the same epoch again, and what it then publishes would be taken for a repeat.
@@ -294,7 +298,7 @@ std::vector<int32_t> Worker::Impl::AllPartitions() const {
 std::vector<bus::Position> Worker::Impl::PositionsOf(const Task& task) const {
   std::vector<bus::Position> positions;
   for (const InputProgress& input : task.progress.inputs()) {
-    if (!IsRead(input)) continue;
+    if (!IsRead(input) || task.stopped_topics.contains(input.topic())) continue;
     int64_t offset = input.next_offset();
     const auto again = task.to_read_again.find(input.topic());
     if (again != task.to_read_again.end() && !again->second.empty()) offset = std::min(offset, *again->second.begin());
