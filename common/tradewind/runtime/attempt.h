@@ -77,6 +77,8 @@ struct TaskWork {
   std::map<std::pair<std::string, std::string>, std::optional<store::Timer>> timers;
   // Events that were dropped as repeats.
   std::vector<RepeatedEvent> repeats;
+  // How many of each key begin in this attempt.
+  std::map<std::string, size_t> begun;
   // Inputs whose effects can begin once this is committed.
   std::vector<Input*> effects;
   // Something was taken: there is something to commit.

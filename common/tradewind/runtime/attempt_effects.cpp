@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tradewind/runtime/attempt.h"
+#include "tradewind/runtime/effect_lanes.h"
 #include "tradewind/runtime/kept_record.h"
 
 namespace tradewind::runtime {
@@ -24,6 +25,8 @@ void Attempt::TakeAgain(TaskWork& work, InputProgress& progress, Input& input) {
     work.moved = true;
     progress.RemovePending(offset);
     Enqueue(work, item, *first_due);
+    // It came before all that is in the queue.
+    kept_.back().ahead = true;
   } else {
     work.effects.push_back(&input);
   }
@@ -35,6 +38,14 @@ void Attempt::BeginEffect(TaskWork& work, const Item& item) {
     work.queues[QueueKeyOf(item.record)] = now_;
     return Enqueue(work, item, now_);
   }
+  // A lane holds so many; what comes then waits in the key's queue until the lane is empty, and takes nobody's place.
+  const std::string queue = QueueKeyOf(item.record);
+  const auto begun = work.begun.find(queue);
+  if (work.task->LaneSize(queue) + (begun == work.begun.end() ? 0 : begun->second) >= EffectLanes::kMaxLane) {
+    work.queues[queue] = absl::InfiniteFuture();
+    return Enqueue(work, item, now_);
+  }
+  ++work.begun[queue];
   work.progress.FindInput(item.record.topic())->AddPending(item.record.offset());
   work.effects.push_back(item.input);
 }
@@ -64,6 +75,10 @@ void Attempt::EndEffect(TaskWork& work, const Input& input) {
     done = Fail(work, item, *group_.Find(input.envelope->type), outcome);
   }
   if (queued == nullptr) {
+    // All that is in the queue already has come later.
+    if (!done) kept_.back().ahead = true;
+    const bool waits = QueueOf(work, input.record) == absl::InfiniteFuture() && !HasStarted(work, queue);
+    if (done && waits && work.task->LaneSize(queue) == 0 && !work.begun.contains(queue)) work.queues[queue] = now_;
     work.progress.FindInput(input.record.topic())->RemovePending(input.record.offset());
   } else if (done) {
     kept_removed_.push_back(queued->id);

@@ -73,6 +73,9 @@ struct EffectLanes::State {
   std::condition_variable ended;
   std::map<int32_t, TaskLanes> tasks;
   int32_t last_started = -1;
+  int64_t threads = 0;
+  int64_t handlers = 1;
+  std::map<const Handler*, int64_t> running;
   // The runs are on the threads' stacks.
   std::vector<Run*> runs;
   std::vector<Finished> finished;
@@ -82,6 +85,8 @@ struct EffectLanes::State {
   // All with the mutex held.
   bool Start(Run& run);
   bool StartOneOf(TaskLanes& task, Run& run);
+  // Whether the handler may have one thread more.
+  bool HasThread(const Handler* handler) const;
   void End(Run& run, EffectResult result);
   void Finish(Run& run, EffectResult result);
   void MakeStartable(TaskLanes& task, const std::string& key);
@@ -146,17 +151,30 @@ bool EffectLanes::State::StartOneOf(TaskLanes& task, Run& run) {
   for (auto key = task.startable.begin(); key != task.startable.end(); ++key) {
     Lane& lane = task.lanes.at(*key);
     const Handler* handler = lane.waiting.front().handler;
-    if (task.running[handler] >= handler->concurrency) continue;
+    if (task.running[handler] >= handler->concurrency || !HasThread(handler)) continue;
     run.effect = std::move(lane.waiting.front());
     lane.waiting.pop_front();
     lane.running = true;
     ++task.running[handler];
+    ++running[handler];
     task.startable.erase(key);
     if (task.held_back) --task.let_start;
     runs.push_back(&run);
     return true;
   }
   return false;
+}
+
+bool EffectLanes::State::HasThread(const Handler* handler) const {
+  const int64_t share = threads / (2 * handlers);
+  int64_t free = threads - static_cast<int64_t>(runs.size());
+  int64_t others = handlers - 1;
+  for (const auto& [other, count] : running) {
+    if (other == handler) continue;
+    --others;
+    free -= std::max<int64_t>(share - count, 0);
+  }
+  return free - std::max<int64_t>(others, 0) * share > 0;
 }
 
 void EffectLanes::State::MakeStartable(TaskLanes& task, const std::string& key) {
@@ -188,6 +206,7 @@ void EffectLanes::State::End(Run& run, EffectResult result) {
   if (!run.given_up) Finish(run, std::move(result));
   TaskLanes& task = tasks.at(run.effect.partition);
   --task.running[run.effect.handler];
+  --running[run.effect.handler];
   Lane& lane = task.lanes.at(run.effect.key);
   lane.running = false;
   if (!lane.stopped && lane.waiting.empty()) {
@@ -224,7 +243,9 @@ void EffectLanes::State::Work() {
   }
 }
 
-EffectLanes::EffectLanes(int32_t threads) : state_(std::make_shared<State>()) {
+EffectLanes::EffectLanes(int32_t threads, size_t handlers) : state_(std::make_shared<State>()) {
+  state_->threads = threads;
+  state_->handlers = std::max<int64_t>(static_cast<int64_t>(handlers), 1);
   for (int32_t i = 0; i < threads; ++i) {
     // Not joined: a handler that does not return must not keep the process from ending.
     std::thread([state = state_] { state->Work(); }).detach();
@@ -278,13 +299,20 @@ void EffectLanes::HoldBack(int32_t partition, bool held_back) {
   if (!held_back) state_->startable.notify_all();
 }
 
-const Input* EffectLanes::NextHeldBack(int32_t partition) const {
+const Input* EffectLanes::NextHeldBack(int32_t partition, const std::function<bool(const Input&)>& is_preferred) {
   const std::lock_guard lock(state_->mutex);
-  const auto task = state_->tasks.find(partition);
-  if (task == state_->tasks.end() || !task->second.held_back || task->second.let_start > 0) return nullptr;
+  const auto found = state_->tasks.find(partition);
+  if (found == state_->tasks.end() || !found->second.held_back || found->second.let_start > 0) return nullptr;
+  TaskLanes& task = found->second;
   const auto runs = [&](const Run* run) { return run->effect.partition == partition && !run->given_up; };
-  if (std::any_of(state_->runs.begin(), state_->runs.end(), runs) || task->second.startable.empty()) return nullptr;
-  return &task->second.lanes.at(task->second.startable.front()).waiting.front().input;
+  if (std::any_of(state_->runs.begin(), state_->runs.end(), runs) || task.startable.empty()) return nullptr;
+  const auto first_of = [&](const std::string& key) -> const Input& {
+    return task.lanes.at(key).waiting.front().input;
+  };
+  const auto preferred = std::find_if(task.startable.begin(), task.startable.end(),
+                                      [&](const std::string& key) { return is_preferred(first_of(key)); });
+  if (preferred != task.startable.end()) std::rotate(task.startable.begin(), preferred, preferred + 1);
+  return &first_of(task.startable.front());
 }
 
 void EffectLanes::StartHeldBack(int32_t partition) {

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -33,8 +34,9 @@ class EffectLanes {
     EffectResult result;
   };
 
-  // Starts `threads` threads: no more effects than that run at once, over all tasks.
-  explicit EffectLanes(int32_t threads);
+  // Starts `threads` threads: no more effects than that run at once, over all tasks. Each of the group's `handlers` has
+  // a share of half of them that no other takes, so that one whose effects hang leaves room for the rest.
+  EffectLanes(int32_t threads, size_t handlers);
   // Does not wait for handlers that are still running; what they return is dropped.
   ~EffectLanes();
 
@@ -49,8 +51,8 @@ class EffectLanes {
   // While a partition is held back its effects start only by StartHeldBack.
   void HoldBack(int32_t partition, bool held_back);
   // Returns the message of a partition that is held back whose effect could start now, null while one runs or none
-  // waits. Stays where it is until the next call of this object.
-  const Input* NextHeldBack(int32_t partition) const;
+  // waits. Stays where it is until the next call of this object. The one for which `is_preferred` is true comes first.
+  const Input* NextHeldBack(int32_t partition, const std::function<bool(const Input&)>& is_preferred);
   // Lets the effect of NextHeldBack start.
   void StartHeldBack(int32_t partition);
   // Ends the effect of NextHeldBack with `result`, without having run it.

@@ -97,7 +97,7 @@ TEST(EffectLanes, RunsAKeyInOrderAndManyKeysAtOnce) {
     --inside[key];
     return Ack();
   });
-  EffectLanes lanes(8);
+  EffectLanes lanes(8, 1);
   const Task task = MakeTask(0);
   std::map<std::string, std::vector<std::string>> expected;
   for (int i = 0; i < 2000; ++i) {
@@ -117,7 +117,7 @@ TEST(EffectLanes, StopsAKeyThatFailedAndNoOther) {
   const Handler handler = MakeHandler([&](const std::string& name, EffectContext&) {
     return name == "bad" ? Retry(absl::ZeroDuration(), "on purpose") : Ack();
   });
-  EffectLanes lanes(4);
+  EffectLanes lanes(4, 1);
   const Task task = MakeTask(0);
   for (const char* name : {"bad", "second", "third"}) lanes.Add(task, handler, MakeInput("a", name));
   for (const char* name : {"1", "2", "3"}) lanes.Add(task, handler, MakeInput("b", name));
@@ -141,7 +141,7 @@ TEST(EffectLanes, KeepsToTheConcurrencyOfAHandlerInATask) {
     return Ack();
   });
   handler.concurrency = 2;
-  EffectLanes lanes(16);
+  EffectLanes lanes(16, 1);
   const auto add = [&](int32_t partition, int count) {
     for (int i = 0; i < count; ++i) {
       lanes.Add(MakeTask(partition), handler, MakeInput(std::to_string(i), std::to_string(i)));
@@ -171,7 +171,7 @@ TEST(EffectLanes, GivesUpAnAttemptThatIsPastItsDeadlineAndLetsItsKeyWait) {
     if (name == "stuck") release.acquire();
     return Ack();
   });
-  EffectLanes lanes(2);
+  EffectLanes lanes(2, 1);
   const Task task = MakeTask(0);
   lanes.Add(task, handler, MakeInput("a", "stuck"));
   lanes.Add(task, handler, MakeInput("a", "behind"));
@@ -201,7 +201,7 @@ TEST(EffectLanes, DropsTheOutcomesOfATaskThatIsGoneAndNeverRunsItsKeyTwiceAtOnce
     --running;
     return Ack();
   });
-  EffectLanes lanes(4);
+  EffectLanes lanes(4, 1);
   lanes.Add(MakeTask(0, 1), handler, MakeInput("a", "first"));
   lanes.Add(MakeTask(0, 1), handler, MakeInput("a", "waiting"));
   while (begun < 1) std::this_thread::yield();
@@ -223,7 +223,7 @@ TEST(EffectLanes, SettlesWhatRunsAndDropsWhatWaits) {
     while (name == "patient" && !context.stopping()) std::this_thread::yield();
     return Ack();
   });
-  EffectLanes lanes(4);
+  EffectLanes lanes(4, 1);
   lanes.Add(MakeTask(0), handler, MakeInput("a", "slow"));
   lanes.Add(MakeTask(0), handler, MakeInput("a", "waiting"));
   lanes.Add(MakeTask(1), handler, MakeInput("a", "patient"));
@@ -242,7 +242,7 @@ TEST(EffectLanes, SettlesWhatRunsAndDropsWhatWaits) {
 
 TEST(EffectLanes, TellsWhatCannotBeParsed) {
   const Handler handler = MakeHandler([](const std::string&, EffectContext&) { return Ack(); });
-  EffectLanes lanes(1);
+  EffectLanes lanes(1, 1);
   Input input{.task = nullptr,
               .record = bus::Record::FromContent({.topic = "t", .key = "a", .value = "\xff\xff"}),
               .envelope = bus::Envelope()};
@@ -250,6 +250,51 @@ TEST(EffectLanes, TellsWhatCannotBeParsed) {
   const auto finished = CollectAll(lanes, 1);
   EXPECT_TRUE(finished[0].result.undecodable);
   EXPECT_EQ(finished[0].result.outcome.kind(), Outcome::Kind::kDead);
+}
+
+TEST(EffectLanes, LeavesEachHandlerAShareOfTheThreads) {
+  std::counting_semaphore<> release{0};
+  std::atomic<int> hanging{0};
+  const Handler hangs = MakeHandler([&](const std::string&, EffectContext&) {
+    ++hanging;
+    release.acquire();
+    return Ack();
+  });
+  const Handler ends = MakeHandler([](const std::string&, EffectContext&) { return Ack(); });
+  EffectLanes lanes(4, 2);
+  const Task task = MakeTask(0);
+  for (int i = 0; i < 10; ++i) lanes.Add(task, hangs, MakeInput("h" + std::to_string(i), "hangs"));
+  for (int i = 0; i < 10; ++i) lanes.Add(task, ends, MakeInput("e" + std::to_string(i), "ends"));
+  // All of the one end though the other waits with ten; and that has all threads but the share of one.
+  CollectAll(lanes, 10);
+  EXPECT_EQ(hanging, 3);
+  release.release(1000);
+  CollectAll(lanes, 10);
+}
+
+TEST(EffectLanes, StartsWhatIsHeldBackOnlyWhenTold) {
+  const Handler handler = MakeHandler([](const std::string&, EffectContext&) { return Ack(); });
+  EffectLanes lanes(4, 1);
+  lanes.HoldBack(0, true);
+  const auto none = [](const Input&) { return false; };
+  EXPECT_EQ(lanes.NextHeldBack(0, none), nullptr);
+  const Task task = MakeTask(0);
+  for (const char* name : {"1", "2", "3"}) lanes.Add(task, handler, MakeInput(name, name));
+  // Those of another partition go on.
+  lanes.Add(MakeTask(1), handler, MakeInput("other", "other"));
+  EXPECT_THAT(Ids(CollectAll(lanes, 1)), ElementsAre("other"));
+  ASSERT_NE(lanes.NextHeldBack(0, none), nullptr);
+  EXPECT_EQ(lanes.NextHeldBack(0, none)->envelope->id, "1");
+  lanes.StartHeldBack(0);
+  EXPECT_THAT(Ids(CollectAll(lanes, 1)), ElementsAre("1"));
+  const auto is_third = [](const Input& input) { return input.envelope->id == "3"; };
+  ASSERT_NE(lanes.NextHeldBack(0, is_third), nullptr);
+  lanes.EndHeldBack(0, {.outcome = Dead("not run")});
+  const auto ended = CollectAll(lanes, 1);
+  EXPECT_THAT(Ids(ended), ElementsAre("3"));
+  EXPECT_EQ(ended[0].result.outcome.kind(), Outcome::Kind::kDead);
+  lanes.HoldBack(0, false);
+  EXPECT_THAT(Ids(CollectAll(lanes, 1)), ElementsAre("2"));
 }
 
 }  // namespace

@@ -62,6 +62,12 @@ struct Task {
   // Effects of records in queues that wait in their lane or run, by queue: ids of the records. Until they have ended
   // nothing of the queue is due.
   std::map<std::string, std::set<int64_t>, std::less<>> started_from_queue;
+  // Effects in the lane of a key: waiting, running or ended and not yet on record.
+  std::map<std::string, size_t, std::less<>> lane_sizes;
+  size_t LaneSize(const std::string& queue) const {
+    const auto lane = lane_sizes.find(queue);
+    return lane == lane_sizes.end() ? 0 : lane->second;
+  }
   // No timer is due before.
   absl::Time next_timer = absl::InfiniteFuture();
   // Effects that an earlier owner had begun and that have not been read again yet, by topic.

@@ -14,6 +14,8 @@ namespace {
 
 // The queues of a task from which one batch takes records.
 constexpr size_t kMaxQueues = 50;
+// Queues of effects wait this long for effects that were begun by an earlier owner to be read again.
+constexpr absl::Duration kAwaitBegun = absl::Minutes(1);
 // A person waits this long, at most, until a request is looked at, and so many are carried out in one batch.
 constexpr absl::Duration kRequestsEvery = absl::Milliseconds(500);
 constexpr int64_t kRequests = 500;
@@ -71,6 +73,12 @@ absl::Status Worker::Impl::GatherQueues(Task& task, absl::Time now) {
   if (task.queues.next_due() > now) return absl::OkStatus();
   const auto most_effects = static_cast<size_t>(config_.effect_backlog);
   if (lanes_ != nullptr && lanes_->size(task.id.partition) >= most_effects) return absl::OkStatus();
+  // Effects that were under way before the task was taken come before what is in their keys' queues.
+  if (lanes_ != nullptr && now - task.taken_at < kAwaitBegun &&
+      std::any_of(task.to_read_again.begin(), task.to_read_again.end(),
+                  [](const auto& topic) { return !topic.second.empty(); })) {
+    return absl::OkStatus();
+  }
   const int64_t room = RoomForDue();
   if (room <= 0) {
     // The batch is full of what was due before; the rest goes on with the next one.

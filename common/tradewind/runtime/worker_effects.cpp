@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -12,6 +14,29 @@
 #include "tradewind/runtime/worker_impl.h"
 
 namespace tradewind::runtime {
+
+namespace {
+
+// A record from Kafka keeps all in memory that was fetched with it, a megabyte perhaps, and effects may wait for long.
+void CopyRecord(Input& input) {
+  const bus::Record& record = input.record;
+  bus::RecordContent content{.topic = std::string(record.topic()),
+                             .partition = record.partition(),
+                             .offset = record.offset(),
+                             .timestamp_ms = record.timestamp_ms(),
+                             .key = std::string(record.key()),
+                             .value = std::string(record.value())};
+  for (const bus::HeaderView& header : record.headers()) content.headers.emplace_back(header.name, header.value);
+  input.record = bus::Record::FromContent(std::move(content));
+  input.envelope = bus::ParseEnvelope(input.record);
+}
+
+void LeaveLane(Task& task, const std::string& queue) {
+  const auto lane = task.lane_sizes.find(queue);
+  if (lane != task.lane_sizes.end() && --lane->second == 0) task.lane_sizes.erase(lane);
+}
+
+}  // namespace
 
 bool Worker::Impl::IsEffect(const Input& input) const {
   if (lanes_ == nullptr || !input.envelope.ok()) return false;
@@ -25,7 +50,9 @@ void Worker::Impl::StartEffects(Attempt& attempt) {
     Task& task = *work.task;
     for (Input* input : work.effects) {
       task.to_read_again[std::string(input->record.topic())].erase(input->record.offset());
+      CopyRecord(*input);
       const Handler& handler = *ports_.group->Find(input->envelope->type);
+      ++task.lane_sizes[QueueKeyOf(input->record)];
       lanes_->Add(task, handler, std::move(*input));
       TRADEWIND_CRASH_POINT("effect.added");
     }
@@ -37,6 +64,7 @@ void Worker::Impl::StartFromQueue(Task& task, Input input) {
   // Nothing of this queue is due until the effect has ended.
   task.queues.Put(queue, absl::InfiniteFuture());
   task.started_from_queue[queue].insert(input.queued->id);
+  ++task.lane_sizes[queue];
   const Handler& handler = *ports_.group->Find(input.envelope->type);
   lanes_->Add(task, handler, std::move(input));
 }
@@ -52,6 +80,7 @@ void Worker::Impl::GatherFinished(absl::Time now) {
     if (!ours) continue;
     TRADEWIND_CRASH_POINT("effect.finished");
     const std::string key = QueueKeyOf(finished.input.record);
+    LeaveLane(*task->second, key);
     const bool failed = finished.result.outcome.kind() != Outcome::Kind::kAck;
     Input& input = gathered_.emplace_back(std::move(finished.input));
     input.task = task->second.get();
@@ -60,6 +89,7 @@ void Worker::Impl::GatherFinished(absl::Time now) {
     // They follow it at once: a later message of the key must not get in between.
     for (Input& waiting : lanes_->TakeWaiting(finished.partition, key)) {
       waiting.task = task->second.get();
+      LeaveLane(*task->second, key);
       if (waiting.queued.has_value()) {
         // It still stands in its queue.
         LeaveInQueue(*task->second, waiting.queued->id, key);
@@ -77,7 +107,10 @@ void Worker::Impl::StartCarefully() {
     if (!task->careful || task->state != Task::State::kRunning) continue;
     // What ended has to be on record first, and with it the mark goes.
     if (task->suspect_runs) continue;
-    const Input* const next = lanes_->NextHeldBack(partition);
+    // The one that a process has died with comes first: another mark would take the place of its own.
+    const std::optional<Suspect>& suspect = task->progress.suspect();
+    const Input* const next = lanes_->NextHeldBack(
+        partition, [&](const Input& input) { return suspect.has_value() && IsSuspect(*suspect, input.record); });
     if (next == nullptr) continue;
     Mark(*task, next->record);
     if (task->state != Task::State::kRunning) continue;

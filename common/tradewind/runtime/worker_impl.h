@@ -47,7 +47,9 @@ class Worker::Impl final : public bus::AssignmentListener {
         replier_(*ports_.replies, router_.FullTopic(std::string(bus::kRepliesTopic))),
         metrics_(ports_.group->name()),
         repeats_(ports_.group->name()),
-        lanes_(ports_.group->runs_effects() ? std::make_unique<EffectLanes>(config.effect_threads) : nullptr) {}
+        lanes_(ports_.group->runs_effects()
+                   ? std::make_unique<EffectLanes>(config.effect_threads, ports_.group->input_types().size())
+                   : nullptr) {}
 
   absl::Status Run();
   void Stop() { stopping_.store(true, std::memory_order_relaxed); }
