@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <iterator>
 #include <utility>
 
@@ -43,9 +44,12 @@ absl::Status Attempt::Run(absl::Span<Input> inputs, absl::Span<Task* const> task
         std::find_if(tasks.begin(), tasks.end(), [&](const Task* task) { return task->id == kept.task; });
     if (owner != tasks.end()) CarryOut(WorkOf(**owner), kept);
   }
+  const auto deadline = std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(settings_.max_batch_time);
   for (Input& input : inputs) {
+    if (taken_ > 0 && std::chrono::steady_clock::now() >= deadline) break;
     Take(input);
     if (!status_.ok()) return status_;
+    ++taken_;
   }
   return status_;
 }

@@ -93,6 +93,8 @@ struct TaskWork {
 bool IsClosed(const TaskProgress& progress, const Task::ChainName& chain, const HeldEvent& first);
 
 struct AttemptSettings {
+  // A batch takes no further message once its handlers have run for so long.
+  absl::Duration max_batch_time;
   int32_t max_attempts;
   absl::Duration first_retry;
   absl::Duration longest_retry;
@@ -123,6 +125,8 @@ class Attempt {
   absl::Status Run(absl::Span<Input> inputs, absl::Span<Task* const> tasks,
                    absl::Span<const store::KeptRecord> requested);
 
+  // How many of the inputs Run has taken: it ends a batch that takes too long.
+  size_t taken() const { return taken_; }
   // False when nothing was taken: every message was seen before, or has to come again.
   bool moved() const;
   // What has to be committed. Views into the attempt and its inputs. `acknowledged` tells up to where a task's outbox
@@ -228,6 +232,7 @@ class Attempt {
   AggregateCache aggregates_;
   RequestLedger requests_;
   std::map<int32_t, TaskWork> works_;
+  size_t taken_ = 0;
   std::vector<PendingReply> replies_;
   std::vector<store::KeptRecord> kept_;
   std::vector<store::KeptUpdate> kept_updated_;

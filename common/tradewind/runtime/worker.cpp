@@ -27,6 +27,8 @@ void Describe(config::Schema& schema, WorkerConfig& config) {
   auto section = schema.Section("runtime", "The processing loop.");
   section.Field("batch_messages", &config.batch_messages, "messages in one transaction, at most").Min(1).Max(100'000);
   section.Field("batch_bytes", &config.batch_bytes, "bytes of messages in one transaction, at most").Min(1024);
+  section.Field("batch_time", &config.batch_time, "time in which the messages of one transaction are handled, at most")
+      .Min(absl::Milliseconds(1));
   section
       .Field("outbox_bytes", &config.outbox_bytes,
              "bytes committed and not yet acknowledged by Kafka at which no more input is taken")
@@ -100,8 +102,11 @@ absl::Status Worker::Impl::Loop() {
     gathered_bytes_ = 0;
     GatherFinished(now);
     StartCarefully();
-    if (absl::Status gathered = GatherHeld(); !gathered.ok()) return gathered;
-    if (absl::Status gathered = GatherDue(now); !gathered.ok()) return gathered;
+    // What the last batch had no time for is among what is due.
+    if (gathered_.empty() || lanes_ != nullptr) {
+      if (absl::Status gathered = GatherHeld(); !gathered.ok()) return gathered;
+      if (absl::Status gathered = GatherDue(now); !gathered.ok()) return gathered;
+    }
     const bool busy = publisher_.unacknowledged_bytes() > 0 || (lanes_ != nullptr && lanes_->busy());
     const absl::Duration timeout =
         std::min(busy ? kBusyPoll : kIdlePoll, std::max(NextDue() - now, absl::ZeroDuration()));
@@ -150,8 +155,11 @@ absl::Status Worker::Impl::ProcessGathered() {
       inputs.begin(), inputs.end(), [this](const Input& input) { return lanes_ != nullptr || !input.task->careful; });
   const auto others = static_cast<size_t>(careful - inputs.begin());
   absl::Status processed = Process(absl::MakeSpan(inputs.data(), others));
+  const size_t taken = std::min(taken_, others);
   if (processed.ok()) processed = ProcessOneByOne(absl::MakeSpan(inputs.data() + others, inputs.size() - others));
-  inputs.clear();
+  // What the batch had no time for comes first in the next one.
+  inputs.erase(inputs.begin() + static_cast<std::ptrdiff_t>(others), inputs.end());
+  inputs.erase(inputs.begin(), inputs.begin() + static_cast<std::ptrdiff_t>(taken));
   // Gives the buffer back for the next batch.
   gathered_.swap(inputs);
   return processed;
@@ -204,6 +212,7 @@ absl::Status Worker::Impl::Process(absl::Span<Input> inputs) {
     }
     std::sort(tasks.begin(), tasks.end());
     tasks.erase(std::unique(tasks.begin(), tasks.end()), tasks.end());
+    taken_ = inputs.size();
     if (tasks.empty()) return absl::OkStatus();
     const auto done = TryOnce(inputs, tasks);
     if (!done.ok()) return OnStoreError(done.status(), inputs, tasks);
@@ -215,6 +224,7 @@ absl::StatusOr<bool> Worker::Impl::TryOnce(absl::Span<Input> inputs, absl::Span<
   const absl::Time started = absl::Now();
   Attempt attempt(*ports_.group, router_, *ports_.session, attempt_settings_, ports_.now());
   if (absl::Status run = attempt.Run(inputs, tasks, requested_); !run.ok()) return run;
+  taken_ = attempt.taken();
   if (!attempt.moved()) {
     StartEffects(attempt);
     return true;
@@ -262,6 +272,7 @@ absl::Status Worker::Impl::OnStoreError(const absl::Status& error, absl::Span<In
     for (Input& input : inputs) {
       if (absl::Status processed = Process(absl::MakeSpan(&input, 1)); !processed.ok()) return processed;
     }
+    taken_ = inputs.size();
     return absl::OkStatus();
   }
   if (inputs.empty() || !inputs[0].refused.empty()) return error;

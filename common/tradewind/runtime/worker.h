@@ -31,6 +31,8 @@ struct WorkerConfig {
   // A batch is closed when it holds this many messages, or this many bytes of them.
   int32_t batch_messages = 500;
   int64_t batch_bytes = 4 << 20;
+  // Or when its handlers have run for this long: Kafka throws out who does not ask for records within a minute.
+  absl::Duration batch_time = absl::Seconds(10);
   // Events committed but not yet acknowledged by Kafka; at this many bytes the worker takes no more input.
   int64_t outbox_bytes = 64 << 20;
   // How often a message is handled that fails; then it is dead. The delay before the second attempt; each further one

@@ -34,7 +34,8 @@ class Worker::Impl final : public bus::AssignmentListener {
       : ports_(std::move(ports)),
         config_(config),
         router_(ports_.topic_prefix, ports_.partition_counts),
-        attempt_settings_{.max_attempts = config.max_attempts,
+        attempt_settings_{.max_batch_time = config.batch_time,
+                          .max_attempts = config.max_attempts,
                           .first_retry = config.first_retry,
                           .longest_retry = config.longest_retry,
                           .cluster_id = ports_.cluster_id,
@@ -169,6 +170,8 @@ class Worker::Impl final : public bus::AssignmentListener {
   std::map<int32_t, std::unique_ptr<Task>> tasks_;
   std::vector<Input> gathered_;
   int64_t gathered_bytes_ = 0;
+  // How many inputs the last call of Process has taken.
+  size_t taken_ = 0;
   // Due records and timers are taken task by task, beginning behind the partition that began the last time.
   int32_t due_from_ = -1;
   // The outbox is full: all partitions are paused.

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <mutex>
@@ -132,6 +133,15 @@ std::string LongKey(size_t size) {
   return key;
 }
 
+// A key other than "u-1" of the same partition.
+std::string Neighbour() {
+  std::string other = "n-0";
+  for (int i = 1; bus::PartitionOf(other, kPartitions) != bus::PartitionOf("u-1", kPartitions); ++i) {
+    other = "n-" + std::to_string(i);
+  }
+  return other;
+}
+
 TEST(WorkerQueue, KeepsAMessageOfALongKeyLikeAnyOther) {
   Fixture test;
   const std::string key = LongKey(4000);
@@ -186,6 +196,29 @@ TEST(WorkerQueue, TakesNoMoreThanHalfABatchFromTheStore) {
   EXPECT_TRUE(Eventually([&] { return test.Count(store::KeptState::kParked) == 0; }));
 }
 
+// Each message takes longer than a batch may: each is committed alone, from the topic as from a queue.
+TEST(WorkerQueue, EndsABatchThatTakesTooLong) {
+  Fixture test;
+  std::atomic<int> commits = 0;
+  std::atomic<int> looks = 0;
+  WorkerConfig config = Patient();
+  config.batch_time = absl::Nanoseconds(1);
+  test.Send("u-1", "bad");
+  for (int i = 0; i < 50; ++i) test.Send("u-1", "queued");
+  for (int i = 0; i < 50; ++i) test.Send(Neighbour(), "other");
+  const auto worker = test.mesh().Start(test.group, {0, 1, 2, 3}, config, [&](std::unique_ptr<store::Session> session) {
+    return std::make_unique<CountingSession>(std::move(session), commits, looks);
+  });
+  ASSERT_TRUE(Eventually([&] { return test.Ended().size() == 50; }));
+  test.broken = false;
+  ASSERT_TRUE(Eventually([&] { return test.Ended().size() == 101; }));
+  ASSERT_TRUE(Eventually([&] { return test.Count(store::KeptState::kParked) == 0; }));
+  EXPECT_GE(commits, 101);
+  ASSERT_TRUE(worker->Stop().ok());
+  EXPECT_EQ(test.Ended().size(), 101U);
+  EXPECT_THAT(test.mesh().kafka().ReadAll(kEvents), SizeIs(101));
+}
+
 TEST(WorkerQueue, PutsTheNextEffectsOfAQueueIntoTheLaneTogether) {
   Fixture test(/*effects=*/true);
   std::atomic<int> commits = 0;
@@ -210,6 +243,61 @@ TEST(WorkerQueue, PutsTheNextEffectsOfAQueueIntoTheLaneTogether) {
   ASSERT_TRUE(Eventually([&] { return test.Count(store::KeptState::kParked) == 0; }));
   ASSERT_TRUE(worker->Stop().ok());
   EXPECT_THAT(test.mesh().kafka().ReadAll(kEvents), SizeIs(kBehind + 1));
+}
+
+TEST(WorkerQueue, KeepsSixteenOfASlowKeyInItsLane) {
+  Fixture test(/*effects=*/true);
+  test.broken = false;
+  WorkerConfig small = Patient();
+  small.effect_backlog = 30;
+  const auto worker = test.mesh().Start(test.group, {0, 1, 2, 3}, small);
+  test.Send("u-1", "block");
+  std::vector<std::string> expected{"block"};
+  for (int i = 0; i < 60; ++i) {
+    test.Send("u-1", std::to_string(i));
+    expected.push_back(std::to_string(i));
+  }
+  ASSERT_TRUE(Eventually([&] { return test.Count(store::KeptState::kParked) == 61 - 16; }));
+  // The slow key has more than the backlog, and takes nobody's place.
+  test.Send(Neighbour(), "other");
+  ASSERT_TRUE(Eventually([&] { return test.Ended().size() == 1; }));
+  test.release.release();
+  ASSERT_TRUE(Eventually([&] { return test.Ended().size() == 62; }));
+  expected.insert(expected.begin(), "other");
+  EXPECT_EQ(test.Ended(), expected);
+  ASSERT_TRUE(Eventually([&] { return test.Count(store::KeptState::kParked) == 0; }));
+  ASSERT_TRUE(worker->Stop().ok());
+  EXPECT_THAT(test.mesh().kafka().ReadAll(kEvents), SizeIs(62));
+}
+
+TEST(WorkerQueue, KeepsTheOrderOfAFullLaneWhoseFirstFails) {
+  for (const bool restarts : {false, true}) {
+    Fixture test(/*effects=*/true);
+    auto worker = test.mesh().Start(test.group, {0, 1, 2, 3}, Patient());
+    test.Send("u-1", "block");
+    std::vector<std::string> expected{"block"};
+    for (int i = 0; i < 40; ++i) {
+      test.Send("u-1", std::to_string(i));
+      expected.push_back(std::to_string(i));
+    }
+    ASSERT_TRUE(Eventually([&] { return test.Count(store::KeptState::kParked) == 41 - 16; }));
+    if (restarts) {
+      // As a crash leaves it: what was under way is read again.
+      worker->source().Lose({0, 1, 2, 3});
+      worker->source().Assign({0, 1, 2, 3});
+    }
+    test.release.release();
+    ASSERT_TRUE(Eventually([&] { return test.CountBegun("block") >= 2; }));
+    test.broken = false;
+    test.release.release(100);
+    ASSERT_TRUE(Eventually([&] { return test.Ended().size() >= expected.size(); }));
+    ASSERT_TRUE(Eventually([&] { return test.Count(store::KeptState::kParked) == 0; }));
+    // What ran twice, as it may over a crash, is looked at once.
+    std::vector<std::string> ended = test.Ended();
+    ended.erase(std::unique(ended.begin(), ended.end()), ended.end());
+    EXPECT_EQ(ended, expected);
+    EXPECT_TRUE(worker->Stop().ok());
+  }
 }
 
 TEST(WorkerQueue, RunsNoEffectTwiceWhenAnotherRecordIsRetried) {

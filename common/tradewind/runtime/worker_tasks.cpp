@@ -91,6 +91,7 @@ std::vector<bus::Position> Worker::Impl::TakeOver(absl::Span<const int32_t> part
     // Taking one asks Kafka several times, and may wait for each answer: not for tasks that are given back at once.
     if (stopping_.load(std::memory_order_relaxed)) break;
     publisher_.Forget(partition);
+    std::erase_if(gathered_, [&](const Input& input) { return input.task->id.partition == partition; });
     auto taken = takeover_.Take(*source_, partition);
     if (!taken.ok() && ConcernsTheMesh(taken.status())) {
       if (fatal_.ok()) fatal_ = taken.status();
