@@ -92,7 +92,7 @@ TEST(WorkerCrash, FindsAMessageThatKillsTheProcessBehindOthers) {
                .prototype = &UserRegistered::default_instance()});
     // What earlier processes have handled is on the topic, too.
     for (int i = 0; i < others; ++i) Put(mesh, kCommands, "u-1", Create("u-1"), std::to_string(i));
-    Put(mesh, kUserEvents, "u-2", Registered("u", "killer"), "killer");
+    Put(mesh, kUserEvents, "u-2", Registered("u-2", "killer"), "killer");
     WorkerConfig config = kQuick;
     config.batch_messages = 50;
     const auto worker = mesh.Start(group, {0, 1, 2, 3}, config);
@@ -124,7 +124,7 @@ TEST(WorkerCrash, FindsAnEffectThatKillsTheProcess) {
                      .prototype = &UserRegistered::default_instance()});
     // Of one partition, all at once.
     for (int i = 0; i < 30; ++i) {
-      Put(mesh, kUserEvents, "u-" + std::to_string(i), Registered("u", i == 10 ? "killer" : "other"),
+      Put(mesh, kUserEvents, "u-" + std::to_string(i), Registered("u-" + std::to_string(i), i == 10 ? "killer" : "other"),
           std::to_string(i));
     }
     const auto worker = mesh.Start(group, {0, 1, 2, 3}, kQuick);
@@ -183,7 +183,7 @@ int CommitsAfter(int takes) {
       mesh.kafka().Append({.topic = kUserEvents,
                            .partition = partition,
                            .key = "u-" + std::to_string(partition),
-                           .value = Registered("u", "other").SerializeAsString(),
+                           .value = Registered("u-" + std::to_string(partition), "other").SerializeAsString(),
                            .headers = {{"ce_specversion", "1.0"},
                                        {"ce_id", std::to_string(i)},
                                        {"ce_source", "/test"},

@@ -180,7 +180,7 @@ TEST(WorkerHeld, BlamesTheHeldEventThatTheStoreRefuses) {
     return std::make_unique<RefusingSession>(std::move(session));
   });
   const auto send = [&](const std::string& key, const std::string& name, uint64_t number) {
-    site->mesh().SendChained(Registered("u", name), key, "/user/0", {5, number}, {5, number - 1});
+    site->mesh().SendChained(Registered(key, name), key, "/user/0", {5, number}, {5, number - 1});
   };
   // Two keys of one partition.
   std::string other = "n-0";
