@@ -165,10 +165,8 @@ void Attempt::TakeHeld(TaskWork& work, const Input& input) {
   work.moved = true;
   if (verdict == Verdict::kTake) {
     progress->Take(*input.envelope, now_);
-    const Item item{.record = input.record,
-                    .envelope = &*input.envelope,
-                    .refused = input.refused,
-                    .unchecked = input.unchecked};
+    const Item item{
+        .record = input.record, .envelope = &*input.envelope, .refused = input.refused, .unchecked = input.unchecked};
     const bool was_handled = !input.unchecked && !input.unhandled;
     if (was_handled && group_.Find(input.envelope->type) == nullptr) {
       WaitForHandler(work, item);

@@ -275,7 +275,11 @@ absl::Status Worker::Impl::OnStoreError(const absl::Status& error, absl::Span<In
     taken_ = inputs.size();
     return absl::OkStatus();
   }
-  if (inputs.empty() || !inputs[0].refused.empty()) return error;
+  if (inputs.empty() || !inputs[0].refused.empty()) {
+    // Not even setting it aside is taken. The tasks are looked at again in a minute; nobody else has to wait for that.
+    for (Task* task : tasks) StopTask(*task, error);
+    return absl::OkStatus();
+  }
   inputs[0].refused = "the store refused what followed from it: " + std::string(error.message());
   return Process(inputs);
 }

@@ -124,8 +124,8 @@ TEST(WorkerCrash, FindsAnEffectThatKillsTheProcess) {
                      .prototype = &UserRegistered::default_instance()});
     // Of one partition, all at once.
     for (int i = 0; i < 30; ++i) {
-      Put(mesh, kUserEvents, "u-" + std::to_string(i), Registered("u-" + std::to_string(i), i == 10 ? "killer" : "other"),
-          std::to_string(i));
+      Put(mesh, kUserEvents, "u-" + std::to_string(i),
+          Registered("u-" + std::to_string(i), i == 10 ? "killer" : "other"), std::to_string(i));
     }
     const auto worker = mesh.Start(group, {0, 1, 2, 3}, kQuick);
     if (!Eventually([&] { return CountDead(mesh, group) == 1; }, absl::Seconds(60))) return false;
