@@ -26,6 +26,12 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const GatewayConfig& con
   if (!catalog.ok()) {
     return catalog.status();
   }
+  // Told at once, and not once Kafka is there.
+  if ((*catalog)->NeedsKeys()) {
+    if (absl::Status checked = seal::Check(keys); !checked.ok()) {
+      return checked;
+    }
+  }
   auto gateway = std::unique_ptr<Gateway>(new Gateway(config, kafka, keys, *std::move(catalog)));
   absl::StatusOr<std::unique_ptr<rpc::Server>> started =
       rpc::Server::Start(server, {.generic = &gateway->service_,

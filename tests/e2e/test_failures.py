@@ -156,12 +156,13 @@ def test_a_whole_system_told_to_end_under_load_loses_nothing(second_mesh):
 
 
 def test_a_service_that_is_away_takes_nobody_with_it(mesh, client):
+    buyer = client.new_user()
     mesh.service("stop", "user")
     try:
         with pytest.raises(grpc.RpcError) as caught:
             client.call("tradewind.user.v1.UserService", "ListUsers", {}, timeout=3)
         assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
         # The others go on.
-        assert client.confirmed_order(order_request(client.new_user()))["state"] == "ORDER_STATE_CONFIRMED"
+        assert client.confirmed_order(order_request(buyer))["state"] == "ORDER_STATE_CONFIRMED"
     finally:
         mesh.service("start", "user")

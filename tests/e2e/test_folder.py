@@ -349,7 +349,8 @@ def test_makes_a_key_for_a_mesh_without_data(tmp_path, key):
         (tmp_path / "seal.key").write_text(key)
     done = shell(tmp_path, "umask 000; need_seal_key")
     assert done.returncode == 0, done.stderr
-    assert everything(tmp_path) == ["seal.key"]
+    # The second says that no erasure of this mesh was ever written without a proof.
+    assert everything(tmp_path) == ["seal.key", "seal.signed"]
     assert (tmp_path / "seal.key").stat().st_mode & 0o777 == 0o600
     made = (tmp_path / "seal.key").read_text()
     assert shell(tmp_path, "need_seal_key").returncode == 0

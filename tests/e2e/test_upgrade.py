@@ -224,15 +224,24 @@ def test_an_erased_user_stays_erased(upgraded, shop, manifest):
     assert shop.call(USERS, "GetUser", {"id": again["id"]})["email"] == user["email"]
 
 
+# Their secrets were sealed with a key of the endpoint, and are now with the user's: the command is another one. Under a
+# request_id that was used before it is refused, so that it acts once all the same.
+SEALED_ANEW = ("CreateWebhookEndpoint", "RotateWebhookSecret")
+
+
 def test_a_repeated_request_has_its_first_answer(shop, manifest):
     erased = {manifest["users"][name][field] for name in ("bob", "gina") for field in ("email", "id")}
     repeated = 0
     for call in manifest["answered"]:
         if not erased.isdisjoint(value for value in call["request"].values() if isinstance(value, str)):
             continue
+        repeated += 1
+        if call["method"] in SEALED_ANEW:
+            problem = problem_of(shop.call, call["service"], call["method"], call["request"])
+            assert problem.reason == "REQUEST_ID_REUSED", call["method"]
+            continue
         answer = shop.call(call["service"], call["method"], call["request"])
         assert holds(answer, call["answer"]), call["method"]
-        repeated += 1
     assert repeated > 15
     other = {**manifest["answered"][0]["request"], "display_name": "Somebody else"}
     problem = problem_of(shop.call, USERS, "RegisterUser", other)

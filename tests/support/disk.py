@@ -23,7 +23,7 @@ def files_with(mesh, words):
 
 
 class SmallDisk:
-    """A disk of a few megabytes, for one service of a mesh to keep its store on. It lies in a namespace of its own, where
+    """A disk with a few megabytes of room, for one service of a mesh to keep its store on. It lies in a namespace of its own, where
     nobody else sees it and with which it goes: mounting it needs root, or user namespaces that anybody may make.
 
     Its service is the one of that name in the mesh, which is stopped before and started again after, with all that it has
@@ -38,20 +38,21 @@ class SmallDisk:
         cp -a "$DISK/." "$STORE" && exit $code
     """
 
-    def __init__(self, mesh, service, size="32m"):
-        self._mesh, self._service, self._size = mesh, service, size
+    def __init__(self, mesh, service, room=24 << 20):
+        self._mesh, self._service, self._room = mesh, service, room
         self._home = mesh.var / service
         self._mount = mesh.var / f"{service}.small"
 
     def __enter__(self):
         self._mesh.service("stop", self._service)
         self._mount.mkdir(exist_ok=True)
+        size = str(self._room + sum(path.stat().st_size for path in self._home.iterdir()))
         command = [word for word in self._mesh.command(self._service) if not word.startswith("--store.directory=")]
         private = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--map-root-user"]
         log = (self._mesh.var / "log" / f"{self._service}.log").open("ab")
         self._shell = subprocess.Popen(
             [*private, "sh", "-c", self._SCRIPT, "sh", *command, f"--store.directory={self._mount}"],
-            env={**self._mesh.environment(), "STORE": self._home, "DISK": self._mount, "SIZE": self._size},
+            env={**self._mesh.environment(), "STORE": self._home, "DISK": self._mount, "SIZE": size},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
