@@ -202,7 +202,7 @@ bool Attempt::Handle(TaskWork& work, const Item& item) {
   const Handler* handler = group_.Find(envelope.type);
   if (KillsProcesses(work, item)) {
     return Fail(work, item, *handler,
-                Dead(fmt::format("the process died {} times while it handled this by itself", kMaxDeaths)));
+                Dead(fmt::format("the process died {} times while it handled this by itself", settings_.max_deaths)));
   }
   const bool pass_on = settings_.IsToBePassedOn(*handler, item.record.topic());
   if (handler->effect != nullptr && !pass_on) {
@@ -252,7 +252,7 @@ void Attempt::PassOnUnderItsKey(TaskWork& work, const Item& item, const Handler&
 
 bool Attempt::KillsProcesses(const TaskWork& work, const Item& item) const {
   const std::optional<Suspect>& suspect = work.task->progress.suspect();
-  return suspect.has_value() && suspect->attempts > kMaxDeaths && IsSuspect(*suspect, item.record);
+  return suspect.has_value() && suspect->attempts > settings_.max_deaths && IsSuspect(*suspect, item.record);
 }
 
 bool Attempt::TakeFromInbox(const bus::Envelope& envelope) {

@@ -34,9 +34,6 @@ namespace tradewind::runtime {
 // Stands for a topic in the records of timers.
 inline constexpr std::string_view kTimersTopic = "mesh.timers";
 
-// A message that was handled by itself when so many processes died is dead.
-inline constexpr int32_t kMaxDeaths = 2;
-
 struct PendingReply {
   int32_t partition;
   std::string instance_id;
@@ -96,6 +93,8 @@ struct AttemptSettings {
   // A batch takes no further message once its handlers have run for so long.
   absl::Duration max_batch_time;
   int32_t max_attempts;
+  // As WorkerConfig::max_deaths.
+  int32_t max_deaths;
   absl::Duration first_retry;
   absl::Duration longest_retry;
   std::string cluster_id;

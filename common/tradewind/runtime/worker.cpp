@@ -36,6 +36,10 @@ void Describe(config::Schema& schema, WorkerConfig& config) {
   section.Field("max_attempts", &config.max_attempts, "times a message is handled that fails; then it is kept as dead")
       .Min(1);
   section
+      .Field("max_deaths", &config.max_deaths,
+             "times the process may end while it handles a message by itself; then the message is kept as dead")
+      .Min(1);
+  section
       .Field("first_retry", &config.first_retry,
              "delay before a message that failed is handled again; each further delay is 5.4 times as long")
       .Min(absl::Milliseconds(1));

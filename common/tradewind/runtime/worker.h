@@ -38,6 +38,9 @@ struct WorkerConfig {
   // How often a message is handled that fails; then it is dead. The delay before the second attempt; each further one
   // is 5.4 times as long, up to the longest. The defaults make a day.
   int32_t max_attempts = 10;
+  // How often the process may end while a message is handled by itself; then the message is dead. An innocent one is
+  // blamed when processes are killed so often just while they handle it, so it is not 1.
+  int32_t max_deaths = 3;
   absl::Duration first_retry = absl::Milliseconds(100);
   absl::Duration longest_retry = absl::Hours(24);
   // Keys of a task behind which messages may wait; at this many the task reads nothing until some are done with.

@@ -116,10 +116,11 @@ void Worker::Impl::StartCarefully() {
     if (task->state != Task::State::kRunning) continue;
     task->suspect_runs = true;
     const int32_t begun = task->progress.suspect()->attempts;
-    if (begun <= kMaxDeaths) {
+    if (begun <= config_.max_deaths) {
       lanes_->StartHeldBack(partition);
     } else {
-      const std::string why = fmt::format("the process died {} times while it ran this effect by itself", kMaxDeaths);
+      const std::string why =
+          fmt::format("the process died {} times while it ran this effect by itself", config_.max_deaths);
       lanes_->EndHeldBack(partition, {.outcome = Dead(why)});
     }
   }
