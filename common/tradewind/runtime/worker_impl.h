@@ -36,6 +36,7 @@ class Worker::Impl final : public bus::AssignmentListener {
         router_(ports_.topic_prefix, ports_.partition_counts),
         attempt_settings_{.max_batch_time = config.batch_time,
                           .max_attempts = config.max_attempts,
+                          .max_deaths = config.max_deaths,
                           .first_retry = config.first_retry,
                           .longest_retry = config.longest_retry,
                           .cluster_id = ports_.cluster_id,
