@@ -93,8 +93,6 @@ struct Task {
     outbox_dropped = acknowledged;
     std::erase_if(withheld, [&](const Withheld& event) { return event.row <= acknowledged; });
   }
-  // Kafka's committed offsets are behind the row's.
-  bool offsets_moved = false;
 
   // Before the first record at or behind `offset` of a topic is taken, the one at `offset` must have this fingerprint.
   struct Expected {
@@ -111,10 +109,12 @@ struct Task {
     kDisowned,
   };
   State state = State::kRunning;
-  absl::Time due = absl::InfinitePast();
+  // Failed takeovers in a row.
+  int takeovers_failed = 0;
+  // Kafka's committed offsets are behind the row's.
+  bool offsets_moved = false;
   // As many keys or effects wait as may: nothing is read until some of them are done with.
   bool crowded = false;
-  absl::Time taken_at = absl::InfinitePast();
   // The store counts this take until a commit says that it ended in order, or that its owner has been well for a while.
   bool takes_open = true;
   // Its owners have ended again and again without giving it back: messages are handled one by one, each marked in the
@@ -122,14 +122,14 @@ struct Task {
   bool careful = false;
   // The marked message is an effect that runs: other commits of the task leave the mark alone.
   bool suspect_runs = false;
-  // By topic: effects below these offsets were under way when the task was taken.
-  std::map<std::string, int64_t, std::less<>> begun_before;
-  // Failed takeovers in a row.
-  int takeovers_failed = 0;
-  // When its inputs were last seen to be read to their ends.
-  absl::Time inputs_read_at = absl::InfinitePast();
   // Its log or its row is not what it has to be. It is looked at again every minute; the other tasks go on.
   bool stopped = false;
+  absl::Time due = absl::InfinitePast();
+  absl::Time taken_at = absl::InfinitePast();
+  // By topic: effects below these offsets were under way when the task was taken.
+  std::map<std::string, int64_t, std::less<>> begun_before;
+  // When its inputs were last seen to be read to their ends.
+  absl::Time inputs_read_at = absl::InfinitePast();
 };
 
 // What came of an attempt at an effect.
