@@ -89,7 +89,7 @@ struct WorkerPorts {
 
 class Worker {
  public:
-  Worker(WorkerPorts ports, WorkerConfig config);
+  Worker(WorkerPorts ports, const WorkerConfig& config);
   ~Worker();
 
   // Works until Stop, then drains: finishes its batch, waits for what it published, commits offsets, leaves the group.

@@ -30,7 +30,7 @@ absl::Duration Backoff(int failures);
 
 class Worker::Impl final : public bus::AssignmentListener {
  public:
-  Impl(WorkerPorts ports, WorkerConfig config)
+  Impl(WorkerPorts ports, const WorkerConfig& config)
       : ports_(std::move(ports)),
         config_(config),
         router_(ports_.topic_prefix, ports_.partition_counts),
