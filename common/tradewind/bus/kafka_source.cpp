@@ -213,11 +213,18 @@ absl::Status KafkaSource::Impl::Judge(const rd_kafka_message_t& message) {
     return absl::OkStatus();
   }
   if (status.code() == absl::StatusCode::kOutOfRange) {
+    Assignment::Lane* lane = assignment_.Find(topic, message.partition);
     // Of a partition that was given away meanwhile it is no concern of ours.
-    if (assignment_.Find(topic, message.partition) != nullptr && listener_ != nullptr) {
-      listener_->OnUnreadable(message.partition, OutsideTheLog(topic, message.partition, message.offset));
+    if (lane == nullptr || lane->reading == Reading::kNot || listener_ == nullptr) {
+      return absl::OkStatus();
     }
-    return absl::OkStatus();
+    // The client takes no seek in a partition that it could not read: Resume gives it the partition anew.
+    const PartitionListHandle list = internal::NewPartitionList(1);
+    internal::Add(*list, topic, message.partition, RD_KAFKA_OFFSET_INVALID);
+    lane->reading = Reading::kNot;
+    const ErrorHandle error(rd_kafka_incremental_unassign(client_.get(), list.get()));
+    listener_->OnUnreadable(message.partition, OutsideTheLog(topic, message.partition, message.offset));
+    return internal::ToStatus(error.get(), fmt::format("end of reading {}-{}", topic, message.partition));
   }
   return status;
 }

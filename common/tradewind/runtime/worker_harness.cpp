@@ -32,7 +32,7 @@ int64_t Append(testing::InMemoryKafka& kafka, const google::protobuf::Message& m
 }  // namespace
 
 RunningWorker::RunningWorker(Mesh& mesh, const Group& group, const std::vector<int32_t>& partitions,
-                             WorkerConfig config, const SessionWrapper& wrap_session)
+                             const WorkerConfig& config, const SessionWrapper& wrap_session)
     : session_(*mesh.store().OpenSession()), events_(mesh.kafka().MakeSink()), replies_(mesh.kafka().MakeSink()) {
   if (wrap_session != nullptr) session_ = wrap_session(std::move(session_));
   worker_ = std::make_unique<Worker>(
@@ -86,7 +86,7 @@ Mesh::~Mesh() {
 }
 
 std::unique_ptr<RunningWorker> Mesh::Start(const Group& group, const std::vector<int32_t>& partitions,
-                                           WorkerConfig config, const SessionWrapper& wrap_session) {
+                                           const WorkerConfig& config, const SessionWrapper& wrap_session) {
   for (const std::string& topic : group.input_topics()) {
     if (!kafka_.partition_counts().contains(topic)) kafka_.CreateTopic(topic, kPartitions);
   }

@@ -28,11 +28,11 @@ inline constexpr int32_t kPartitions = 4;
 inline constexpr char kClusterId[] = "cluster-1";
 
 // Retries and timers that a test need not wait for.
-inline constexpr WorkerConfig kQuick{.max_attempts = 3,
-                                     .first_retry = absl::Milliseconds(1),
-                                     .longest_retry = absl::Milliseconds(5),
-                                     .effect_threads = 8,
-                                     .timer_tick = absl::Milliseconds(1)};
+inline const WorkerConfig kQuick{.max_attempts = 3,
+                                 .first_retry = absl::Milliseconds(1),
+                                 .longest_retry = absl::Milliseconds(5),
+                                 .effect_threads = 8,
+                                 .timer_tick = absl::Milliseconds(1)};
 
 // What a command carries besides itself.
 struct CommandHeaders {
@@ -49,7 +49,7 @@ using SessionWrapper = std::function<std::unique_ptr<store::Session>(std::unique
 // A worker on a thread of its own, with its own session and sinks.
 class RunningWorker {
  public:
-  RunningWorker(Mesh& mesh, const Group& group, const std::vector<int32_t>& partitions, WorkerConfig config,
+  RunningWorker(Mesh& mesh, const Group& group, const std::vector<int32_t>& partitions, const WorkerConfig& config,
                 const SessionWrapper& wrap_session);
   ~RunningWorker();
 
@@ -79,7 +79,7 @@ class Mesh {
   ~Mesh();
 
   std::unique_ptr<RunningWorker> Start(const Group& group, const std::vector<int32_t>& partitions = {0, 1, 2, 3},
-                                       WorkerConfig config = {}, const SessionWrapper& wrap_session = nullptr);
+                                       const WorkerConfig& config = {}, const SessionWrapper& wrap_session = nullptr);
 
   // Closes the store and opens the one in the folder of that name, new where there is none. No worker may be running.
   void OpenStore(const std::string& name);
