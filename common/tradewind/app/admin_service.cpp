@@ -17,6 +17,8 @@ namespace {
 
 constexpr int32_t kDefaultPage = 50;
 constexpr int32_t kMaxPage = 1000;
+// A record from elsewhere may have a key of nearly a megabyte, and a page has a thousand of them.
+constexpr size_t kListedKeyBytes = 1024;
 
 grpc::Status InvalidField(std::string field, std::string description) {
   return rpc::ToGrpcStatus(errors::InvalidFields({{std::move(field), std::move(description)}}));
@@ -113,6 +115,8 @@ grpc::Status AdminService::List(const mesh::v1::ListParkedRequest& request, mesh
     record = ToProto(one);
     record.mutable_record()->clear_value();
     record.mutable_record()->clear_headers();
+    record.mutable_record()->clear_key();
+    if (record.key().size() > kListedKeyBytes) record.mutable_key()->resize(kListedKeyBytes);
   }
   if (kept->size() == static_cast<size_t>(size)) response.set_next_page_token(std::to_string(kept->back().id));
   return grpc::Status::OK;

@@ -83,6 +83,21 @@ class AdminServiceTest : public ::testing::Test {
   std::unique_ptr<mesh::v1::AdminService::Stub> stub_;
 };
 
+TEST_F(AdminServiceTest, CutsALongKeyInTheListAndGivesItWhole) {
+  const std::string longest(900'000, 'k');
+  for (int i = 0; i < 10; ++i) Keep(KeptState::kDead, longest, 1);
+  mesh::v1::ListParkedRequest request;
+  mesh::v1::ListParkedResponse page;
+  ASSERT_TRUE(List(request, page).ok());
+  ASSERT_EQ(page.records_size(), 10);
+  for (const auto& record : page.records()) EXPECT_EQ(record.key(), std::string(1024, 'k'));
+  mesh::v1::GetParkedRequest one;
+  one.set_id(page.records(0).id());
+  mesh::v1::ParkedRecord record;
+  ASSERT_TRUE(stub_->GetParked(testing::MakeClientContext().get(), one, &record).ok());
+  EXPECT_EQ(record.key(), longest);
+}
+
 TEST_F(AdminServiceTest, ListsPageByPageWithoutTheBytes) {
   Keep(KeptState::kParked, "a", 3);
   Keep(KeptState::kParked, "a", 0);
