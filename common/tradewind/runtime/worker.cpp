@@ -73,7 +73,8 @@ void Describe(config::Schema& schema, WorkerConfig& config) {
       .OneOf({"auto", "true", "false"});
 }
 
-Worker::Worker(WorkerPorts ports, const WorkerConfig& config) : impl_(std::make_unique<Impl>(std::move(ports), config)) {}
+Worker::Worker(WorkerPorts ports, const WorkerConfig& config)
+    : impl_(std::make_unique<Impl>(std::move(ports), config)) {}
 Worker::~Worker() = default;
 absl::Status Worker::Run() { return impl_->Run(); }
 void Worker::Stop() { impl_->Stop(); }
