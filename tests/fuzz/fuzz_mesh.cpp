@@ -157,7 +157,6 @@ class RunningGroup {
     worker_ = std::make_unique<runtime::Worker>(
         runtime::WorkerPorts{.group = &group,
                              .session = session_.get(),
-                             .reader = &store.reader(),
                              .store_id = store.id(),
                              .cluster_id = "cluster-1",
                              .partition_counts = kafka.partition_counts(),
