@@ -11,7 +11,6 @@
 #include "tradewind/store/postgres_commit_sql.h"
 #include "tradewind/store/postgres_schema.h"
 #include "tradewind/store/postgres_site.h"
-#include "tradewind/store/short_key.h"
 #include "tradewind/store/store_contract.h"
 
 namespace tradewind::store {
@@ -170,19 +169,8 @@ TEST(PostgresStore, KnowsWhetherItIsOlderThanMeshNames) {
 // A schema as the version before keys had a short form left it. That took long keys only where they compress.
 TEST(PostgresStore, ShortensTheKeysOfAnOlderSchema) {
   const TemporarySchema schema;
-  const TaskId task{"orders", 1};
   const std::string key(5000, 'k');
-  {
-    const auto store = OpenOrDie(schema.name());
-    const auto session = *store->OpenSession();
-    Batch batch;
-    batch.aggregates = {MakeWrite("order", "K", 0, "value")};
-    batch.aggregates[0].index_added = {{"by_name", "K", 1}};
-    batch.requests = {{{"K", "K", "K"}, "hash", "reply"}};
-    batch.kept = {{.task = task, .state = KeptState::kParked, .queued = true, .key = "K", .record = "parked"}};
-    batch.timers_set = {{.task = task, .key = "K", .name = "pay", .due = absl::UnixEpoch(), .record = "timer"}};
-    ASSERT_TRUE(session->Commit(batch).ok());
-  }
+  WriteUnderK(*OpenOrDie(schema.name()));
   const std::string is = " = '" + key + "'::bytea";
   TestServer::Execute("SET search_path = " + schema.Quoted() +
                       "; DROP INDEX kept_by_queue; ALTER TABLE kept DROP COLUMN place; "
@@ -196,15 +184,7 @@ TEST(PostgresStore, ShortensTheKeysOfAnOlderSchema) {
                       "; UPDATE meta SET value = '1' WHERE name = 'schema_version'");
   const auto store = OpenOrDie(schema.name());
   ASSERT_NE(store, nullptr);
-  const auto session = *store->OpenSession();
-  EXPECT_EQ((*store->reader().Get("order", key))->value, "value");
-  EXPECT_EQ(store->reader().List({.kind = "order", .index = "by_name", .value = key})->at(0).key, key);
-  const RequestKey request{key, key, key};
-  EXPECT_EQ(session->LoadRequests({&request, 1})->at(0)->reply, "reply");
-  const std::vector<std::string> queue{ShortKey(key)};
-  EXPECT_EQ(session->LoadQueueHeads(task)->at(0).key, queue[0]);
-  EXPECT_EQ(session->LoadQueues(task, queue, 1)->at(0).key, key);
-  EXPECT_EQ(session->LoadTimers(task, 1)->at(0).key, key);
+  ExpectFoundByLongKey(*store, key);
 }
 
 TEST(PostgresStore, RefusesTheSchemaOfAnotherProgram) {

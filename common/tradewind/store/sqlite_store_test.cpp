@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "tradewind/config/config.h"
-#include "tradewind/store/short_key.h"
 #include "tradewind/store/sqlite_connection.h"
 #include "tradewind/store/sqlite_open.h"
 #include "tradewind/store/sqlite_schema.h"
@@ -110,19 +109,8 @@ TEST(SqliteStore, KnowsWhetherItIsOlderThanMeshNames) {
 // A file as the version before keys had a short form left it, but for what that version never wrote.
 TEST(SqliteStore, ShortensTheKeysOfAnOlderFile) {
   const TemporaryFolder folder;
-  const TaskId task{"orders", 1};
   const std::string key(5000, 'k');
-  {
-    const auto store = OpenOrDie(folder.Config());
-    const auto session = *store->OpenSession();
-    Batch batch;
-    batch.aggregates = {MakeWrite("order", "K", 0, "value")};
-    batch.aggregates[0].index_added = {{"by_name", "K", 1}};
-    batch.requests = {{{"K", "K", "K"}, "hash", "reply"}};
-    batch.kept = {{.task = task, .state = KeptState::kParked, .queued = true, .key = "K", .record = "parked"}};
-    batch.timers_set = {{.task = task, .key = "K", .name = "pay", .due = absl::UnixEpoch(), .record = "timer"}};
-    ASSERT_TRUE(session->Commit(batch).ok());
-  }
+  WriteUnderK(*OpenOrDie(folder.Config()));
   const std::string is = " = CAST('" + key + "' AS BLOB)";
   ExecuteOn(folder.File("orders.db"),
             "DROP INDEX kept_by_queue; ALTER TABLE kept DROP COLUMN place; "
@@ -134,15 +122,7 @@ TEST(SqliteStore, ShortensTheKeysOfAnOlderFile) {
                 "; UPDATE method SET name = '" + key + "'; PRAGMA user_version = 2");
   const auto store = OpenOrDie(folder.Config());
   ASSERT_NE(store, nullptr);
-  const auto session = *store->OpenSession();
-  EXPECT_EQ((*store->reader().Get("order", key))->value, "value");
-  EXPECT_EQ(store->reader().List({.kind = "order", .index = "by_name", .value = key})->at(0).key, key);
-  const RequestKey request{key, key, key};
-  EXPECT_EQ(session->LoadRequests({&request, 1})->at(0)->reply, "reply");
-  const std::vector<std::string> queue{ShortKey(key)};
-  EXPECT_EQ(session->LoadQueueHeads(task)->at(0).key, queue[0]);
-  EXPECT_EQ(session->LoadQueues(task, queue, 1)->at(0).key, key);
-  EXPECT_EQ(session->LoadTimers(task, 1)->at(0).key, key);
+  ExpectFoundByLongKey(*store, key);
 }
 
 TEST(SqliteStore, RefusesASchemaWhoseVersionWasTakenAway) {

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "tradewind/store/short_key.h"
+
 namespace tradewind::store {
 
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(StoreContract);
@@ -90,6 +92,35 @@ TaskCommit MakeTaskCommit(const TaskId& id, const TakenTask& taken) {
   commit.expected_emit_sequence = taken.emit_sequence;
   commit.new_emit_sequence = taken.emit_sequence + 1;
   return commit;
+}
+
+namespace {
+
+const TaskId kTaskOfK{"orders", 1};
+
+}  // namespace
+
+void WriteUnderK(Store& store) {
+  const auto session = *store.OpenSession();
+  Batch batch;
+  batch.aggregates = {MakeWrite("order", "K", 0, "value")};
+  batch.aggregates[0].index_added = {{"by_name", "K", 1}};
+  batch.requests = {{{"K", "K", "K"}, "hash", "reply"}};
+  batch.kept = {{.task = kTaskOfK, .state = KeptState::kParked, .queued = true, .key = "K", .record = "parked"}};
+  batch.timers_set = {{.task = kTaskOfK, .key = "K", .name = "pay", .due = absl::UnixEpoch(), .record = "timer"}};
+  ASSERT_TRUE(session->Commit(batch).ok());
+}
+
+void ExpectFoundByLongKey(Store& store, const std::string& key) {
+  const auto session = *store.OpenSession();
+  EXPECT_EQ((*store.reader().Get("order", key))->value, "value");
+  EXPECT_EQ(store.reader().List({.kind = "order", .index = "by_name", .value = key})->at(0).key, key);
+  const RequestKey request{key, key, key};
+  EXPECT_EQ(session->LoadRequests({&request, 1})->at(0)->reply, "reply");
+  const std::vector<std::string> queue{ShortKey(key)};
+  EXPECT_EQ(session->LoadQueueHeads(kTaskOfK)->at(0).key, queue[0]);
+  EXPECT_EQ(session->LoadQueues(kTaskOfK, queue, 1)->at(0).key, key);
+  EXPECT_EQ(session->LoadTimers(kTaskOfK, 1)->at(0).key, key);
 }
 
 }  // namespace tradewind::store

@@ -59,4 +59,9 @@ AggregateWrite MakeWrite(std::string_view kind, std::string_view key, uint64_t e
 // What follows `taken`, one further.
 TaskCommit MakeTaskCommit(const TaskId& id, const TakenTask& taken);
 
+// For the tests of the step that gave long keys a short form: one row of every table with a key, all under "K"; and
+// what must be read once a test has put `key` in the place of "K" as the version before wrote it.
+void WriteUnderK(Store& store);
+void ExpectFoundByLongKey(Store& store, const std::string& key);
+
 }  // namespace tradewind::store
