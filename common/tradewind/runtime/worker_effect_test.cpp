@@ -166,9 +166,7 @@ TEST(WorkerEffect, OneForAnotherKeyIsPassedOnFromAQueueToo) {
                         .prototype = &order::v1::OrderCreated::default_instance()});
   test.group.Rekey(order::v1::OrderCreated::descriptor()->full_name(),
                    [](const google::protobuf::Message&) { return std::string("team"); });
-  WorkerConfig patient = kQuick;
-  patient.max_attempts = 1'000'000;
-  const auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, patient);
+  const auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, Patient());
   test.Send("u-1", "bad");
   ASSERT_TRUE(Eventually([&] { return test.Count(store::KeptState::kParked) == 1; }));
   order::v1::OrderCreated behind;
@@ -183,9 +181,7 @@ TEST(WorkerEffect, OneForAnotherKeyIsPassedOnFromAQueueToo) {
 TEST(WorkerEffect, ParksAKeyThatFailsWithWhatWaitsBehindIt) {
   Fixture test;
   const std::string other = Fixture::Neighbour("u-1");
-  WorkerConfig patient = kQuick;
-  patient.max_attempts = 1'000'000;
-  const auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, patient);
+  const auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, Patient());
   for (const char* name : {"bad", "second", "third"}) test.Send("u-1", name);
   test.Send(other, "1");
   ASSERT_TRUE(Eventually([&] { return test.Count(store::KeptState::kParked) == 3; }));

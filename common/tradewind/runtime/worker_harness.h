@@ -33,6 +33,12 @@ inline const WorkerConfig kQuick{.max_attempts = 3,
                                  .longest_retry = absl::Milliseconds(5),
                                  .effect_threads = 8,
                                  .timer_tick = absl::Milliseconds(1)};
+// Never gives a message up.
+inline WorkerConfig Patient() {
+  WorkerConfig config = kQuick;
+  config.max_attempts = 1'000'000;
+  return config;
+}
 
 // What a command carries besides itself.
 struct CommandHeaders {

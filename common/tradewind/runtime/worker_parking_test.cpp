@@ -26,12 +26,6 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using user::v1::UserRegistered;
 
-WorkerConfig Patient() {
-  WorkerConfig config = kQuick;
-  config.max_attempts = 1'000'000;
-  return config;
-}
-
 // What handlers saw, by "key:name". Handlers run on the worker's thread, tests look from theirs.
 class Seen {
  public:

@@ -93,32 +93,36 @@ struct Fixture {
   std::atomic<bool> broken{true};
 };
 
-WorkerConfig Patient() {
-  WorkerConfig config = kQuick;
-  config.max_attempts = 1'000'000;
-  return config;
-}
+struct Counts {
+  std::atomic<int> commits = 0;
+  std::atomic<int> looks = 0;
+};
 
 class CountingSession final : public testing::ForwardingSession {
  public:
-  CountingSession(std::unique_ptr<store::Session> session, std::atomic<int>& commits, std::atomic<int>& looks)
-      : ForwardingSession(*session), session_(std::move(session)), commits_(commits), looks_(looks) {}
+  CountingSession(std::unique_ptr<store::Session> session, Counts& counts)
+      : ForwardingSession(*session), session_(std::move(session)), counts_(counts) {}
   absl::StatusOr<store::CommitResult> Commit(const store::Batch& batch) override {
-    ++commits_;
+    ++counts_.commits;
     return ForwardingSession::Commit(batch);
   }
   absl::StatusOr<std::vector<store::KeptRecord>> LoadQueues(const store::TaskId& task,
                                                             absl::Span<const std::string> keys, int64_t limit,
                                                             int64_t max_bytes) override {
-    ++looks_;
+    ++counts_.looks;
     return ForwardingSession::LoadQueues(task, keys, limit, max_bytes);
   }
 
  private:
   std::unique_ptr<store::Session> session_;
-  std::atomic<int>& commits_;
-  std::atomic<int>& looks_;
+  Counts& counts_;
 };
+
+SessionWrapper CountedBy(Counts& counts) {
+  return [&counts](std::unique_ptr<store::Session> session) {
+    return std::make_unique<CountingSession>(std::move(session), counts);
+  };
+}
 
 // Bytes that no compression makes shorter.
 std::string LongKey(size_t size) {
@@ -162,22 +166,18 @@ TEST(WorkerQueue, KeepsAMessageOfALongKeyLikeAnyOther) {
 
 TEST(WorkerQueue, DrainsAKeyByTheBatch) {
   Fixture test;
-  std::atomic<int> commits = 0;
-  std::atomic<int> looks = 0;
-  const auto worker =
-      test.mesh().Start(test.group, {0, 1, 2, 3}, Patient(), [&](std::unique_ptr<store::Session> session) {
-        return std::make_unique<CountingSession>(std::move(session), commits, looks);
-      });
+  Counts counts;
+  const auto worker = test.mesh().Start(test.group, {0, 1, 2, 3}, Patient(), CountedBy(counts));
   test.Send("u-1", "bad");
   constexpr size_t kBehind = 1000;
   for (size_t i = 0; i < kBehind; ++i) test.Send("u-1", std::to_string(i));
   ASSERT_TRUE(Eventually([&] { return test.Count(store::KeptState::kParked) == kBehind + 1; }));
-  commits = 0;
+  counts.commits = 0;
   test.broken = false;
   ASSERT_TRUE(Eventually([&] { return test.Ended().size() == kBehind + 1; }));
   ASSERT_TRUE(Eventually([&] { return test.Count(store::KeptState::kParked) == 0; }));
   // Half a batch of 500 at a time, and what a failing attempt or a quiet moment adds.
-  EXPECT_LT(commits, 20);
+  EXPECT_LT(counts.commits, 20);
   EXPECT_EQ(test.Ended().front(), "bad");
   EXPECT_EQ(test.Ended().back(), std::to_string(kBehind - 1));
 }
@@ -199,21 +199,18 @@ TEST(WorkerQueue, TakesNoMoreThanHalfABatchFromTheStore) {
 // Each message takes longer than a batch may: each is committed alone, from the topic as from a queue.
 TEST(WorkerQueue, EndsABatchThatTakesTooLong) {
   Fixture test;
-  std::atomic<int> commits = 0;
-  std::atomic<int> looks = 0;
+  Counts counts;
   WorkerConfig config = Patient();
   config.batch_time = absl::Nanoseconds(1);
   test.Send("u-1", "bad");
   for (int i = 0; i < 50; ++i) test.Send("u-1", "queued");
   for (int i = 0; i < 50; ++i) test.Send(Neighbour(), "other");
-  const auto worker = test.mesh().Start(test.group, {0, 1, 2, 3}, config, [&](std::unique_ptr<store::Session> session) {
-    return std::make_unique<CountingSession>(std::move(session), commits, looks);
-  });
+  const auto worker = test.mesh().Start(test.group, {0, 1, 2, 3}, config, CountedBy(counts));
   ASSERT_TRUE(Eventually([&] { return test.Ended().size() == 50; }));
   test.broken = false;
   ASSERT_TRUE(Eventually([&] { return test.Ended().size() == 101; }));
   ASSERT_TRUE(Eventually([&] { return test.Count(store::KeptState::kParked) == 0; }));
-  EXPECT_GE(commits, 101);
+  EXPECT_GE(counts.commits, 101);
   ASSERT_TRUE(worker->Stop().ok());
   EXPECT_EQ(test.Ended().size(), 101U);
   EXPECT_THAT(test.mesh().kafka().ReadAll(kEvents), SizeIs(101));
@@ -221,12 +218,8 @@ TEST(WorkerQueue, EndsABatchThatTakesTooLong) {
 
 TEST(WorkerQueue, PutsTheNextEffectsOfAQueueIntoTheLaneTogether) {
   Fixture test(/*effects=*/true);
-  std::atomic<int> commits = 0;
-  std::atomic<int> looks = 0;
-  const auto worker =
-      test.mesh().Start(test.group, {0, 1, 2, 3}, Patient(), [&](std::unique_ptr<store::Session> session) {
-        return std::make_unique<CountingSession>(std::move(session), commits, looks);
-      });
+  Counts counts;
+  const auto worker = test.mesh().Start(test.group, {0, 1, 2, 3}, Patient(), CountedBy(counts));
   test.Send("u-1", "bad");
   ASSERT_TRUE(Eventually([&] { return test.Count(store::KeptState::kParked) == 1; }));
   constexpr size_t kBehind = 160;
@@ -234,10 +227,10 @@ TEST(WorkerQueue, PutsTheNextEffectsOfAQueueIntoTheLaneTogether) {
   ASSERT_TRUE(Eventually([&] { return test.Count(store::KeptState::kParked) == kBehind + 1; }));
   test.broken = false;
   ASSERT_TRUE(Eventually([&] { return test.Ended().size() >= 1; }));
-  looks = 0;
+  counts.looks = 0;
   ASSERT_TRUE(Eventually([&] { return test.Ended().size() == kBehind + 1; }));
   // Sixteen a look.
-  EXPECT_LT(looks, 40);
+  EXPECT_LT(counts.looks, 40);
   EXPECT_EQ(test.Ended().front(), "bad");
   for (size_t i = 0; i < kBehind; ++i) EXPECT_EQ(test.Ended()[i + 1], std::to_string(i));
   ASSERT_TRUE(Eventually([&] { return test.Count(store::KeptState::kParked) == 0; }));

@@ -139,9 +139,7 @@ TEST(WorkerTimer, IsDroppedWithTheMessageThatSetIt) {
 
 TEST(WorkerTimer, WaitsBehindAMessageOfItsKeyThatFailed) {
   Fixture test;
-  WorkerConfig patient = kQuick;
-  patient.max_attempts = 1'000'000;
-  const auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, patient);
+  const auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, Patient());
   test.Send("soon bad");
   test.Send("soon a", "u-2");
   EXPECT_THAT(test.Wait(3, "u-2"), ElementsAre("soon a", "fired a"));
