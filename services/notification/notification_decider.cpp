@@ -4,7 +4,6 @@
 #include "tradewind/app/timestamp.h"
 
 namespace tradewind::notification {
-namespace {}  // namespace
 
 Outcome NotificationDecider::Decide(const v1::MarkNotificationReadRequest& command, Loaded<State> notification,
                                     Context& context) {

@@ -17,7 +17,6 @@
 #include "tradewind/telemetry/trace.h"
 
 namespace tradewind::runtime {
-namespace {}  // namespace
 
 Attempt::Attempt(const Group& group, EventRouter& router, store::Session& session, const AttemptSettings& settings,
                  absl::Time now)
