@@ -156,7 +156,7 @@ def gather(cluster, calls):
     messages = Messages()
     history = History(calls=calls)
     for topic in TOPICS:
-        history.events[topic] = [as_event(record, messages) for record in read_topic(cluster, topic)]
+        history.events[topic] = read_events(cluster, topic, messages)
     for topic in COMMAND_TOPICS:
         # What services send themselves has no request_id.
         history.commands += [command for command in map(as_command, read_topic(cluster, topic)) if command.request_id]
@@ -182,6 +182,10 @@ def gather(cluster, calls):
         history.charges[key] = int(charge["amount"])
     history.kept = read_kept(cluster, messages)
     return history
+
+
+def read_events(cluster, topic, messages):
+    return [as_event(record, messages) for record in read_topic(cluster, topic)]
 
 
 def read_topic(cluster, topic):

@@ -14,7 +14,7 @@ import pytest
 
 from checker import take
 from cluster import PARTITIONS, running
-from evidence import Messages, read_topic
+from evidence import Messages, read_events
 from support.client import ORDERS, Client, order_request
 from support.mesh import wait_until
 
@@ -41,7 +41,7 @@ def order_of(cluster):
     for _ in range(20 * PARTITIONS):
         client.create_order(order_request(user))
     client.close()
-    found = {event.partition: event.key for event in read_topic(cluster, TOPIC, Messages())}
+    found = {event.partition: event.key for event in read_events(cluster, TOPIC, Messages())}
     assert sorted(found) == list(range(PARTITIONS))
     return found
 
@@ -192,7 +192,7 @@ def test_a_process_that_wakes_up_beside_its_successor_does_no_harm(cluster, orde
     assert max(others) < min(moved) / 2
 
     wrong = []
-    events = take(TOPIC, read_topic(cluster, TOPIC, Messages()), wrong)
+    events = take(TOPIC, read_events(cluster, TOPIC, Messages()), wrong)
     assert wrong == []
     cancelled = [event.key for event in events if event.type == "OrderCancelled"]
     assert sorted(cancelled) == sorted(order_of.values())
