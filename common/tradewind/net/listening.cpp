@@ -2,16 +2,21 @@
 
 #include <fmt/format.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <fstream>
 #include <memory>
 #include <optional>
 #include <sstream>
+#include <vector>
 
 #include "absl/time/clock.h"
 
@@ -53,10 +58,37 @@ bool InUse(const Addresses& addresses) {
 
 enum class Holder { kListener, kConnection, kEndedConnection };
 
-// Who has the port, on whatever address: a guess where there are several of a kind, for how long to wait and what to
-// say.
-Holder HolderOf(uint16_t port) {
-  const std::string wanted = fmt::format(":{:04X}", port);
+// Returns an address as /proc/net/tcp and tcp6 write it: each 32 bits as a number in the machine's byte order.
+std::string InHex(const sockaddr& address) {
+  std::array<uint32_t, 4> words{};
+  size_t count = 1;
+  if (address.sa_family == AF_INET6) {
+    count = words.size();
+    std::memcpy(words.data(), &reinterpret_cast<const sockaddr_in6&>(address).sin6_addr, sizeof(words));
+  } else {
+    words[0] = reinterpret_cast<const sockaddr_in&>(address).sin_addr.s_addr;
+  }
+  std::string hex;
+  for (size_t i = 0; i < count; ++i) hex += fmt::format("{:08X}", words[i]);
+  return hex;
+}
+
+// Returns whether a socket bound to one of these addresses keeps the other's port from being bound. The wildcard
+// address meets every other; an IPv4 address within IPv6 ends with the IPv4 one.
+bool Meet(std::string_view left, std::string_view right) {
+  const auto is_wildcard = [](std::string_view hex) { return hex.find_first_not_of('0') == std::string_view::npos; };
+  return is_wildcard(left) || is_wildcard(right) || left == right ||
+         (left.size() != right.size() && (left.ends_with(right) || right.ends_with(left)));
+}
+
+// Returns who has the port of one of these addresses: a guess where several sockets have it, for how long to wait and
+// what to say.
+Holder HolderOf(const Addresses& addresses, uint16_t port) {
+  std::vector<std::string> ours;
+  for (const addrinfo* address = addresses.get(); address != nullptr; address = address->ai_next) {
+    ours.push_back(InHex(*address->ai_addr));
+  }
+  const std::string suffix = fmt::format(":{:04X}", port);
   bool live = false;
   bool ended = false;
   for (const char* table : {"/proc/net/tcp", "/proc/net/tcp6"}) {
@@ -68,7 +100,9 @@ Holder HolderOf(uint16_t port) {
       std::string local;
       std::string remote;
       std::string state;
-      if (!(columns >> number >> local >> remote >> state) || !local.ends_with(wanted)) continue;
+      if (!(columns >> number >> local >> remote >> state) || !local.ends_with(suffix)) continue;
+      const std::string_view theirs = std::string_view(local).substr(0, local.size() - suffix.size());
+      if (std::none_of(ours.begin(), ours.end(), [&](const std::string& own) { return Meet(own, theirs); })) continue;
       if (state == kListening) return Holder::kListener;
       (state == kTimeWait ? ended : live) = true;
     }
@@ -103,7 +137,7 @@ absl::Status WaitUntilFree(const std::string& address, std::string_view setting,
   const auto started = std::chrono::steady_clock::now();
   absl::Duration say_at;
   while (InUse(addresses)) {
-    const Holder holder = HolderOf(place->port);
+    const Holder holder = HolderOf(addresses, place->port);
     if (holder == Holder::kListener) return absl::OkStatus();
     const absl::Duration waited = absl::FromChrono(std::chrono::steady_clock::now() - started);
     if (waited >= (holder == Holder::kEndedConnection ? wait.at_most_ended : wait.at_most)) {

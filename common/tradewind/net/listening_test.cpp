@@ -20,7 +20,11 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
-// A socket on 127.0.0.1, closed when it goes.
+// Returns the loopback address from which this process connects. Other programs connect from 127.0.0.1 and so never
+// take a port of this one that a test has just let go.
+std::string OwnLoopback() { return fmt::format("127.42.{}.{}", getpid() / 256 % 256, getpid() % 256); }
+
+// A socket on a loopback address, closed when it goes.
 class Socket {
  public:
   explicit Socket(int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) : fd_(fd) {}
@@ -37,8 +41,11 @@ class Socket {
     ASSERT_EQ(bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
     ASSERT_EQ(listen(fd_, 8), 0);
   }
-  // From a port that the kernel chooses among those for outgoing connections.
+  // From OwnLoopback, and a port that the kernel chooses among those for outgoing connections.
   void Connect(uint16_t port) {
+    sockaddr_in own = Loopback(0);
+    ASSERT_EQ(inet_pton(AF_INET, OwnLoopback().c_str(), &own.sin_addr), 1);
+    ASSERT_EQ(bind(fd_, reinterpret_cast<sockaddr*>(&own), sizeof(own)), 0);
     sockaddr_in address = Loopback(port);
     ASSERT_EQ(connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
   }
@@ -73,7 +80,7 @@ class ListeningTest : public testing::Test {
   void SetUp() override {
     ASSERT_NO_FATAL_FAILURE(server_.Listen());
     ASSERT_NO_FATAL_FAILURE(client_.Connect(server_.port()));
-    address_ = fmt::format("127.0.0.1:{}", client_.port());
+    address_ = fmt::format("{}:{}", OwnLoopback(), client_.port());
   }
 
   absl::Status Wait() { return WaitUntilFree(address_, "grpc.address", wait_); }
