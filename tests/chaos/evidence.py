@@ -303,6 +303,6 @@ def read_kept(cluster, messages):
         )
         for group, key, state, record in rows:
             headers = messages.decode("tradewind.mesh.v1.KeptRecord", bytes.fromhex(record)).headers
-            event_id = next(header.value.decode() for header in headers if header.name == "ce_id")
+            event_id = next(header.value.decode() for header in headers if header.name == b"ce_id")
             kept.append(Kept(group, bytes.fromhex(key).decode(), event_id, dead=int(state) == _DEAD))
     return kept
