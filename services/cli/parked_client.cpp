@@ -19,6 +19,13 @@ constexpr size_t kLargestPage = 1000;
 // AdminService has no call that waits; a service looks for requests twice a second.
 constexpr absl::Duration kPollEvery = absl::Milliseconds(50);
 
+// Returns the last part of a reason that gRPC gives, such as "Connection refused"; before it stand the layers that
+// passed it on.
+std::string Innermost(std::string_view reason) {
+  const size_t colon = reason.rfind(": ");
+  return Printable(colon == std::string_view::npos ? reason : reason.substr(colon + 2));
+}
+
 }  // namespace
 
 ParkedClient::ParkedClient(std::string service, std::string address, std::shared_ptr<grpc::Channel> channel,
@@ -130,8 +137,8 @@ absl::Status ParkedClient::Failure(const grpc::Status& status) const {
   // The two enumerations share their numbers.
   const auto code = static_cast<absl::StatusCode>(status.error_code());
   if (code == absl::StatusCode::kUnavailable && channel_->GetState(false) == GRPC_CHANNEL_TRANSIENT_FAILURE) {
-    return absl::UnavailableError(
-        fmt::format("{} does not answer at {}: start it, or set cli.services", service_, address_));
+    return absl::UnavailableError(fmt::format("{} does not answer at {} ({}): start it, or set cli.services", service_,
+                                              address_, Innermost(status.error_message())));
   }
   if (code == absl::StatusCode::kDeadlineExceeded) {
     return absl::DeadlineExceededError(

@@ -197,7 +197,8 @@ TEST_F(ParkedTest, ShowsTheOthersWhenOneDoesNotAnswer) {
   config_.services["user"] = "127.0.0.1:1";
   EXPECT_EQ(Run(RunParkedList, {}), kExitNotWell);
   EXPECT_THAT(out_.str(), HasSubstr("o-1"));
-  EXPECT_EQ(err_.str(), "tradewind: user does not answer at 127.0.0.1:1: start it, or set cli.services\n");
+  EXPECT_EQ(err_.str(),
+            "tradewind: user does not answer at 127.0.0.1:1 (Connection refused): start it, or set cli.services\n");
   config_.services["order"] = "127.0.0.1:1";
   EXPECT_EQ(Run(RunParkedList, {}), kExitNotWell);
   EXPECT_EQ(out_.str(), "");
