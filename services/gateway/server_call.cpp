@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 
-#include "absl/time/clock.h"
 #include "grpcpp/support/proto_buffer_reader.h"
 
 #include "services/gateway/logger.h"
 #include "services/gateway/refusals.h"
 #include "services/gateway/unknown_fields.h"
 #include "services/gateway/validator.h"
+#include "tradewind/clock/steady_now.h"
 #include "tradewind/rpc/caller.h"
 #include "tradewind/rpc/errors.h"
 #include "tradewind/rpc/pooled_call.h"
@@ -56,7 +56,7 @@ ServerCall::ServerCall(const Method& method, const MethodMetrics& metrics, Calle
       metrics_(metrics),
       caller_(std::move(caller)),
       context_(context),
-      start_(absl::Now()),
+      start_(clock::SteadyNow()),
       trace_(rpc::TraceOf(context)) {}
 
 void ServerCall::OnReadDone(bool ok) {
@@ -106,7 +106,7 @@ void ServerCall::EndWith(grpc::ByteBuffer response) {
 }
 
 void ServerCall::Account(const grpc::Status& status) {
-  const absl::Duration took = absl::Now() - start_;
+  const absl::Duration took = clock::SteadyNow() - start_;
   metrics_.Observe(status.error_code(), took);
   const telemetry::TraceScope scope(trace_);
   const char* code = kCodeNames[CodeIndex(status.error_code())];

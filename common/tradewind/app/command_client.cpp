@@ -6,6 +6,7 @@
 
 #include "absl/time/clock.h"
 
+#include "tradewind/clock/steady_now.h"
 #include "tradewind/commands/problems.h"
 #include "tradewind/errors/problem.h"
 #include "tradewind/mesh/v1/envelope.pb.h"
@@ -88,8 +89,8 @@ void CommandClient::Call(const google::protobuf::Message& command, Options optio
 
 void CommandClient::Drain(absl::Duration at_most) {
   draining_ = true;
-  const absl::Time end = absl::Now() + at_most;
-  while (link_.pending() > 0 && absl::Now() < end) absl::SleepFor(kDrainStep);
+  const absl::Time end = clock::SteadyNow() + at_most;
+  while (link_.pending() > 0 && clock::SteadyNow() < end) absl::SleepFor(kDrainStep);
 }
 
 }  // namespace tradewind

@@ -14,6 +14,7 @@
 #include "absl/time/clock.h"
 
 #include "tradewind/app/logger.h"
+#include "tradewind/clock/steady_now.h"
 
 namespace tradewind {
 namespace {
@@ -44,12 +45,12 @@ ShutdownSignal::~ShutdownSignal() {
 bool ShutdownSignal::WaitFor(absl::Duration timeout) {
   // Neither descriptor is ever read: once asked, every later call says so at once.
   pollfd descriptors[] = {{signal_fd_, POLLIN, 0}, {request_fd_, POLLIN, 0}};
-  const absl::Time deadline = absl::Now() + timeout;
+  const absl::Time deadline = clock::SteadyNow() + timeout;
   while (true) {
-    const int64_t left = absl::ToInt64Milliseconds(absl::Ceil(deadline - absl::Now(), absl::Milliseconds(1)));
+    const int64_t left = absl::ToInt64Milliseconds(absl::Ceil(deadline - clock::SteadyNow(), absl::Milliseconds(1)));
     const int ready = poll(descriptors, 2, static_cast<int>(std::clamp<int64_t>(left, 0, 60'000)));
     if (ready > 0) return true;
-    if (absl::Now() >= deadline) return false;
+    if (clock::SteadyNow() >= deadline) return false;
   }
 }
 

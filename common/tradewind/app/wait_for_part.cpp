@@ -4,9 +4,8 @@
 
 #include <string>
 
-#include "absl/time/clock.h"
-
 #include "tradewind/app/logger.h"
+#include "tradewind/clock/steady_now.h"
 #include "tradewind/errors/problem.h"
 
 namespace tradewind {
@@ -18,15 +17,15 @@ constexpr absl::Duration kSayEvery = absl::Seconds(5);
 }  // namespace
 
 absl::Status WaitForPart(std::string_view what, absl::FunctionRef<absl::Status()> attempt, ShutdownSignal& shutdown) {
-  const absl::Time started = absl::Now();
+  const absl::Time started = clock::SteadyNow();
   absl::Time said = absl::InfinitePast();
   while (true) {
     absl::Status done = attempt();
     if (done.ok() || errors::Read(done) != errors::Reading::kRetryable) return done;
-    if (absl::Now() - said >= kSayEvery) {
-      said = absl::Now();
+    if (clock::SteadyNow() - said >= kSayEvery) {
+      said = clock::SteadyNow();
       kLog.Warn(fmt::format("waiting for {}", what),
-                {{"waited", absl::Trunc(absl::Now() - started, absl::Seconds(1))}, {"error", done}});
+                {{"waited", absl::Trunc(clock::SteadyNow() - started, absl::Seconds(1))}, {"error", done}});
     }
     if (shutdown.WaitFor(kTryEvery)) {
       return absl::CancelledError(fmt::format("asked to stop while waiting for {}", what));

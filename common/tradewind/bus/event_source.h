@@ -77,9 +77,10 @@ class EventSource {
   virtual absl::StatusOr<OffsetRange> Range(const std::string& topic, int32_t partition) = 0;
   virtual absl::Status CommitOffsets(absl::Span<const CommittedOffset> offsets, bool wait) = 0;
 
-  // Whether all that the broker has told of this partition has come out of Poll. False while it is paused, before the
-  // broker has told anything, and after a broker was found to be away until Range has had an answer. Does not block.
-  virtual bool CaughtUp(const std::string& topic, int32_t partition) = 0;
+  // Whether all that the broker has told of this partition has come out of Poll, and all before the offset `end`. False
+  // while it is paused, before the broker has told anything, and after a broker was found to be away until Range has
+  // had an answer. Does not block.
+  virtual bool CaughtUp(const std::string& topic, int32_t partition, int64_t end) = 0;
 
   // Leaves the group (OnRevoked is called for what is still owned) and stops. Blocks up to `deadline`; DeadlineExceeded
   // when the group could not be left in that time (OnLost is then called for what was still owned).

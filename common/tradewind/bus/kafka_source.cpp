@@ -72,7 +72,7 @@ class KafkaSource::Impl {
   absl::Status Resume(absl::Span<const Position> positions);
   absl::StatusOr<std::vector<CommittedOffset>> Committed(absl::Span<const Position> partitions);
   absl::StatusOr<OffsetRange> Range(const std::string& topic, int32_t partition);
-  bool CaughtUp(const std::string& topic, int32_t partition);
+  bool CaughtUp(const std::string& topic, int32_t partition, int64_t end);
   absl::Status CommitOffsets(absl::Span<const CommittedOffset> offsets, bool wait);
   absl::Status Close(absl::Duration limit);
 
@@ -185,7 +185,7 @@ void KafkaSource::Impl::NoteEnd(const rd_kafka_message_t& message) {
   }
 }
 
-bool KafkaSource::Impl::CaughtUp(const std::string& topic, int32_t partition) {
+bool KafkaSource::Impl::CaughtUp(const std::string& topic, int32_t partition, int64_t end) {
   const Assignment::Lane* lane = assignment_.Find(topic, partition);
   if (disturbed_ || lane == nullptr || lane->reading != Reading::kOn) {
     return false;
@@ -195,7 +195,7 @@ bool KafkaSource::Impl::CaughtUp(const std::string& topic, int32_t partition) {
   const rd_kafka_resp_err_t known =
       rd_kafka_get_watermark_offsets(client_.get(), topic.c_str(), partition, &low, &high);
   // Negative before the first answer to a fetch.
-  return known == RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0 && lane->reached >= high;
+  return known == RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0 && lane->reached >= std::max(high, end);
 }
 
 // OK where waiting helps.
@@ -528,7 +528,9 @@ absl::StatusOr<std::vector<CommittedOffset>> KafkaSource::Committed(absl::Span<c
 absl::StatusOr<OffsetRange> KafkaSource::Range(const std::string& topic, int32_t partition) {
   return impl_->Range(topic, partition);
 }
-bool KafkaSource::CaughtUp(const std::string& topic, int32_t partition) { return impl_->CaughtUp(topic, partition); }
+bool KafkaSource::CaughtUp(const std::string& topic, int32_t partition, int64_t end) {
+  return impl_->CaughtUp(topic, partition, end);
+}
 absl::Status KafkaSource::CommitOffsets(absl::Span<const CommittedOffset> offsets, bool wait) {
   return impl_->CommitOffsets(offsets, wait);
 }

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "tradewind/clock/steady_now.h"
 #include "tradewind/commands/logger.h"
 #include "tradewind/errors/problem.h"
 
@@ -54,8 +55,8 @@ void CommandPublisher::Run() {
       ReplaceProducer();
     }
   }
-  const absl::Time end = absl::Now() + kLastReports;
-  while (owed_ > 0 && absl::Now() < end) {
+  const absl::Time end = clock::SteadyNow() + kLastReports;
+  while (owed_ > 0 && clock::SteadyNow() < end) {
     sink_->Poll(kPollTimeout, report);
   }
 }

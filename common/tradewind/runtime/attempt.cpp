@@ -19,8 +19,14 @@
 namespace tradewind::runtime {
 
 Attempt::Attempt(const Group& group, EventRouter& router, store::Session& session, const AttemptSettings& settings,
-                 absl::Time now)
-    : group_(group), router_(router), session_(session), settings_(settings), now_(now), aggregates_(group, session) {}
+                 absl::Time now, absl::Time wall_now)
+    : group_(group),
+      router_(router),
+      session_(session),
+      settings_(settings),
+      now_(now),
+      wall_now_(wall_now),
+      aggregates_(group, session) {}
 
 Attempt::~Attempt() = default;
 
@@ -369,7 +375,7 @@ store::Batch Attempt::Finish(const std::function<uint64_t(const Task&)>& acknowl
     if (work.outbox->events_size() > 0) {
       work.outbox->set_source(task.source);
       work.outbox->set_epoch(task.epoch);
-      work.outbox->set_time_us(absl::ToUnixMicros(now_));
+      work.outbox->set_time_us(absl::ToUnixMicros(wall_now_));
       work.outbox_blob = work.outbox->SerializeAsString();
     }
     for (const auto& [key_and_name, timer] : work.timers) {

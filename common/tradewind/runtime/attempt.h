@@ -114,9 +114,9 @@ struct AttemptSettings {
 
 class Attempt {
  public:
-  // All outlive the attempt.
+  // All outlive the attempt. What is due is due by `now`; `wall_now` is what its events have as their time.
   Attempt(const Group& group, EventRouter& router, store::Session& session, const AttemptSettings& settings,
-          absl::Time now);
+          absl::Time now, absl::Time wall_now);
   ~Attempt();
 
   // Handles `inputs`, in their order, and before them what a person `requested` of records of `tasks` that were set
@@ -227,6 +227,7 @@ class Attempt {
   store::Session& session_;
   const AttemptSettings& settings_;
   const absl::Time now_;
+  const absl::Time wall_now_;
 
   AggregateCache aggregates_;
   RequestLedger requests_;

@@ -266,7 +266,7 @@ void Attempt::Announce(TaskWork& work, const Item& item, const std::string& reas
   died.set_type(item.envelope == nullptr ? "" : Printable(item.envelope->type, kMaxNotice));
   died.set_event_id(item.envelope == nullptr ? "" : Printable(item.envelope->id, kMaxNotice));
   died.set_reason(reason);
-  *died.mutable_death_time() = google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(now_));
+  *died.mutable_death_time() = google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(wall_now_));
   try {
     AddEvent(work, died, "");
   } catch (const InvalidEvent& error) {

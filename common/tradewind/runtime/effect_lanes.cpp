@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <iterator>
@@ -16,6 +17,7 @@
 
 #include "absl/time/clock.h"
 
+#include "tradewind/clock/steady_now.h"
 #include "tradewind/runtime/effect_context.h"
 #include "tradewind/runtime/kept_record.h"
 #include "tradewind/runtime/record_check.h"
@@ -42,8 +44,8 @@ struct Lane {
 // An effect under way.
 struct Run {
   Effect effect;
-  // Set once the handler is called; until then the run's thread reads the input.
-  std::optional<absl::Time> deadline;
+  // Set once the handler is called; until then the run's thread reads the input. By clock::SteadyNow.
+  std::optional<absl::Time> given_up_at;
   // Its outcome is not wanted any more, and its input may be gone.
   bool given_up = false;
 };
@@ -234,8 +236,9 @@ void EffectLanes::State::Work() {
       continue;
     }
     const Handler& handler = *run.effect.handler;
+    // The handler compares its deadline with the wall clock.
     const absl::Time deadline = absl::Now() + handler.timeout;
-    run.deadline = deadline;
+    run.given_up_at = clock::SteadyNow() + handler.timeout;
     lock.unlock();
     EffectResult result = RunHandler(handler, *call, deadline, stopping);
     lock.lock();
@@ -273,7 +276,7 @@ void EffectLanes::Add(const Task& task, const Handler& handler, Input input) {
 std::vector<EffectLanes::Finished> EffectLanes::Collect(absl::Time now, size_t limit) {
   const std::lock_guard lock(state_->mutex);
   for (Run* run : state_->runs) {
-    if (run->given_up || run->deadline.value_or(absl::InfiniteFuture()) > now) continue;
+    if (run->given_up || run->given_up_at.value_or(absl::InfiniteFuture()) > now) continue;
     const std::string timeout(absl::FormatDuration(run->effect.handler->timeout));
     state_->Finish(*run, {.outcome = Retry(absl::ZeroDuration(), fmt::format("no answer within {}", timeout))});
     run->given_up = true;
@@ -365,14 +368,15 @@ void EffectLanes::Forget(int32_t partition) {
   std::erase_if(state_->finished, [&](const Finished& one) { return one.partition == partition; });
 }
 
-void EffectLanes::Settle(absl::Span<const int32_t> partitions, absl::Time deadline) {
+void EffectLanes::Settle(absl::Span<const int32_t> partitions, absl::Duration patience) {
   std::unique_lock lock(state_->mutex);
   for (const int32_t partition : partitions) state_->DropWaiting(partition);
   const auto runs = [&](const Run* run) {
     return !run->given_up && std::find(partitions.begin(), partitions.end(), run->effect.partition) != partitions.end();
   };
-  state_->ended.wait_until(lock, absl::ToChronoTime(deadline),
-                           [&] { return std::none_of(state_->runs.begin(), state_->runs.end(), runs); });
+  const auto settled = [&] { return std::none_of(state_->runs.begin(), state_->runs.end(), runs); };
+  if (patience == absl::InfiniteDuration()) return state_->ended.wait(lock, settled);
+  state_->ended.wait_until(lock, std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(patience), settled);
 }
 
 void EffectLanes::Stop() { state_->stopping = true; }

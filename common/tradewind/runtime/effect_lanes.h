@@ -44,7 +44,8 @@ class EffectLanes {
   void Add(const Task& task, const Handler& handler, Input input);
 
   // Returns up to `limit` of what has finished and was not collected yet, in the order of each key. An attempt that is
-  // past its deadline at `now` counts as failed; its key then waits until the handler returns all the same.
+  // past its deadline at `now`, by clock::SteadyNow, counts as failed; its key then waits until the handler returns all
+  // the same.
   std::vector<Finished> Collect(absl::Time now, size_t limit);
   bool has_finished() const;
 
@@ -64,8 +65,8 @@ class EffectLanes {
   // Drops what waits for this partition, and the outcomes of what runs.
   void Forget(int32_t partition);
 
-  // Drops what waits for these partitions, then waits until nothing of theirs runs, or until `deadline`.
-  void Settle(absl::Span<const int32_t> partitions, absl::Time deadline);
+  // Drops what waits for these partitions, then waits until nothing of theirs runs, for `patience` at most.
+  void Settle(absl::Span<const int32_t> partitions, absl::Duration patience);
   // Starts nothing more, and tells what runs that the process ends.
   void Stop();
 

@@ -14,6 +14,7 @@
 
 #include "absl/time/clock.h"
 
+#include "tradewind/clock/steady_now.h"
 #include "tradewind/runtime/effect_context.h"
 #include "tradewind/user/v1/events.pb.h"
 
@@ -176,8 +177,8 @@ TEST(EffectLanes, GivesUpAnAttemptThatIsPastItsDeadlineAndLetsItsKeyWait) {
   lanes.Add(task, handler, MakeInput("a", "stuck"));
   lanes.Add(task, handler, MakeInput("a", "behind"));
   while (begun < 1) std::this_thread::yield();
-  EXPECT_THAT(lanes.Collect(absl::Now(), 1000), IsEmpty());
-  const auto finished = CollectAll(lanes, 1, absl::Now() + absl::Seconds(31));
+  EXPECT_THAT(lanes.Collect(clock::SteadyNow(), 1000), IsEmpty());
+  const auto finished = CollectAll(lanes, 1, clock::SteadyNow() + absl::Seconds(31));
   EXPECT_EQ(finished[0].result.outcome.kind(), Outcome::Kind::kRetry);
   EXPECT_EQ(finished[0].result.outcome.reason(), "no answer within 30s");
   EXPECT_THAT(lanes.TakeWaiting(0, "a"), SizeIs(1));
@@ -229,14 +230,14 @@ TEST(EffectLanes, SettlesWhatRunsAndDropsWhatWaits) {
   lanes.Add(MakeTask(1), handler, MakeInput("a", "patient"));
   while (begun < 2) std::this_thread::yield();
   const std::vector<int32_t> first{0};
-  lanes.Settle(first, absl::Now());
+  lanes.Settle(first, absl::ZeroDuration());
   EXPECT_THAT(lanes.Collect(absl::InfinitePast(), 1000), IsEmpty());
   release.release();
-  lanes.Settle(first, absl::InfiniteFuture());
+  lanes.Settle(first, absl::InfiniteDuration());
   EXPECT_THAT(Ids(lanes.Collect(absl::InfinitePast(), 1000)), ElementsAre("slow"));
   lanes.Stop();
   const std::vector<int32_t> second{1};
-  lanes.Settle(second, absl::InfiniteFuture());
+  lanes.Settle(second, absl::InfiniteDuration());
   EXPECT_THAT(Ids(lanes.Collect(absl::InfinitePast(), 1000)), ElementsAre("patient"));
 }
 

@@ -2,9 +2,8 @@
 
 #include <algorithm>
 
-#include "absl/time/clock.h"
-
 #include "tradewind/bus/envelope.h"
+#include "tradewind/clock/steady_now.h"
 #include "tradewind/errors/problem.h"
 #include "tradewind/faults/crash_point.h"
 #include "tradewind/mesh/v1/state.pb.h"
@@ -84,8 +83,8 @@ void Publisher::AppendLeftBehind(int32_t partition, uint64_t sequence, std::uniq
   Append(partition, sequence, std::move(batch));
 }
 
-void Publisher::Pump(absl::Time now) {
-  now_ = now;
+void Publisher::Pump() {
+  const absl::Time now = clock::SteadyNow();
   Collect(absl::ZeroDuration());
   if (failed_) {
     if (now < retry_at_) return;
@@ -97,15 +96,16 @@ void Publisher::Pump(absl::Time now) {
   }
 }
 
-bool Publisher::Settle(absl::Span<const int32_t> partitions, absl::Time deadline) {
+bool Publisher::Settle(absl::Span<const int32_t> partitions, absl::Duration patience) {
   const auto settled = [&] {
     return std::all_of(partitions.begin(), partitions.end(), [&](int32_t partition) {
       const auto lane = lanes_.find(partition);
       return lane == lanes_.end() || lane->second.rows.empty();
     });
   };
-  for (absl::Time now = absl::Now(); !settled() && now < deadline; now = absl::Now()) {
-    Pump(now);
+  const absl::Time deadline = clock::SteadyNow() + patience;
+  for (absl::Time now = clock::SteadyNow(); !settled() && now < deadline; now = clock::SteadyNow()) {
+    Pump();
     if (!settled()) Collect(std::min(absl::Milliseconds(20), deadline - now));
   }
   return settled();
@@ -197,11 +197,12 @@ void Publisher::OnDelivery(const bus::Delivery& delivery) {
 
 void Publisher::Rest(const RowName& name, const absl::Status& why) {
   const auto found = lanes_.find(name.partition);
+  const absl::Time now = clock::SteadyNow();
   // Others of the same failed request have reported before.
-  if (found == lanes_.end() || found->second.id != name.lane_id || found->second.retry_at > now_) return;
+  if (found == lanes_.end() || found->second.id != name.lane_id || found->second.retry_at > now) return;
   Lane& lane = found->second;
   lane.backoff = std::clamp(lane.backoff * 2, kFirstRest, kLongestRest);
-  lane.retry_at = now_ + lane.backoff;
+  lane.retry_at = now + lane.backoff;
   kLog.Error("Kafka refuses an event of a task for what it is; the task's events wait, those of others go on",
              {{"partition", name.partition}, {"error", why}, {"retry_in", lane.backoff}});
 }

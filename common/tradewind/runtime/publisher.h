@@ -32,10 +32,10 @@ class Publisher {
   void AppendLeftBehind(int32_t partition, uint64_t sequence, std::unique_ptr<mesh::v1::OutboxBatch> batch);
 
   // Hands over what may be sent and takes in what was delivered. Call often.
-  void Pump(absl::Time now);
+  void Pump();
 
-  // Pumps until every row of `partitions` is acknowledged or `deadline` has passed; true for the former.
-  bool Settle(absl::Span<const int32_t> partitions, absl::Time deadline);
+  // Pumps until every row of `partitions` is acknowledged, for `patience` at most; returns whether they are.
+  bool Settle(absl::Span<const int32_t> partitions, absl::Duration patience);
 
   // The greatest row sequence up to which everything of the task is on the log; 0 where nothing was appended.
   uint64_t Acknowledged(int32_t partition) const;
@@ -84,8 +84,6 @@ class Publisher {
 
   bus::EventSink& sink_;
   const std::string mesh_;
-  // Of the last Pump.
-  absl::Time now_ = absl::InfinitePast();
   std::unordered_map<int32_t, Lane> lanes_;
   // What a delivery's token stands for.
   std::unordered_map<uint64_t, RowName> in_flight_;

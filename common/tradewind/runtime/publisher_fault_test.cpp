@@ -62,7 +62,7 @@ class PublisherFaultTest : public ::testing::Test {
 
   bool Settle(absl::Duration patience = kPatience) {
     const int32_t partition = 0;
-    return publisher_->Settle({&partition, 1}, absl::Now() + patience);
+    return publisher_->Settle({&partition, 1}, patience);
   }
 
   // Numbers of the events that a subscriber takes from the log; a gap ends the list with a 0.

@@ -3,9 +3,8 @@
 #include <map>
 #include <utility>
 
-#include "absl/time/clock.h"
-
 #include "tradewind/bus/envelope.h"
+#include "tradewind/clock/steady_now.h"
 #include "tradewind/mesh/v1/envelope.pb.h"
 #include "tradewind/runtime/context.h"
 #include "tradewind/runtime/logger.h"
@@ -49,8 +48,9 @@ void Replier::Pump() {
   sink_.Poll(absl::ZeroDuration(), [this](const bus::Delivery& delivery) { OnDelivery(delivery); });
 }
 
-void Replier::Settle(absl::Time deadline) {
-  while (on_their_way_ > 0 && absl::Now() < deadline) {
+void Replier::Settle(absl::Duration patience) {
+  const absl::Time deadline = clock::SteadyNow() + patience;
+  while (on_their_way_ > 0 && clock::SteadyNow() < deadline) {
     sink_.Poll(absl::Milliseconds(20), [this](const bus::Delivery& delivery) { OnDelivery(delivery); });
   }
 }

@@ -23,8 +23,8 @@ class Replier {
   void Send(std::vector<PendingReply>& replies);
   // Takes in deliveries. Call now and then.
   void Pump();
-  // Waits until nothing is on its way, or for `deadline`.
-  void Settle(absl::Time deadline);
+  // Waits until nothing is on its way, for `patience` at most.
+  void Settle(absl::Duration patience);
 
  private:
   void Produce(int32_t partition, const std::string& value);

@@ -95,6 +95,7 @@ absl::StatusOr<TakenOver> Takeover::Take(bus::EventSource& source, int32_t parti
     if (!range.ok()) return range.status();
     auto start = Start(offset.topic, *range, task);
     if (!start.ok()) return start.status();
+    task.ends[offset.topic] = range->high;
     taken.positions.push_back({.topic = offset.topic, .partition = partition, .offset = *start});
   }
   if (absl::Status held = LoadHeld(session_, task); !held.ok()) return held;

@@ -19,6 +19,7 @@ constexpr absl::Duration kIdlePoll = absl::Milliseconds(100);
 constexpr absl::Duration kBusyPoll = absl::Milliseconds(5);
 // What was published when the worker stops is waited for this long, then the group is left.
 constexpr absl::Duration kSettleOnStop = absl::Seconds(5);
+constexpr absl::Duration kSettleReplies = absl::Seconds(1);
 constexpr absl::Duration kCloseDeadline = absl::Seconds(5);
 
 }  // namespace
@@ -89,23 +90,24 @@ absl::Status Worker::Impl::Run() {
     const std::vector<int32_t> partitions = AllPartitions();
     if (lanes_ != nullptr) lanes_->Stop();
     FinishEffects(partitions, kSettleOnStop);
-    publisher_.Settle(partitions, absl::Now() + kSettleOnStop);
+    publisher_.Settle(partitions, kSettleOnStop);
   }
   const absl::Status closed = source_->Close(kCloseDeadline);
   if (!closed.ok()) kLog.Warn("leaving the consumer group failed", {{"error", closed}});
-  replier_.Settle(absl::Now() + absl::Seconds(1));
+  replier_.Settle(kSettleReplies);
   return result;
 }
 
 absl::Status Worker::Impl::Loop() {
   while (!stopping_.load(std::memory_order_relaxed)) {
-    const absl::Time now = ports_.now();
-    publisher_.Pump(now);
+    const absl::Time now = clock_.Now();
+    if (const absl::Duration step = clock_.TakeStep(); step > absl::ZeroDuration()) CatchUpAfterStep(step);
+    publisher_.Pump();
     replier_.Pump();
     Revive(now);
     Throttle();
     gathered_bytes_ = 0;
-    GatherFinished(now);
+    GatherFinished();
     StartCarefully();
     // What the last batch had no time for is among what is due.
     if (gathered_.empty() || lanes_ != nullptr) {
@@ -190,7 +192,7 @@ void Worker::Impl::Mark(Task& task, const bus::Record& record) {
   suspect = Suspect{std::string(record.topic()), record.offset(), bus::Fingerprint(record), before + 1};
   const std::string progress = task.progress.Serialize(ports_.cluster_id);
   store::Batch batch;
-  batch.now = ports_.now();
+  batch.now = clock_.Now();
   batch.tasks.push_back({.task = task.id,
                          .expected_epoch = task.epoch,
                          .expected_emit_sequence = task.emit_sequence,
@@ -226,8 +228,8 @@ absl::Status Worker::Impl::Process(absl::Span<Input> inputs) {
 }
 
 absl::StatusOr<bool> Worker::Impl::TryOnce(absl::Span<Input> inputs, absl::Span<Task* const> tasks) {
-  const absl::Time started = absl::Now();
-  Attempt attempt(*ports_.group, router_, *ports_.session, attempt_settings_, ports_.now());
+  const absl::Time started = clock::SteadyNow();
+  Attempt attempt(*ports_.group, router_, *ports_.session, attempt_settings_, clock_.Now(), ports_.wall_now());
   if (absl::Status run = attempt.Run(inputs, tasks, requested_); !run.ok()) return run;
   taken_ = attempt.taken();
   if (!attempt.moved()) {
@@ -251,7 +253,7 @@ absl::StatusOr<bool> Worker::Impl::TryOnce(absl::Span<Input> inputs, absl::Span<
       }
       return false;
     case store::CommitResult::Kind::kCommitted:
-      metrics_.Committed(attempt.counts(), absl::Now() - started);
+      metrics_.Committed(attempt.counts(), clock::SteadyNow() - started);
       AfterCommit(attempt, batch, *result);
       return true;
   }
@@ -306,14 +308,14 @@ void Worker::Impl::AfterCommit(Attempt& attempt, const store::Batch& batch, cons
     Crowd(*work.task);
     LimitHeld(*work.task);
   }
-  publisher_.Pump(ports_.now());
+  publisher_.Pump();
 }
 
 void Worker::Impl::Advance(TaskWork& work) {
   Task& task = *work.task;
   task.progress = std::move(work.progress);
   for (const RepeatedEvent& event : work.repeats) {
-    repeats_.Note(task.id.partition, task.progress, event, ports_.now());
+    repeats_.Note(task.id.partition, task.progress, event, ports_.wall_now());
   }
   task.emit_sequence = work.new_emit_sequence;
   task.suspect_runs = task.suspect_runs && task.progress.suspect().has_value();

@@ -18,6 +18,7 @@
 
 #include "tradewind/bus/event_sink.h"
 #include "tradewind/bus/event_source.h"
+#include "tradewind/clock/steady_now.h"
 #include "tradewind/runtime/group.h"
 #include "tradewind/store/store.h"
 
@@ -83,8 +84,9 @@ struct WorkerPorts {
   // For the outbox: gapless, waits for ever. And for replies, which may be lost.
   bus::EventSink* events = nullptr;
   bus::EventSink* replies = nullptr;
-  // Replaceable by tests.
-  std::function<absl::Time()> now = absl::Now;
+  // The wall clock, and the one for pacing; others in tests.
+  std::function<absl::Time()> wall_now = absl::Now;
+  std::function<absl::Time()> steady_now = clock::SteadyNow;
 };
 
 class Worker {

@@ -145,7 +145,9 @@ absl::Status Worker::Impl::GatherQueue(Task& task, const std::string& queue, abs
 
 bool Worker::Impl::InputsAreRead(const Task& task, absl::Time now) {
   for (const InputProgress& input : task.progress.inputs()) {
-    if (!IsRead(input) || source_->CaughtUp(input.topic(), task.id.partition)) continue;
+    const auto end = task.ends.find(input.topic());
+    const int64_t at_least = end == task.ends.end() ? 0 : end->second;
+    if (!IsRead(input) || source_->CaughtUp(input.topic(), task.id.partition, at_least)) continue;
     // Where a broker was away, asking it is what shows that it is back.
     if (now - ends_asked_at_ >= kAskForEndsEvery) {
       ends_asked_at_ = now;

@@ -69,10 +69,11 @@ void Worker::Impl::StartFromQueue(Task& task, Input input) {
   lanes_->Add(task, handler, std::move(input));
 }
 
-void Worker::Impl::GatherFinished(absl::Time now) {
+void Worker::Impl::GatherFinished() {
   // While the outbox is full nothing can be committed; what has ended waits in the lanes.
   if (lanes_ == nullptr || throttled_) return;
-  for (EffectLanes::Finished& finished : lanes_->Collect(now, static_cast<size_t>(config_.batch_messages))) {
+  for (EffectLanes::Finished& finished :
+       lanes_->Collect(ports_.steady_now(), static_cast<size_t>(config_.batch_messages))) {
     const auto task = tasks_.find(finished.partition);
     const bool ours =
         task != tasks_.end() && task->second->epoch == finished.epoch && task->second->state != Task::State::kDisowned;
@@ -135,9 +136,9 @@ void Worker::Impl::LeaveInQueue(Task& task, int64_t id, const std::string& queue
 
 void Worker::Impl::FinishEffects(absl::Span<const int32_t> partitions, absl::Duration patience) {
   if (lanes_ == nullptr) return;
-  lanes_->Settle(partitions, absl::Now() + patience);
+  lanes_->Settle(partitions, patience);
   do {
-    GatherFinished(ports_.now());
+    GatherFinished();
     if (absl::Status processed = ProcessGathered(); !processed.ok() && fatal_.ok()) fatal_ = processed;
   } while (fatal_.ok() && !throttled_ && lanes_->has_finished());
 }

@@ -50,7 +50,8 @@ RunningWorker::RunningWorker(Mesh& mesh, const Group& group, const std::vector<i
                     return source;
                   },
                   .events = events_.get(),
-                  .replies = replies_.get()},
+                  .replies = replies_.get(),
+                  .wall_now = [&mesh] { return mesh.wall_now(); }},
       config);
   result_ = std::async(std::launch::async, [this] { return worker_->Run(); });
   const absl::Time deadline = absl::Now() + absl::Seconds(10);

@@ -2,6 +2,7 @@
 // workers that can be started, killed and left behind as zombies.
 #pragma once
 
+#include <atomic>
 #include <filesystem>
 #include <functional>
 #include <future>
@@ -9,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "google/protobuf/message.h"
 
 #include "tradewind/bus/envelope.h"
@@ -99,10 +101,16 @@ class Mesh {
   // All replies so far, after waiting for `count` of them.
   std::vector<mesh::v1::Reply> WaitForReplies(size_t count);
 
+  // What the workers take for the wall clock. Any thread.
+  absl::Time wall_now() const { return absl::Now() + absl::Nanoseconds(wall_lead_ns_.load()); }
+  // Sets it ahead, or back where `by` is negative.
+  void StepWallClock(absl::Duration by) { wall_lead_ns_ += absl::ToInt64Nanoseconds(by); }
+
   testing::InMemoryKafka& kafka() { return kafka_; }
   store::Store& store() { return *store_; }
 
  private:
+  std::atomic<int64_t> wall_lead_ns_{0};
   testing::InMemoryKafka kafka_;
   std::filesystem::path folder_;
   std::unique_ptr<store::Store> store_;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tradewind/bus/envelope.h"
+#include "tradewind/clock/stepping_clock.h"
 #include "tradewind/runtime/attempt.h"
 #include "tradewind/runtime/effect_lanes.h"
 #include "tradewind/runtime/event_router.h"
@@ -33,6 +34,7 @@ class Worker::Impl final : public bus::AssignmentListener {
   Impl(WorkerPorts ports, const WorkerConfig& config)
       : ports_(std::move(ports)),
         config_(config),
+        clock_(ports_.wall_now, ports_.steady_now),
         router_(ports_.topic_prefix, ports_.partition_counts),
         attempt_settings_{.max_batch_time = config.batch_time,
                           .max_attempts = config.max_attempts,
@@ -108,7 +110,7 @@ class Worker::Impl final : public bus::AssignmentListener {
 
   // Puts the messages of an attempt that has taken effect into their lanes.
   void StartEffects(Attempt& attempt);
-  void GatherFinished(absl::Time now);
+  void GatherFinished();
   // Starts effects of tasks that may hold one that kills the process: one at a time, each marked before.
   void StartCarefully();
   // Waits for the effects of these partitions that run, and records what came of them.
@@ -136,6 +138,8 @@ class Worker::Impl final : public bus::AssignmentListener {
   void StopReading(const Task& task);
   void ResumeReading(absl::Span<const bus::Position> positions);
   void Revive(absl::Time now);
+  // Has every task taken anew: what came meanwhile is read before anything that has fallen due.
+  void CatchUpAfterStep(absl::Duration step);
   void Throttle();
   void Forget(absl::Span<const int32_t> partitions);
   void Housekeep(absl::Time now, bool idle);
@@ -157,6 +161,8 @@ class Worker::Impl final : public bus::AssignmentListener {
 
   const WorkerPorts ports_;
   const WorkerConfig config_;
+  // Time in which nothing goes back. What is due, in the store too, is due by it.
+  clock::SteppingClock clock_;
   EventRouter router_;
   const AttemptSettings attempt_settings_;
   Takeover takeover_;

@@ -25,6 +25,9 @@ struct WorkerMetrics {
         timers(New("tradewind_timers_fired_total", "Timers handled.", group)),
         conflicts(New("tradewind_commit_conflicts_total", "Batches decided again: an aggregate had changed.", group)),
         fenced(New("tradewind_commits_fenced_total", "Commits refused because a task had another owner.", group)),
+        clock_steps(New("tradewind_clock_steps_seconds_total",
+                        "Seconds by which the machine's clock has stepped ahead, a suspended machine's included.",
+                        group)),
         batches(New("tradewind_batches_total", "Batches committed.", group)),
         dead_records(NewGauge("tradewind_dead_records", "Messages in the store that are dead.", group)),
         parked_records(NewGauge("tradewind_parked_records", "Messages in the store that wait in a queue.", group)),
@@ -61,7 +64,7 @@ struct WorkerMetrics {
   }
 
   telemetry::Counter handled, skipped, repeats, gaps, dead, rejected, parked, beyond_sources, timers, conflicts, fenced,
-      batches;
+      clock_steps, batches;
   telemetry::Gauge dead_records, parked_records, held_records, parked_keys, no_handler_records, tasks_stopped,
       outbox_bytes, outbox_full;
   telemetry::Age outbox_oldest, timers_waiting;

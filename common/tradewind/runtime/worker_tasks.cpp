@@ -76,7 +76,7 @@ absl::Duration Backoff(int failures) {
 }
 
 std::vector<bus::Position> Worker::Impl::OnAssigned(absl::Span<const int32_t> partitions) {
-  mirror_due_ = ports_.now() + kNoMirrorAfterRebalance;
+  mirror_due_ = clock_.Now() + kNoMirrorAfterRebalance;
   std::vector<bus::Position> positions = TakeOver(partitions);
   if (fatal_.ok()) ready_.store(true, std::memory_order_release);
   if (!throttled_) return positions;
@@ -106,7 +106,7 @@ std::vector<bus::Position> Worker::Impl::TakeOver(absl::Span<const int32_t> part
         StopTask(*task, taken.status());
         continue;
       }
-      task->due = ports_.now() + Backoff(task->takeovers_failed++);
+      task->due = clock_.Now() + Backoff(task->takeovers_failed++);
       kLog.Warn("a task could not be taken; trying again", {{"partition", partition}, {"error", taken.status()}});
       continue;
     }
@@ -114,7 +114,7 @@ std::vector<bus::Position> Worker::Impl::TakeOver(absl::Span<const int32_t> part
     tasks_[partition] = std::move(taken->task);
     Task& task = *tasks_[partition];
     task.offsets_moved = true;
-    task.taken_at = ports_.now();
+    task.taken_at = clock_.Now();
     if (lanes_ != nullptr) lanes_->HoldBack(partition, task.careful);
     TRADEWIND_CRASH_POINT("takeover.done");
     // Topics of which it holds back too much are not read yet.
@@ -180,7 +180,7 @@ void Worker::Impl::CountStopped() const {
 
 void Worker::Impl::PauseTask(Task& task, Task::State state, absl::Duration delay) {
   task.state = state;
-  task.due = ports_.now() + delay;
+  task.due = clock_.Now() + delay;
   // Timers that the batch has gathered are dropped with the task's other messages.
   task.next_timer = absl::InfinitePast();
   StopReading(task);
@@ -228,11 +228,20 @@ void Worker::Impl::Revive(absl::Time now) {
   if (!positions.empty()) ResumeReading(positions);
 }
 
+void Worker::Impl::CatchUpAfterStep(absl::Duration step) {
+  kLog.Warn("the clock has stepped ahead; messages that came meanwhile are read before what has fallen due",
+            {{"group", ports_.group->name()}, {"step", absl::Trunc(step, absl::Milliseconds(1))}});
+  metrics_.clock_steps.Add(absl::ToDoubleSeconds(step));
+  for (auto& [partition, task] : tasks_) {
+    if (task->state != Task::State::kDisowned) Disown(*task, "the clock has stepped ahead");
+  }
+}
+
 void Worker::Impl::Throttle() {
   const int64_t bytes = publisher_.unacknowledged_bytes();
   metrics_.outbox_bytes.Set(static_cast<double>(bytes));
   if (const auto oldest = publisher_.OldestUnacknowledged(); oldest.has_value()) {
-    metrics_.outbox_oldest.Set(ports_.now() - *oldest);
+    metrics_.outbox_oldest.Set(ports_.wall_now() - *oldest);
   } else {
     metrics_.outbox_oldest.End();
   }
@@ -260,10 +269,10 @@ void Worker::Impl::OnUnreadable(int32_t partition, const absl::Status& why) {
 void Worker::Impl::OnLost(absl::Span<const int32_t> partitions) { Forget(partitions); }
 
 void Worker::Impl::OnRevoked(absl::Span<const int32_t> partitions) {
-  mirror_due_ = ports_.now() + kNoMirrorAfterRebalance;
+  mirror_due_ = clock_.Now() + kNoMirrorAfterRebalance;
   FinishEffects(partitions, kFinishOnRevoke);
   TRADEWIND_CRASH_POINT("revoke.begun");
-  publisher_.Settle(partitions, absl::Now() + kSettleOnRevoke);
+  publisher_.Settle(partitions, kSettleOnRevoke);
   TRADEWIND_CRASH_POINT("revoke.settled");
   TidyOutboxes(partitions);
   MirrorOffsets(partitions, /*wait=*/true).IgnoreError();

@@ -39,9 +39,9 @@ void Worker::Impl::Housekeep(absl::Time now, bool idle) {
   }
   if (now - counted_at_ >= count_every_) {
     counted_at_ = now;
-    const absl::Time begun = absl::Now();
+    const absl::Time begun = clock::SteadyNow();
     CountKept();
-    count_every_ = std::clamp((absl::Now() - begun) * kCountPause, kCountEvery, kMaxCountEvery);
+    count_every_ = std::clamp((clock::SteadyNow() - begun) * kCountPause, kCountEvery, kMaxCountEvery);
     for (const auto& [partition, task] : tasks_) repeats_.Review(partition, task->progress);
   }
   if (now - pruned_at_ >= kPruneEvery) {
@@ -52,14 +52,16 @@ void Worker::Impl::Housekeep(absl::Time now, bool idle) {
 
 void Worker::Impl::PruneRequests(absl::Time now) {
   // A repeat that still lies on the log must find the answer that was given to it first, however late it is read. So
-  // the time for which answers are kept ends with the last moment at which every input was read to its end.
+  // the time for which answers are kept ends with the last moment at which every input was read to its end. A step
+  // ahead of the clock does not shorten it: who repeats a call may have no part in the step.
   absl::Time all_read_at = now;
   for (const auto& [partition, task] : tasks_) {
     if (task->state == Task::State::kRunning && InputsAreRead(*task, now)) task->inputs_read_at = now;
     all_read_at = std::min(all_read_at, task->inputs_read_at);
   }
   if (tasks_.empty() || all_read_at == absl::InfinitePast()) return;
-  const auto pruned = ports_.session->PruneRequests(all_read_at - config_.request_retention, kPruneRows);
+  const auto pruned =
+      ports_.session->PruneRequests(all_read_at - clock_.steps() - config_.request_retention, kPruneRows);
   if (!pruned.ok()) kLog.Warn("old answers to requests were not removed", {{"error", pruned.status()}});
   // A full round means that there is more.
   if (pruned.ok() && *pruned == kPruneRows) pruned_at_ = absl::InfinitePast();
@@ -99,7 +101,7 @@ void Worker::Impl::EndCaution(absl::Time now) {
 }
 
 void Worker::Impl::TidyOutboxes(absl::Span<const int32_t> ending) {
-  const absl::Time now = ports_.now();
+  const absl::Time now = clock_.Now();
   store::Batch batch;
   batch.now = now;
   std::vector<std::string> blobs;

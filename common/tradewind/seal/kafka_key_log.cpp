@@ -8,10 +8,9 @@
 #include <set>
 #include <utility>
 
-#include "absl/time/clock.h"
-
 #include "tradewind/bus/envelope.h"
 #include "tradewind/bus/kafka_admin.h"
+#include "tradewind/clock/steady_now.h"
 #include "tradewind/errors/printable.h"
 #include "tradewind/seal/key_records.h"
 #include "tradewind/seal/logger.h"
@@ -114,17 +113,17 @@ absl::Status KafkaKeyLog::CatchUp() {
     if (absl::Status status = Produce(position.partition, name, ""); !status.ok()) return status;
     ends.insert(name);
   }
-  absl::Time last = absl::Now();
+  absl::Time last = clock::SteadyNow();
   while (!ends.empty()) {
     const auto record = Next();
     if (!record.ok()) return record.status();
     if (!record->has_value()) {
-      if (absl::Now() - last > kPatience) {
+      if (clock::SteadyNow() - last > kPatience) {
         return absl::UnavailableError(fmt::format("cannot write to and read from {} at {}", topic_, config_.brokers));
       }
       continue;
     }
-    last = absl::Now();
+    last = clock::SteadyNow();
     Take(**record);
     if (const auto end = ends.find((*record)->key()); end != ends.end()) ends.erase(end);
   }
@@ -221,7 +220,7 @@ void KafkaKeyLog::AskForEnds(const std::stop_token& stop) {
     }
     const absl::StatusOr<int64_t> end = reader->End(topic_, *partition);
     if (end.ok()) {
-      ends_.Answer(*partition, *end, absl::Now());
+      ends_.Answer(*partition, *end, clock::SteadyNow());
       continue;
     }
     kLog.Warn("the end of the log of keys is not known; asking again", {{"topic", topic_}, {"error", end.status()}});
@@ -232,7 +231,7 @@ void KafkaKeyLog::AskForEnds(const std::stop_token& stop) {
 
 // The last thing on a partition may be no record: what ends a transaction. It has an offset all the same.
 void KafkaKeyLog::MarkHiddenEnds() {
-  for (const int32_t partition : ends_.TakeUnreached(absl::Now() - kEndIsHidden)) {
+  for (const int32_t partition : ends_.TakeUnreached(clock::SteadyNow() - kEndIsHidden)) {
     const absl::Status marked = Produce(partition, NewNobody(), "");
     if (!marked.ok()) kLog.Warn("cannot mark the end of the log of keys", {{"topic", topic_}, {"error", marked}});
   }

@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "absl/strings/match.h"
-#include "absl/time/clock.h"
 
+#include "tradewind/clock/steady_now.h"
 #include "tradewind/store/postgres_status.h"
 
 namespace tradewind::store {
@@ -24,7 +24,8 @@ constexpr std::string_view kLost = "the connection was lost";
 
 int PollTimeout(absl::Time deadline) {
   constexpr int64_t kLongest = 60'000;
-  return static_cast<int>(std::clamp<int64_t>(absl::ToInt64Milliseconds(deadline - absl::Now()) + 1, 0, kLongest));
+  return static_cast<int>(
+      std::clamp<int64_t>(absl::ToInt64Milliseconds(deadline - clock::SteadyNow()) + 1, 0, kLongest));
 }
 
 // libpq's own message about a url it cannot read repeats parts of it, passwords included.
@@ -82,7 +83,7 @@ absl::Status PostgresConnection::Connect() {
   PQsetErrorVerbosity(connection_.get(), PQERRORS_VERBOSE);
   const std::string_view hosts = PQhost(connection_.get()) != nullptr ? PQhost(connection_.get()) : "";
   const auto host_count = 1 + std::count(target_.url.begin(), target_.url.end(), ',');
-  const absl::Time deadline = absl::Now() + target_.connect_timeout * host_count;
+  const absl::Time deadline = clock::SteadyNow() + target_.connect_timeout * host_count;
 
   PostgresPollingStatusType state = PGRES_POLLING_WRITING;
   if (PQstatus(connection_.get()) == CONNECTION_BAD) return ExplainConnect();
@@ -90,7 +91,7 @@ absl::Status PostgresConnection::Connect() {
     pollfd descriptor{PQsocket(connection_.get()), state == PGRES_POLLING_READING ? short{POLLIN} : short{POLLOUT}, 0};
     const int ready = poll(&descriptor, 1, PollTimeout(deadline));
     if (ready < 0 && errno == EINTR) continue;
-    if (absl::Now() > deadline) {
+    if (clock::SteadyNow() > deadline) {
       return PostgresStatus("", fmt::format("PostgreSQL at {}:{}", hosts, PQport(connection_.get())),
                             fmt::format("no answer within {}", absl::FormatDuration(target_.connect_timeout)));
     }
@@ -212,13 +213,13 @@ absl::Status PostgresConnection::Wait(bool to_write, absl::Time deadline) {
     const int longest = PollTimeout(deadline);
     const int ready = poll(&descriptor, 1, look_again ? std::min(longest, kLookAgainMs) : longest);
     if (ready < 0 && errno != EINTR) return Broken("waiting for the server failed");
-    if (ready > 0 || (ready == 0 && look_again && absl::Now() < deadline)) {
+    if (ready > 0 || (ready == 0 && look_again && clock::SteadyNow() < deadline)) {
       // Read also while there is something to write: a server that cannot get rid of its answers reads no more.
       if ((descriptor.revents & POLLOUT) != 0 && (descriptor.revents & POLLIN) == 0) return absl::OkStatus();
       if (PQconsumeInput(connection_.get()) != 1) return Broken(OneLine(PQerrorMessage(connection_.get())));
       return absl::OkStatus();
     }
-    if (absl::Now() >= deadline) {
+    if (clock::SteadyNow() >= deadline) {
       return Broken(fmt::format("no answer within {}", absl::FormatDuration(target_.statement_timeout + kGrace)));
     }
   }
@@ -245,7 +246,7 @@ absl::Status PostgresConnection::Broken(std::string_view detail) {
   return PostgresStatus("", where_, detail);
 }
 
-absl::Time PostgresConnection::Deadline() const { return absl::Now() + target_.statement_timeout + kGrace; }
+absl::Time PostgresConnection::Deadline() const { return clock::SteadyNow() + target_.statement_timeout + kGrace; }
 
 void PostgresConnection::NoticeClosing() {
   if (broken_) return;

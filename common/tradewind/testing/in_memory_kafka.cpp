@@ -249,6 +249,7 @@ std::optional<bus::Record> InMemorySource::Next() {
                                                    place.second, place.first, offset, log->low, log->high)));
       continue;
     }
+    told_[place] = log->high;
     const auto record = log->From(offset);
     if (record == log->records.end()) continue;
     offset = record->offset + 1;
@@ -330,11 +331,11 @@ void InMemorySource::FailCommits(int times) {
   failing_commits_ = times;
 }
 
-bool InMemorySource::CaughtUp(const std::string& topic, int32_t partition) {
+bool InMemorySource::CaughtUp(const std::string& topic, int32_t partition, int64_t end) {
   const std::lock_guard lock(kafka_.mutex_);
   const auto place = reading_.find({partition, topic});
-  const InMemoryKafka::Partition* log = kafka_.Find(topic, partition);
-  return place != reading_.end() && log != nullptr && place->second >= log->high;
+  const auto told = told_.find({partition, topic});
+  return place != reading_.end() && told != told_.end() && place->second >= std::max(told->second, end);
 }
 
 absl::Status InMemorySource::CommitOffsets(absl::Span<const bus::CommittedOffset> offsets, bool wait) {

@@ -125,7 +125,7 @@ class InMemorySource final : public bus::EventSource {
   absl::Status Resume(absl::Span<const bus::Position> positions) override;
   absl::StatusOr<std::vector<bus::CommittedOffset>> Committed(absl::Span<const bus::Position> partitions) override;
   absl::StatusOr<bus::OffsetRange> Range(const std::string& topic, int32_t partition) override;
-  bool CaughtUp(const std::string& topic, int32_t partition) override;
+  bool CaughtUp(const std::string& topic, int32_t partition, int64_t end) override;
   absl::Status CommitOffsets(absl::Span<const bus::CommittedOffset> offsets, bool wait) override;
   absl::Status Close(absl::Duration deadline) override;
 
@@ -158,6 +158,8 @@ class InMemorySource final : public bus::EventSource {
   std::deque<Change> changes_;
   // Next offset of what is being read.
   std::map<Place, int64_t> reading_;
+  // Where each log ended when it was last fetched from: the real client knows no more.
+  std::map<Place, int64_t> told_;
   std::vector<int32_t> owned_;
   int failing_resumes_ = 0;
   int failing_commits_ = 0;

@@ -1,0 +1,172 @@
+// Clocks that are set back, and clocks that step ahead: what is due comes when that much time has passed, and after
+// what was sent meanwhile.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/time/clock.h"
+
+#include "tradewind/order/v1/events.pb.h"
+#include "tradewind/runtime/worker_harness.h"
+#include "tradewind/runtime/worker_test_group.h"
+#include "tradewind/testing/eventually.h"
+#include "tradewind/testing/forwarding_session.h"
+#include "tradewind/user/v1/events.pb.h"
+
+namespace tradewind::runtime {
+namespace {
+
+using order::v1::OrderCreated;
+using ::testing::ElementsAre;
+using user::v1::UserRegistered;
+
+// Calls a function before each takeover.
+class TakingSession final : public testing::ForwardingSession {
+ public:
+  TakingSession(std::unique_ptr<store::Session> session, std::function<void()> before)
+      : ForwardingSession(*session), session_(std::move(session)), before_(std::move(before)) {}
+
+  absl::StatusOr<store::TakenTask> TakeTask(const store::TaskId& task, uint64_t floor, uint64_t own) override {
+    before_();
+    return ForwardingSession::TakeTask(task, floor, own);
+  }
+
+ private:
+  std::unique_ptr<store::Session> session_;
+  std::function<void()> before_;
+};
+
+// A UserRegistered named "set 1h" sets a timer for an hour later, "cancel" cancels it, "fail" fails once and sets the
+// clock back. Whatever was handled is emitted as an OrderCreated whose user is the name, and the timer as "fired".
+class WorkerClock : public ::testing::Test {
+ protected:
+  WorkerClock() {
+    group_.AddOutput(OrderCreated::descriptor());
+    group_.Add(
+        {.run = [this](const google::protobuf::Message& message,
+                       Context& context) { return OnMessage(static_cast<const UserRegistered&>(message), context); },
+         .prototype = &UserRegistered::default_instance()});
+    group_.AddTimer({.run =
+                         [](const google::protobuf::Message&, Context& context) {
+                           Emit(context, "fired");
+                           return Ack();
+                         },
+                     .prototype = &order::v1::Order::default_instance()});
+  }
+
+  Outcome OnMessage(const UserRegistered& event, Context& context) {
+    const std::string& name = event.display_name();
+    if (absl::Duration delay; name.starts_with("set ") && absl::ParseDuration(name.substr(4), &delay)) {
+      context.SetTimer("timer", context.now() + delay, order::v1::Order());
+    }
+    if (name == "cancel") context.CancelTimer("timer");
+    if (name == "fail" && !failed_.exchange(true)) {
+      mesh_.StepWallClock(-absl::Hours(1));
+      return Retry(absl::ZeroDuration(), "on purpose");
+    }
+    Emit(context, name);
+    return Ack();
+  }
+
+  static void Emit(Context& context, const std::string& what) {
+    OrderCreated event;
+    event.set_order_id(std::string(context.key()));
+    event.set_user_id(what);
+    context.Emit(event);
+  }
+
+  void Send(const std::string& name) { mesh_.Send(Registered("u-1", name), "u-1"); }
+  // What was emitted, once there are `count` of it: a task that is taken anew may publish what it has published before.
+  std::vector<std::string> WaitForNames(size_t count) {
+    std::vector<std::string> names;
+    testing::Eventually([&] {
+      names.clear();
+      std::set<std::string> ids;
+      for (const auto& record : mesh_.kafka().ReadAll(kEvents)) {
+        OrderCreated event;
+        event.ParseFromString(record.value);
+        if (ids.insert(HeaderOf(record, bus::kIdHeader)).second) names.push_back(event.user_id());
+      }
+      return names.size() >= count;
+    });
+    return names;
+  }
+
+  Mesh mesh_;
+  Group group_{"loyalty"};
+  std::atomic<bool> failed_{false};
+};
+
+TEST_F(WorkerClock, ARetryIsNotLateAfterAStepBack) {
+  const auto worker = mesh_.Start(group_, {0, 1, 2, 3}, kQuick);
+  Send("fail");
+  EXPECT_THAT(WaitForNames(1), ElementsAre("fail"));
+}
+
+TEST_F(WorkerClock, ATimerIsNotLateAfterAStepBack) {
+  const auto worker = mesh_.Start(group_, {0, 1, 2, 3}, kQuick);
+  Send("set 200ms");
+  WaitForNames(1);
+  mesh_.StepWallClock(-absl::Hours(1));
+  EXPECT_THAT(WaitForNames(2), ElementsAre("set 200ms", "fired"));
+}
+
+TEST_F(WorkerClock, ATimerIsNotEarlyAfterAStepBack) {
+  const auto worker = mesh_.Start(group_, {0, 1, 2, 3}, kQuick);
+  mesh_.StepWallClock(-absl::Hours(1));
+  const absl::Time set = absl::Now();
+  Send("set 200ms");
+  EXPECT_THAT(WaitForNames(2), ElementsAre("set 200ms", "fired"));
+  EXPECT_GE(absl::Now() - set, absl::Milliseconds(200));
+}
+
+TEST_F(WorkerClock, AnEventHasTheTimeOfTheWallClock) {
+  const auto worker = mesh_.Start(group_, {0, 1, 2, 3}, kQuick);
+  mesh_.StepWallClock(-absl::Hours(1));
+  Send("any");
+  WaitForNames(1);
+  absl::Time time;
+  ASSERT_TRUE(absl::ParseTime(absl::RFC3339_full, HeaderOf(mesh_.kafka().ReadAll(kEvents)[0], bus::kTimeHeader), &time,
+                              nullptr));
+  EXPECT_LT(time, absl::Now() - absl::Minutes(59));
+}
+
+// A machine that was suspended: the deadline and what came in time for it are both there.
+TEST_F(WorkerClock, WhatCameDuringAStepAheadGoesBeforeATimer) {
+  std::atomic<bool> step{false};
+  std::atomic<bool> stepped{false};
+  const auto session = [&](std::unique_ptr<store::Session> own) {
+    return std::make_unique<TakingSession>(std::move(own), [&] {
+      if (step && !stepped.exchange(true)) Send("cancel");
+    });
+  };
+  const auto worker = mesh_.Start(group_, {0, 1, 2, 3}, kQuick, session);
+  Send("set 1h");
+  WaitForNames(1);
+  // Nothing is there to be read once more, which would tell where the log ends now.
+  mesh_.kafka().DeleteBefore(kUserEvents, bus::PartitionOf("u-1", kPartitions), 1);
+  step = true;
+  mesh_.StepWallClock(absl::Hours(24));
+  ASSERT_TRUE(testing::Eventually([&] { return stepped.load(); }));
+  EXPECT_THAT(WaitForNames(2), ElementsAre("set 1h", "cancel"));
+  Send("set 0");
+  EXPECT_THAT(WaitForNames(4), ElementsAre("set 1h", "cancel", "set 0", "fired"));
+}
+
+TEST_F(WorkerClock, AStepAheadMakesATimerFire) {
+  const auto worker = mesh_.Start(group_, {0, 1, 2, 3}, kQuick);
+  Send("set 1h");
+  WaitForNames(1);
+  mesh_.StepWallClock(absl::Hours(2));
+  EXPECT_THAT(WaitForNames(2), ElementsAre("set 1h", "fired"));
+}
+
+}  // namespace
+}  // namespace tradewind::runtime
