@@ -12,6 +12,7 @@
 
 #include "services/cli/new_command_line.h"
 #include "services/cli/parked_command_line.h"
+#include "services/cli/partition_command_line.h"
 #include "services/cli/session.h"
 #include "services/cli/text.h"
 
@@ -33,6 +34,7 @@ struct Targets {
   double demo_timeout_s = absl::ToDoubleSeconds(demo.timeout);
   NewArguments new_folder;
   ParkedArguments parked;
+  PartitionArguments partition;
   SignErasuresOptions sign_erasures;
   StatusOptions status;
   double status_timeout_s = absl::ToDoubleSeconds(status.timeout);
@@ -147,6 +149,9 @@ VerbOptions Chosen(const CLI::App& app, const CLI::App& verb, Targets targets) {
   if (verb.get_name() == "parked") {
     return targets.parked.Chosen(verb);
   }
+  if (verb.get_name() == "partition") {
+    return targets.partition.Chosen(verb);
+  }
   if (verb.get_name() == "status") {
     targets.status.timeout = absl::Seconds(targets.status_timeout_s);
     return targets.status;
@@ -221,6 +226,7 @@ CommandLine ParseCommandLine(int argc, const char* const* argv) {
   AddKeys(app, targets);
   targets.new_folder.AddTo(app);
   targets.parked.AddTo(app);
+  targets.partition.AddTo(app);
   AddStatus(app, targets);
   AddTail(app, targets);
   AddTimeline(app, targets);

@@ -11,6 +11,7 @@
 #include "services/cli/history.h"
 #include "services/cli/new.h"
 #include "services/cli/parked.h"
+#include "services/cli/partition.h"
 #include "services/cli/sign_erasures.h"
 #include "services/cli/status.h"
 #include "services/cli/tail.h"
@@ -18,8 +19,9 @@
 
 namespace tradewind::cli {
 
-using VerbOptions = std::variant<DemoOptions, HistoryOptions, NewOptions, ParkedListOptions, ParkedRequestOptions,
-                                 ParkedShowOptions, SignErasuresOptions, StatusOptions, TailOptions, TopicsOptions>;
+using VerbOptions =
+    std::variant<DemoOptions, HistoryOptions, NewOptions, ParkedListOptions, ParkedRequestOptions, ParkedShowOptions,
+                 PartitionOptions, SignErasuresOptions, StatusOptions, TailOptions, TopicsOptions>;
 
 struct CommandLine {
   // --config, --section.field=value and the words that every executable has (--version, --check-config,

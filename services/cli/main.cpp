@@ -57,6 +57,7 @@ int RunVerb(const tradewind::cli::VerbOptions& verb, const Session& session) {
       return RunParkedRequest(options, session);
     }
     int operator()(const tradewind::cli::ParkedShowOptions& options) const { return RunParkedShow(options, session); }
+    int operator()(const tradewind::cli::PartitionOptions& options) const { return RunPartition(options, session); }
     int operator()(const tradewind::cli::SignErasuresOptions& options) const {
       return RunSignErasures(options, session);
     }

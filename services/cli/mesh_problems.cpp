@@ -45,6 +45,14 @@ constexpr GaugeCheck kGaugeChecks[] = {
      .remedy =
          "the service's log names partition and reason; `tradewind partition accept-loss TOPIC/PARTITION` says what "
          "going on would lose"},
+    {.metric = "tradewind_partitions_unread",
+     .bound = 0,
+     .is_time = false,
+     .each = false,
+     .what = "{value} partitions of its input topics are read by no task: another of its topics has fewer",
+     .remedy =
+         "the service's log names the topics; give all of them the same number with Kafka's `kafka-topics.sh --alter "
+         "--partitions N`, and start the service again"},
     {.metric = "tradewind_no_handler_records",
      .bound = 0,
      .is_time = false,

@@ -8,8 +8,8 @@
 
 #include "absl/time/clock.h"
 
+#include "services/cli/admin_client.h"
 #include "services/cli/parked.h"
-#include "services/cli/parked_client.h"
 #include "services/cli/parked_format.h"
 #include "services/cli/parked_targets.h"
 #include "services/cli/text.h"
@@ -21,7 +21,7 @@ using Json = nlohmann::ordered_json;
 
 struct Answer {
   std::string service;
-  absl::StatusOr<ParkedClient::Listed> listed;
+  absl::StatusOr<AdminClient::Listed> listed;
 };
 
 void PrintJson(const std::vector<Answer>& answers, const Session& session) {
@@ -88,7 +88,7 @@ int RunParkedList(const ParkedListOptions& options, const Session& session) {
   if (!filter.ok()) {
     return Fail(session, filter.status(), absl::IsFailedPrecondition(filter.status()) ? kExitNotWell : kExitUsage);
   }
-  std::vector<std::future<absl::StatusOr<ParkedClient::Listed>>> asked;
+  std::vector<std::future<absl::StatusOr<AdminClient::Listed>>> asked;
   for (const auto& client : *clients) {
     asked.push_back(std::async(std::launch::async, [&filter, &options, client = client.get()] {
       return client->List(*filter, static_cast<size_t>(options.limit));

@@ -9,8 +9,8 @@
 
 #include "absl/time/clock.h"
 
+#include "services/cli/admin_client.h"
 #include "services/cli/parked.h"
-#include "services/cli/parked_client.h"
 #include "services/cli/parked_targets.h"
 #include "services/cli/text.h"
 
@@ -42,7 +42,7 @@ bool IsChosen(const v1::ParkedRecord& record, const v1::ParkedFilter& filter) {
 }
 
 // What the service would accept without anything coming of it.
-absl::Status CheckOne(ParkedClient& client, const v1::ParkedFilter& filter, ParkedVerb verb) {
+absl::Status CheckOne(AdminClient& client, const v1::ParkedFilter& filter, ParkedVerb verb) {
   const auto record = client.Get(filter.id());
   if (!record.ok()) {
     return record.status();
@@ -57,7 +57,7 @@ absl::Status CheckOne(ParkedClient& client, const v1::ParkedFilter& filter, Park
 }
 
 // The service takes a request for any held event and carries it out for the first of a source only.
-absl::Status CheckHeld(ParkedClient& client, int64_t id) {
+absl::Status CheckHeld(AdminClient& client, int64_t id) {
   const auto record = client.Get(id);
   if (record.ok() && record->state() == v1::PARKED_STATE_HELD) {
     return absl::FailedPreconditionError(
@@ -67,7 +67,7 @@ absl::Status CheckHeld(ParkedClient& client, int64_t id) {
   return absl::OkStatus();
 }
 
-absl::Status Ask(ParkedClient& client, const ParkedRequestOptions& options, const v1::ParkedFilter& filter,
+absl::Status Ask(AdminClient& client, const ParkedRequestOptions& options, const v1::ParkedFilter& filter,
                  Answer& answer) {
   if (filter.id() != 0) {
     if (absl::Status checked = CheckOne(client, filter, options.verb); !checked.ok()) {

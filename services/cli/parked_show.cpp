@@ -5,10 +5,10 @@
 
 #include "absl/time/clock.h"
 
+#include "services/cli/admin_client.h"
 #include "services/cli/event_decoder.h"
 #include "services/cli/event_schema.h"
 #include "services/cli/parked.h"
-#include "services/cli/parked_client.h"
 #include "services/cli/parked_format.h"
 #include "services/cli/parked_targets.h"
 #include "services/cli/text.h"
@@ -36,7 +36,7 @@ bus::Record ToRecord(const v1::KeptRecord& kept) {
   return bus::Record::FromContent(std::move(content));
 }
 
-absl::StatusOr<QueuePlace> FindPlace(ParkedClient& client, const v1::ParkedRecord& record) {
+absl::StatusOr<QueuePlace> FindPlace(AdminClient& client, const v1::ParkedRecord& record) {
   QueuePlace place;
   if (!record.holds_key()) {
     return place;
@@ -135,7 +135,7 @@ int RunParkedShow(const ParkedShowOptions& options, const Session& session) {
   if (!schema.ok()) {
     return Fail(session, schema.status());
   }
-  ParkedClient& client = *clients->front();
+  AdminClient& client = *clients->front();
   const auto record = client.Get(options.id);
   if (!record.ok()) {
     return Fail(session, record.status());

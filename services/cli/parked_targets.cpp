@@ -25,18 +25,18 @@ absl::Status UnknownService(const std::string& name, const std::vector<std::stri
 
 }  // namespace
 
-absl::StatusOr<std::vector<std::unique_ptr<ParkedClient>>> ChooseServices(const CliConfig& config,
-                                                                          const std::optional<std::string>& name,
-                                                                          absl::Duration timeout) {
+absl::StatusOr<std::vector<std::unique_ptr<AdminClient>>> ChooseServices(const CliConfig& config,
+                                                                         const std::optional<std::string>& name,
+                                                                         absl::Duration timeout) {
   std::vector<std::string> known;
-  std::vector<std::unique_ptr<ParkedClient>> chosen;
+  std::vector<std::unique_ptr<AdminClient>> chosen;
   for (const auto& [service, address] : config.services) {
     if (service == kGateway) {
       continue;
     }
     known.push_back(service);
     if (!name.has_value() || *name == service) {
-      chosen.push_back(std::make_unique<ParkedClient>(service, address, rpc::MakeChannel(address), timeout));
+      chosen.push_back(std::make_unique<AdminClient>(service, address, rpc::MakeChannel(address), timeout));
     }
   }
   if (name == kGateway) {

@@ -9,7 +9,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-std::vector<std::string> NamesOf(const std::vector<std::unique_ptr<ParkedClient>>& clients) {
+std::vector<std::string> NamesOf(const std::vector<std::unique_ptr<AdminClient>>& clients) {
   std::vector<std::string> names;
   for (const auto& client : clients) {
     names.push_back(client->service());

@@ -12,7 +12,7 @@
 #include <sstream>
 #include <vector>
 
-#include "services/cli/parked_client.h"
+#include "services/cli/admin_client.h"
 #include "tradewind/order/v1/events.pb.h"
 #include "tradewind/order/v1/order.pb.h"
 #include "tradewind/rpc/channel.h"
@@ -333,7 +333,7 @@ TEST_F(ParkedTest, KnowsAnAnswerFromSomethingElse) {
   const auto server = builder.BuildAndStart();
   config_.services = {{"order", fmt::format("127.0.0.1:{}", port)}};
   EXPECT_EQ(Run(RunParkedList, {}), kExitNotWell);
-  EXPECT_THAT(err_.str(), HasSubstr("keeps no parked records: it is not order"));
+  EXPECT_THAT(err_.str(), HasSubstr("does not know this call: it is not order"));
   server->Shutdown();
 }
 

@@ -42,6 +42,7 @@ class MeshReader final : public store::Reader {
     return absl::UnimplementedError("not needed");
   }
   absl::StatusOr<int64_t> CountKept(std::string_view, store::KeptState) override { return 0; }
+  absl::StatusOr<std::string> ProgressOf(const store::TaskId&) override { return ""; }
 
  private:
   template <typename State>

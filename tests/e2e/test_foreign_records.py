@@ -1,16 +1,21 @@
-"""Records that somebody else put on the topics of a mesh: each costs itself, and nothing more. No process ends, services
-start again, other keys go on, and the operator's command deals with what was set aside."""
+"""Records that somebody else put on the topics of a mesh, or took away: each costs itself, and nothing more. No process ends,
+services start again, other keys go on, and the operator's command deals with what was set aside and with what is lost."""
 
 import json
 import os
+import subprocess
 import time
 import uuid
 
 import pytest
 
 from support.client import APPROVED, ORDERS, PAYMENTS, USERS, Client, order_request, stock_shop
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
 from support.kafka import cloud_event_headers, mesh_name, read_record, send
-from support.mesh import OWNERS, SECOND_OFFSET, Mesh, taken_down, wait_until
+from support.mesh import BIN, OWNERS, SECOND_OFFSET, Mesh, taken_down, wait_until
+from support.status import await_problem, is_well
 
 ORDER_TYPE = "tradewind.order.v1."
 READERS = ("inventory", "payment", "shipping", "notification")
@@ -197,3 +202,111 @@ def test_control_topics_pass_over_what_they_cannot_read(mesh, client, buyer, put
             put(topic, b"\xff\x00", value, {"ce_type": b"\xff"})
     confirm_orders(client, buyer, 12)
     assert pids(mesh) == before
+
+
+# ---- what an operator decides about a partition ---------------------------------------------------------------------
+
+
+def decide(mesh, *arguments):
+    """`tradewind partition`: its exit code, and what it printed."""
+    done = subprocess.run(
+        [BIN / "tradewind", "partition", *arguments, "--config", str(mesh.var / "cli.yaml")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def partition_of(mesh, topic, key):
+    return read_record(mesh.address("kafka"), topic, lambda record: record.key() == key.encode()).partition()
+
+
+def order_in(mesh, client, buyer, partition):
+    """Places orders until one of them is in this partition, and returns that one."""
+    while True:
+        order = client.create_order(order_request(buyer), timeout=20)["id"]
+        if partition_of(mesh, "order.events.v1", order) == partition:
+            return order
+
+
+def await_confirmed(client, order):
+    settled = client.await_order(order, lambda now: now["state"] != "ORDER_STATE_PENDING", 20)
+    assert settled["state"] == "ORDER_STATE_CONFIRMED"
+
+
+def test_a_source_that_was_silenced_is_forgotten(mesh, client, buyer, put):
+    (order,) = confirm_orders(client, buyer, 1)
+    partition = partition_of(mesh, "order.events.v1", order)
+    source, place = f"/order/{partition}", f"order.events.v1/{partition}"
+    # Somebody who may write to the mesh's topics, and has its name, takes a much later place in the chain of that task.
+    later = f"{int(time.time() * 1000) + 10**9:016}-{7:016}"
+    stranger = {"ce_source": source, "ce_sequence": later, "tradewind-mesh": mesh_name(mesh.address("kafka"))}
+    put("order.events.v1", order, b"x", {**cloud_event_headers("tradewind.order.v1.Unknown", order), **stranger})
+    silenced = order_in(mesh, client, buyer, partition)
+    await_problem(mesh, f"new events of {source} in order.events.v1-{partition} have been dropped as repeats")
+
+    code, said = decide(mesh, "forget-source", place, source)
+    assert code == 1
+    assert said.count(f"up to {later} in {place}") == len(READERS)
+    assert "nothing was done; add --yes" in said
+    code, said = decide(mesh, "forget-source", place, source, "--yes")
+    assert code == 0 and said.count("done; it goes on") == len(READERS)
+    await_confirmed(client, order_in(mesh, client, buyer, partition))
+    wait_until(lambda: is_well(mesh), 60, "the problem to go")
+    assert client.call(ORDERS, "GetOrder", {"id": silenced})["state"] == "ORDER_STATE_PENDING"
+
+    code, said = decide(mesh, "forget-source", place, "/nobody/1", "--yes")
+    assert code == 1 and f"no group knows a source /nobody/1 in {place}" in said
+
+
+def test_a_group_goes_on_without_records_that_are_gone(mesh, client, buyer):
+    mesh.service("stop", "inventory")
+    lost = client.create_order(order_request(buyer), timeout=20)["id"]
+    partition = partition_of(mesh, "order.events.v1", lost)
+    place = TopicPartition("order.events.v1", partition)
+    others = [client.create_order(order_request(buyer), timeout=20)["id"] for _ in range(12)]
+    others = [order for order in others if partition_of(mesh, "order.events.v1", order) != partition]
+    admin = AdminClient({"bootstrap.servers": mesh.address("kafka")})
+    end = admin.list_offsets({place: OffsetSpec.latest()})[place].result().offset
+    (deleted,) = admin.delete_records([TopicPartition("order.events.v1", partition, end)]).values()
+    deleted.result()
+    mesh.service("start", "inventory")
+    for order in others:
+        await_confirmed(client, order)
+    (line,) = await_problem(mesh, "inventory: 1 of its tasks stopped")
+    before = pids(mesh)
+
+    code, said = decide(mesh, "accept-loss", f"order.events.v1/{partition}")
+    assert code == 1
+    assert f"the log holds {end} to {end}: records it has not read were deleted" in said
+    assert f"It goes on at offset {end}" in said and "nothing was done; add --yes" in said
+    code, said = decide(mesh, "accept-loss", f"order.events.v1/{partition}", "--yes")
+    assert (code, said.count("done; it goes on")) == (0, 1)
+    assert pids(mesh) == before
+    # Sooner than in a minute.
+    mesh.service("stop", "inventory")
+    mesh.service("start", "inventory")
+    await_confirmed(client, order_in(mesh, client, buyer, partition))
+    wait_until(lambda: is_well(mesh), 60, "the problem to go")
+    assert client.call(ORDERS, "GetOrder", {"id": lost})["state"] == "ORDER_STATE_PENDING"
+    code, said = decide(mesh, "accept-loss", f"order.events.v1/{partition}", "--yes")
+    assert code == 1 and "no group has lost anything" in said
+
+
+@pytest.mark.parametrize(
+    "arguments, part",
+    [
+        (("accept-loss", "order.events.v1"), "is 'order.events.v1': write a topic, a slash and a number"),
+        (("accept-loss", "order.events.v1/x"), "write a topic, a slash and a number"),
+        (("accept-loss", "order.events.v1/-1"), "write a topic, a slash and a number"),
+        (("accept-loss", "nosuch/1"), "no service reads nosuch"),
+        (("forget-source", "order.events.v1/1"), "SOURCE is required"),
+        (("accept-loss", "order.events.v1/1", "--service", "gateway"), "the gateway handles no events"),
+        (("mend",), "there is no verb 'partition mend'"),
+    ],
+)
+def test_what_cannot_be_decided_is_said(mesh, arguments, part):
+    code, said = decide(mesh, *arguments)
+    assert code in (1, 2) and part in said

@@ -24,6 +24,12 @@ grpc::Status InvalidField(std::string field, std::string description) {
   return rpc::ToGrpcStatus(errors::InvalidFields({{std::move(field), std::move(description)}}));
 }
 
+// With all that is known: nobody but an operator reaches this service.
+grpc::Status ToOperator(const absl::Status& status) {
+  // The two enumerations share their numbers.
+  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()));
+}
+
 store::KeptFilter ToStore(const mesh::v1::ParkedFilter& filter) {
   store::KeptFilter chosen;
   if (filter.id() != 0) chosen.id = filter.id();
@@ -97,6 +103,29 @@ grpc::ServerUnaryReactor* AdminService::SkipParked(grpc::CallbackServerContext* 
     response->set_count(count);
     return status;
   });
+}
+
+grpc::ServerUnaryReactor* AdminService::DescribePartition(grpc::CallbackServerContext* context,
+                                                          const mesh::v1::DescribePartitionRequest* request,
+                                                          mesh::v1::DescribePartitionResponse* response) {
+  return rpc::AnswerOn(pool_, *context, [=, this]() -> grpc::Status {
+    auto described = partitions_.Describe(*request);
+    if (!described.ok()) return ToOperator(described.status());
+    *response = *std::move(described);
+    return grpc::Status::OK;
+  });
+}
+
+grpc::ServerUnaryReactor* AdminService::AcceptLoss(grpc::CallbackServerContext* context,
+                                                   const mesh::v1::AcceptLossRequest* request,
+                                                   mesh::v1::AcceptLossResponse*) {
+  return rpc::AnswerOn(pool_, *context, [=, this] { return ToOperator(partitions_.AcceptLoss(*request)); });
+}
+
+grpc::ServerUnaryReactor* AdminService::ForgetSource(grpc::CallbackServerContext* context,
+                                                     const mesh::v1::ForgetSourceRequest* request,
+                                                     mesh::v1::ForgetSourceResponse*) {
+  return rpc::AnswerOn(pool_, *context, [=, this] { return ToOperator(partitions_.ForgetSource(*request)); });
 }
 
 grpc::Status AdminService::List(const mesh::v1::ListParkedRequest& request, mesh::v1::ListParkedResponse& response) {

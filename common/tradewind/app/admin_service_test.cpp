@@ -29,8 +29,9 @@ class AdminServiceTest : public ::testing::Test {
     std::string pattern = (std::filesystem::temp_directory_path() / "tradewind-admin-XXXXXX").string();
     folder_ = mkdtemp(pattern.data());
     store_ = *store::OpenSqliteStore({.directory = folder_.string(), .cache_bytes = 1 << 20}, "order");
+    partitions_ = std::make_unique<PartitionAdmin>(*store_, std::vector<const runtime::Group*>{}, "", LogViewer{});
     session_ = *store_->OpenSession();
-    service_ = std::make_unique<AdminService>(*store_, pool_);
+    service_ = std::make_unique<AdminService>(*store_, *partitions_, pool_);
     server_ = std::make_unique<testing::InProcessServer>(*service_);
     stub_ = mesh::v1::AdminService::NewStub(server_->channel());
   }
@@ -76,6 +77,7 @@ class AdminServiceTest : public ::testing::Test {
 
   std::filesystem::path folder_;
   std::unique_ptr<store::Store> store_;
+  std::unique_ptr<PartitionAdmin> partitions_;
   std::unique_ptr<store::Session> session_;
   rpc::WorkPool pool_{AdminService::PoolOptions()};
   std::unique_ptr<AdminService> service_;

@@ -117,6 +117,7 @@ class App::Impl {
   std::unique_ptr<CommandClient> command_client_;
   // Of the services' queries, and of the operator's calls, which must come through while those hang.
   std::unique_ptr<rpc::WorkPool> queries_;
+  std::unique_ptr<PartitionAdmin> partitions_;
   std::unique_ptr<rpc::WorkPool> admin_calls_;
   std::vector<std::unique_ptr<grpc::Service>> services_;
   std::vector<std::function<void()>> drain_callbacks_;
@@ -304,7 +305,11 @@ absl::Status App::Impl::MeetKafka() {
       const std::string full = bus::FullTopic(settings_.kafka, name);
       inputs[full] = partition_counts_.at(full);
     }
-    if (absl::Status checked = CheckCopartitioned(group->name(), inputs); !checked.ok()) return checked;
+    // Partitions may be added while the mesh runs: those that all topics have are worked on all the same.
+    if (const std::string unequal = DescribeUnequal(group->name(), inputs); !unequal.empty()) kLog.Error(unequal);
+    telemetry::NewGauge("tradewind_partitions_unread", "Partitions of input topics that no task reads.",
+                        {{"group", group->name()}})
+        .Set(CountUnread(bus::FullTopic(settings_.kafka, group->lead_topic()), inputs));
   }
   return absl::OkStatus();
 }
@@ -375,7 +380,10 @@ absl::Status App::Impl::StartServer() {
     return absl::UnavailableError(error.what());
   }
   if (settings_.grpc.address.empty()) return absl::OkStatus();
-  services_.push_back(std::make_unique<AdminService>(*store_, *admin_calls_));
+  partitions_ =
+      std::make_unique<PartitionAdmin>(*store_, Groups(), settings_.kafka.topic_prefix,
+                                       KafkaLogViewer(settings_.kafka, "tradewind-" + group_.name() + "-admin"));
+  services_.push_back(std::make_unique<AdminService>(*store_, *partitions_, *admin_calls_));
   parts.services.push_back(services_.back().get());
   parts.listed_services.emplace_back(mesh::v1::AdminService::service_full_name());
   auto server = rpc::Server::Start(settings_.grpc, parts);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "tradewind/app/wait_for_part.h"
 #include "tradewind/bus/kafka_admin.h"
 
@@ -29,16 +31,25 @@ absl::StatusOr<KafkaMesh> MeetKafkaMesh(const bus::KafkaConfig& config, const st
       "Kafka", [&] { return TryOnce(**admin, topics); }, shutdown);
 }
 
-absl::Status CheckCopartitioned(const std::string& group, const std::map<std::string, int32_t>& partition_counts) {
+std::string DescribeUnequal(const std::string& group, const std::map<std::string, int32_t>& partition_counts) {
+  if (partition_counts.empty()) return "";
+  const auto [fewest, most] =
+      std::minmax_element(partition_counts.begin(), partition_counts.end(),
+                          [](const auto& left, const auto& right) { return left.second < right.second; });
+  if (fewest->second == most->second) return "";
+  return fmt::format(
+      "group '{}' reads {} with {} partitions and {} with {}; the input topics of a group need the same number: "
+      "partitions {} "
+      "to {} are not read until all have as many and the service is started again",
+      group, fewest->first, fewest->second, most->first, most->second, fewest->second, most->second - 1);
+}
+
+int32_t CountUnread(const std::string& lead_topic, const std::map<std::string, int32_t>& partition_counts) {
+  int32_t unread = 0;
   for (const auto& [topic, count] : partition_counts) {
-    const auto& [first_topic, first_count] = *partition_counts.begin();
-    if (count == first_count) continue;
-    return absl::FailedPreconditionError(fmt::format(
-        "group '{}' reads {} with {} partitions and {} with {}; the input topics of a group need the same number: make "
-        "one of them anew with the other's",
-        group, first_topic, first_count, topic, count));
+    unread += std::max(count - partition_counts.at(lead_topic), 0);
   }
-  return absl::OkStatus();
+  return unread;
 }
 
 }  // namespace tradewind

@@ -23,7 +23,10 @@ struct KafkaMesh {
 absl::StatusOr<KafkaMesh> MeetKafkaMesh(const bus::KafkaConfig& config, const std::string& client_id,
                                         const std::vector<std::string>& topics, ShutdownSignal& shutdown);
 
-// FailedPrecondition, naming the topics, unless all have the same number of partitions.
-absl::Status CheckCopartitioned(const std::string& group, const std::map<std::string, int32_t>& partition_counts);
+// What is wrong where the input topics of a group, given by full name, have not the same number of partitions: names
+// two of them. Empty where all is well.
+std::string DescribeUnequal(const std::string& group, const std::map<std::string, int32_t>& partition_counts);
+// How many of these partitions no task reads: the lead topic's number is that of the tasks.
+int32_t CountUnread(const std::string& lead_topic, const std::map<std::string, int32_t>& partition_counts);
 
 }  // namespace tradewind

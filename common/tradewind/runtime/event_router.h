@@ -36,6 +36,8 @@ class EventRouter {
   void AddressTo(const std::string& topic, std::string key, mesh::v1::OutgoingEvent& out) const;
 
   std::string FullTopic(const std::string& topic) const { return topic_prefix_ + topic; }
+  // 0 for a topic that is neither an input nor an output of this group.
+  int32_t PartitionCount(const std::string& full_topic) const;
 
  private:
   struct Target {
@@ -43,8 +45,6 @@ class EventRouter {
     std::string full_topic;
     int32_t partitions;
   };
-  // 0: not an output of this group.
-  int32_t PartitionCount(const std::string& full_topic) const;
   const Target& TargetOf(const google::protobuf::Descriptor* type);
 
   std::string topic_prefix_;

@@ -8,6 +8,7 @@
 #include "tradewind/faults/crash_point.h"
 #include "tradewind/runtime/kept_record.h"
 #include "tradewind/runtime/logger.h"
+#include "tradewind/runtime/lost_records.h"
 
 namespace tradewind::runtime {
 namespace {
@@ -46,7 +47,21 @@ void ForgiveSuspect(Task& task) {
 
 }  // namespace
 
+absl::Status Takeover::CheckPartition(int32_t partition) const {
+  for (const std::string& topic : group_.input_topics()) {
+    const std::string full = router_.FullTopic(topic);
+    const int32_t count = router_.PartitionCount(full);
+    if (partition < count) continue;
+    return absl::NotFoundError(fmt::format(
+        "group '{}' began with {} partitions of {}, and this is partition {} of another of its topics; give all "
+        "of them the same number (kafka-topics.sh --alter --partitions) and start the service again",
+        group_.name(), count, full, partition));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<TakenOver> Takeover::Take(bus::EventSource& source, int32_t partition) {
+  if (absl::Status there = CheckPartition(partition); !there.ok()) return there;
   auto committed = Committed(source, partition);
   if (!committed.ok()) return committed.status();
   uint64_t epoch_floor = 0;
@@ -127,7 +142,7 @@ absl::Status Takeover::CheckMirror(const bus::CommittedOffset& committed, const 
   const auto& inputs = task.progress.inputs();
   const auto input = std::find_if(inputs.begin(), inputs.end(),
                                   [&](const InputProgress& candidate) { return candidate.topic() == committed.topic; });
-  const int64_t mine = input == inputs.end() ? 0 : input->next_offset();
+  const int64_t mine = input == inputs.end() ? 0 : std::max(input->next_offset(), input->outdated_mirror());
   if (committed.offset > mine) {
     return absl::FailedPreconditionError(fmt::format(
         "group '{}' committed offset {} of {}/{}, and the store is at {}: the store is an older copy, or its offsets "
@@ -147,18 +162,18 @@ absl::StatusOr<int64_t> Takeover::Start(const std::string& topic, const bus::Off
   const int64_t next = input->next_offset();
   const auto& pending = input->pending();
   task.to_read_again[topic] = {pending.begin(), pending.end()};
-  if (next < range.low || next > range.high || (!pending.empty() && pending.front() < range.low)) {
-    return absl::OutOfRangeError(fmt::format(
-        "group '{}' continues {}/{} at offset {}, and the log holds {} to {}: {}; give the service an empty store to "
-        "start from what is there",
-        group_.name(), topic, task.id.partition, pending.empty() ? next : pending.front(), range.low, range.high,
-        next <= range.high ? "records it has not read were deleted (retention.ms or retention.bytes is too small)"
-                           : "the topic was made anew or lost its end"));
-  }
   const int64_t first = pending.empty() ? next : pending.front();
-  if (next == range.low || input->fingerprint() == 0) return first;
-  task.expected[topic] = {.offset = next - 1, .fingerprint = input->fingerprint()};
-  return std::min(first, next - 1);
+  if (const auto lost = FindLostRecords(*input, range); lost.has_value()) {
+    return absl::OutOfRangeError(fmt::format(
+        "group '{}' continues {}/{} at offset {}, and the log holds {} to {}: {}; bring the topic back, or go "
+        "on without them: tradewind partition accept-loss {}/{}",
+        group_.name(), topic, task.id.partition, first, range.low, range.high, Describe(lost->reason), topic,
+        task.id.partition));
+  }
+  const std::optional<int64_t> compared = OffsetToCompare(*input, range);
+  if (!compared.has_value()) return first;
+  task.expected[topic] = {.offset = *compared, .fingerprint = input->fingerprint()};
+  return std::min(first, *compared);
 }
 
 absl::Status Takeover::LoadHeld(store::Session& session, Task& task) {
@@ -207,10 +222,12 @@ absl::Status CheckFirstRecord(Task& task, const bus::Record& record) {
   if (record.offset() < offset) return absl::OkStatus();
   task.expected.erase(expected);
   if (record.offset() != offset || bus::Fingerprint(record) == fingerprint) return absl::OkStatus();
-  return absl::OutOfRangeError(fmt::format(
-      "{}/{} holds another record at offset {} than the one group '{}' read there: the topic was made anew; give the "
-      "service an empty store, or bring the topic back",
-      record.topic(), record.partition(), offset, task.id.group));
+  return absl::OutOfRangeError(
+      fmt::format("{}/{} holds another record at offset {} than the one group '{}' read there: {}; bring the topic "
+                  "back, or go on with "
+                  "this one: tradewind partition accept-loss {}/{}",
+                  record.topic(), record.partition(), offset, task.id.group, Describe(LostRecords::Reason::kAnotherLog),
+                  record.topic(), record.partition()));
 }
 
 }  // namespace tradewind::runtime

@@ -63,6 +63,8 @@ class Takeover {
   static absl::Status LoadQueues(store::Session& session, Task& task);
 
  private:
+  // NotFound where not every input topic has the partition.
+  absl::Status CheckPartition(int32_t partition) const;
   absl::StatusOr<std::vector<bus::CommittedOffset>> Committed(bus::EventSource& source, int32_t partition) const;
   absl::Status CheckMirror(const bus::CommittedOffset& committed, const Task& task) const;
   // The first offset to read.

@@ -35,7 +35,7 @@ Verdict InputProgress::Judge(const bus::Envelope& envelope) const {
     return lost_its_predecessor ? Verdict::kGap : Verdict::kTake;
   }
   if (*envelope.sequence <= mark->sequence) return Verdict::kRepeat;
-  return envelope.previous <= mark->sequence ? Verdict::kTake : Verdict::kGap;
+  return mark->takes_up || envelope.previous <= mark->sequence ? Verdict::kTake : Verdict::kGap;
 }
 
 bool InputProgress::Knows(std::string_view source) const {
@@ -63,8 +63,9 @@ void InputProgress::SetWatermark(std::string_view source, bus::Sequence sequence
   if (found != watermarks_.end() && found->source == source) {
     place->sequence = sequence;
     place->seen_hour = HourOf(now);
+    place->takes_up = false;
   } else {
-    watermarks_.insert(place, {std::string(source), sequence, HourOf(now)});
+    watermarks_.insert(place, {.source = std::string(source), .sequence = sequence, .seen_hour = HourOf(now)});
   }
 }
 
@@ -72,6 +73,21 @@ std::optional<bus::Sequence> InputProgress::WatermarkOf(std::string_view source)
   const auto mark = Find(source);
   if (mark == watermarks_.end() || mark->source != source) return std::nullopt;
   return mark->sequence;
+}
+
+void InputProgress::ForgetSource(std::string_view source, absl::Time now) {
+  SetWatermark(source, {}, now);
+  watermarks_[static_cast<size_t>(Find(source) - watermarks_.begin())].takes_up = true;
+}
+
+void InputProgress::GoOnAt(int64_t offset, int64_t begin) {
+  std::erase_if(pending_, [&](int64_t pending) { return pending < begin || pending >= offset; });
+  if (offset == next_offset_) return;
+  if (offset < next_offset_) outdated_mirror_ = std::max(outdated_mirror_, next_offset_);
+  next_offset_ = offset;
+  fingerprint_ = 0;
+  read_from_start_ = false;
+  for (Watermark& mark : watermarks_) mark.takes_up = true;
 }
 
 void InputProgress::RemovePending(int64_t offset) {
@@ -92,8 +108,9 @@ absl::StatusOr<TaskProgress> TaskProgress::Parse(const std::string& blob) {
     InputProgress& added = progress.AddInput(input.topic(), input.offset());
     added.fingerprint_ = input.fingerprint();
     added.read_from_start_ = input.read_from_start();
+    added.outdated_mirror_ = input.outdated_mirror();
     for (const auto& mark : input.watermarks()) {
-      added.watermarks_.push_back({mark.source(), FromProto(mark.sequence()), mark.seen_hour()});
+      added.watermarks_.push_back({mark.source(), FromProto(mark.sequence()), mark.seen_hour(), mark.takes_up()});
     }
     int64_t pending = input.offset();
     for (const uint64_t distance : input.pending_distances()) {
@@ -124,11 +141,13 @@ std::string TaskProgress::Serialize(const std::string& cluster_id) const {
     out.set_offset(input.next_offset_);
     out.set_fingerprint(input.fingerprint_);
     out.set_read_from_start(input.read_from_start_);
+    out.set_outdated_mirror(input.outdated_mirror_);
     for (const auto& mark : input.watermarks_) {
       auto& watermark = *out.add_watermarks();
       watermark.set_source(mark.source);
       ToProto(mark.sequence, *watermark.mutable_sequence());
       watermark.set_seen_hour(mark.seen_hour);
+      watermark.set_takes_up(mark.takes_up);
     }
     int64_t behind = input.next_offset_;
     for (auto pending = input.pending_.rbegin(); pending != input.pending_.rend(); ++pending) {

@@ -65,6 +65,15 @@ class InputProgress {
   void SetWatermark(std::string_view source, bus::Sequence sequence, absl::Time now);
   // Nothing for a source that was never seen.
   std::optional<bus::Sequence> WatermarkOf(std::string_view source) const;
+  // Forgets what was taken of a source: whatever it says next is taken.
+  void ForgetSource(std::string_view source, absl::Time now);
+
+  // Goes on at `offset` of a log that now begins at `begin`. Pending offsets that this leaves out go. Where `offset` is
+  // not the next one, records are lost: each source is taken up where it next speaks.
+  void GoOnAt(int64_t offset, int64_t begin);
+  // Kafka may know the group's offset to be this one although next_offset is smaller.
+  int64_t outdated_mirror() const { return outdated_mirror_; }
+  size_t sources() const { return watermarks_.size(); }
   void MoveTo(int64_t next_offset, uint64_t fingerprint) {
     next_offset_ = next_offset;
     fingerprint_ = fingerprint;
@@ -77,6 +86,8 @@ class InputProgress {
     bus::Sequence sequence;
     // When it was last set, in hours since 1970; 0 where an earlier version set it.
     uint32_t seen_hour = 0;
+    // Whatever the source says next is taken, unless it is a repeat.
+    bool takes_up = false;
   };
   // Sorted by source.
   std::vector<Watermark>::const_iterator Find(std::string_view source) const;
@@ -86,6 +97,7 @@ class InputProgress {
   int64_t next_offset_;
   uint64_t fingerprint_ = 0;
   bool read_from_start_ = false;
+  int64_t outdated_mirror_ = 0;
   std::vector<Watermark> watermarks_;
   std::vector<int64_t> pending_;
 };

@@ -250,6 +250,25 @@ void ExpectStoppedAlone(Mesh& mesh, const Group& group) {
   EXPECT_EQ(Stopped(), 0);
 }
 
+// As app/partition_admin does it once a person has accepted the loss: the task goes on at `offset` of its commands.
+void GoOnAt(Mesh& mesh, const Group& group, int64_t offset, int64_t begin) {
+  const auto session = *mesh.store().OpenSession();
+  const store::TaskId id{group.name(), bus::PartitionOf("o-1", kPartitions)};
+  const auto taken = *session->TakeTask(id, 0);
+  auto progress = *TaskProgress::Parse(taken.progress);
+  progress.FindInput(kCommands)->GoOnAt(offset, begin);
+  const std::string blob = progress.Serialize(kClusterId);
+  store::Batch batch;
+  batch.now = absl::Now();
+  batch.tasks.push_back({.task = id,
+                         .expected_epoch = taken.epoch,
+                         .expected_emit_sequence = taken.emit_sequence,
+                         .new_emit_sequence = taken.emit_sequence + 1,
+                         .progress = blob,
+                         .ends_takes = true});
+  ASSERT_EQ(session->Commit(batch)->kind, store::CommitResult::Kind::kCommitted);
+}
+
 TEST(WorkerOwnership, StopsTheTaskOfARecreatedTopicAlone) {
   Mesh mesh;
   const Group group = CountingGroup();
@@ -259,6 +278,11 @@ TEST(WorkerOwnership, StopsTheTaskOfARecreatedTopicAlone) {
   // With as many records as before, only the fingerprint of the last one tells.
   mesh.Send(Create("o-1"), "o-1");
   ExpectStoppedAlone(mesh, group);
+  // Kafka may go on knowing the greater offset of the former log.
+  GoOnAt(mesh, group, 0, 0);
+  const int64_t before = Revision(mesh, "o-1");
+  const auto worker = mesh.Start(group);
+  EXPECT_TRUE(WaitForRevision(mesh, "o-1", before + 3));
 }
 
 TEST(WorkerOwnership, StopsTheTaskWhoseRecordsHaveExpiredAlone) {
@@ -268,6 +292,12 @@ TEST(WorkerOwnership, StopsTheTaskWhoseRecordsHaveExpiredAlone) {
   for (int i = 0; i < 3; ++i) mesh.Send(Create("o-1"), "o-1");
   mesh.kafka().DeleteBefore(kCommands, bus::PartitionOf("o-1", kPartitions), 3);
   ExpectStoppedAlone(mesh, group);
+  const int64_t before = Revision(mesh, "o-1");
+  GoOnAt(mesh, group, 3, 3);
+  const auto worker = mesh.Start(group);
+  EXPECT_TRUE(WaitForRevision(mesh, "o-1", before + 2));
+  ASSERT_TRUE(worker->Stop().ok());
+  EXPECT_EQ(Revision(mesh, "o-1"), before + 2);
 }
 
 TEST(WorkerOwnership, DropsWhatItLostAndTakesItAgain) {

@@ -46,6 +46,7 @@ constexpr std::array kStatements = {
                                       " ORDER BY id FOR UPDATE) UPDATE kept SET requested = $7 "
                                       "WHERE id = ANY (ARRAY(SELECT id FROM chosen))"},
     PostgresStatement{"count_kept", R"(SELECT count(*) FROM kept WHERE "group" = $1 AND state = $2)"},
+    PostgresStatement{"progress", R"(SELECT progress FROM task WHERE "group" = $1 AND partition = $2)"},
 };
 #undef TRADEWIND_POSTGRES_LIST
 #undef TRADEWIND_POSTGRES_KEPT_FILTER
@@ -204,6 +205,15 @@ absl::StatusOr<int64_t> PostgresReader::CountKept(std::string_view group, KeptSt
       PostgresCall{"count_kept", true, PostgresParameters().Bytes(group).Integer(static_cast<int32_t>(state))});
   if (!count.ok()) return count.status();
   return count->Bigint(0, 0);
+}
+
+absl::StatusOr<std::string> PostgresReader::ProgressOf(const TaskId& task) {
+  absl::StatusOr<Lease> link = Acquire();
+  if (!link.ok()) return link.status();
+  const absl::StatusOr<PostgresResult> row =
+      (*link)->Run(PostgresCall{"progress", true, PostgresParameters().Bytes(task.group).Integer(task.partition)});
+  if (!row.ok()) return row.status();
+  return row->rows() == 0 ? "" : std::string(row->Bytes(0, 0));
 }
 
 }  // namespace tradewind::store

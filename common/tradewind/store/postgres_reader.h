@@ -25,6 +25,7 @@ class PostgresReader final : public Reader {
   absl::StatusOr<std::vector<ListedAggregate>> List(const ListQuery& query) override;
   absl::StatusOr<std::vector<KeptRecord>> ListKept(const KeptFilter& filter, int64_t after, int64_t limit) override;
   absl::StatusOr<int64_t> CountKept(std::string_view group, KeptState state) override;
+  absl::StatusOr<std::string> ProgressOf(const TaskId& task) override;
 
   // Store::Request: the one thing that is written outside a session, on a connection of the same pool.
   absl::StatusOr<int64_t> Request(const KeptFilter& filter, KeptAction action);

@@ -101,6 +101,7 @@ absl::StatusOr<std::unique_ptr<SqliteReader::Lane>> SqliteReader::OpenLane() con
       {&lane->list_kept,
        "SELECT " TRADEWIND_KEPT_COLUMNS " FROM kept WHERE " TRADEWIND_KEPT_FILTER " AND id > ?6 ORDER BY id LIMIT ?7"},
       {&lane->count_kept, R"(SELECT count(*) FROM kept WHERE "group" = ?1 AND state = ?2)"},
+      {&lane->progress, R"(SELECT progress FROM task WHERE "group" = ?1 AND partition = ?2)"},
   };
   for (const auto& [statement, sql] : statements) {
     absl::StatusOr<Statement> prepared = lane->connection->Prepare(sql);
@@ -171,6 +172,16 @@ absl::StatusOr<int64_t> SqliteReader::CountKept(std::string_view group, KeptStat
   const absl::StatusOr<bool> row = count.BindText(1, group).BindInteger(2, static_cast<int64_t>(state)).Step();
   if (!row.ok()) return row.status();
   return count.Integer(0);
+}
+
+absl::StatusOr<std::string> SqliteReader::ProgressOf(const TaskId& task) {
+  absl::StatusOr<Lease> lane = Acquire();
+  if (!lane.ok()) return lane.status();
+  Statement& progress = (*lane)->progress;
+  const ScopedReset reset(progress);
+  const absl::StatusOr<bool> row = progress.BindText(1, task.group).BindInteger(2, task.partition).Step();
+  if (!row.ok()) return row.status();
+  return *row ? std::string(progress.Bytes(0)) : "";
 }
 
 }  // namespace tradewind::store

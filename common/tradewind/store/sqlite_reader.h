@@ -25,6 +25,7 @@ class SqliteReader final : public Reader {
   absl::StatusOr<std::vector<ListedAggregate>> List(const ListQuery& query) override;
   absl::StatusOr<std::vector<KeptRecord>> ListKept(const KeptFilter& filter, int64_t after, int64_t limit) override;
   absl::StatusOr<int64_t> CountKept(std::string_view group, KeptState state) override;
+  absl::StatusOr<std::string> ProgressOf(const TaskId& task) override;
 
  private:
   struct ListStatements {
@@ -46,6 +47,7 @@ class SqliteReader final : public Reader {
     ListStatements list;
     Statement list_kept;
     Statement count_kept;
+    Statement progress;
   };
   // Gives the lane back when the call ends.
   class Lease;

@@ -358,6 +358,8 @@ class Reader {
   // In the order of insertion, those with an id above `after`.
   virtual absl::StatusOr<std::vector<KeptRecord>> ListKept(const KeptFilter& filter, int64_t after, int64_t limit) = 0;
   virtual absl::StatusOr<int64_t> CountKept(std::string_view group, KeptState state) = 0;
+  // What the task's last commit has left as its progress; empty for a task that never ran. Its owner goes on meanwhile.
+  virtual absl::StatusOr<std::string> ProgressOf(const TaskId& task) = 0;
 };
 
 // Thread-safe. Outlives the sessions and readers it hands out.

@@ -234,6 +234,20 @@ TEST_P(StoreContract, FencesAnOwnerWhoseTaskWasTaken) {
   EXPECT_EQ(Commit(batch).kind, Kind::kCommitted);
 }
 
+TEST_P(StoreContract, ShowsTheProgressOfATaskWithoutTakingIt) {
+  EXPECT_EQ(*store_->reader().ProgressOf(kTask), "");
+  const TakenTask taken = Take(kTask);
+  Batch batch;
+  batch.tasks.push_back(MakeTaskCommit(kTask, taken));
+  batch.tasks[0].progress = std::string_view("pro\0gress", 9);
+  EXPECT_EQ(Commit(batch).kind, Kind::kCommitted);
+  EXPECT_EQ(*store_->reader().ProgressOf(kTask), std::string("pro\0gress", 9));
+  EXPECT_EQ(*store_->reader().ProgressOf({kTask.group, kTask.partition + 1}), "");
+  batch.tasks[0].expected_emit_sequence = batch.tasks[0].new_emit_sequence;
+  ++batch.tasks[0].new_emit_sequence;
+  EXPECT_EQ(Commit(batch).kind, Kind::kCommitted);
+}
+
 TEST_P(StoreContract, FencesACommitThatWasMadeBefore) {
   const TakenTask taken = Take(kTask);
   Batch batch;

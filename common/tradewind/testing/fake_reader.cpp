@@ -82,4 +82,6 @@ absl::StatusOr<std::vector<store::KeptRecord>> FakeReader::ListKept(const store:
 
 absl::StatusOr<int64_t> FakeReader::CountKept(std::string_view, store::KeptState) { return 0; }
 
+absl::StatusOr<std::string> FakeReader::ProgressOf(const store::TaskId&) { return ""; }
+
 }  // namespace tradewind::testing

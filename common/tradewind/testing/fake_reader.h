@@ -32,6 +32,8 @@ class FakeReader final : public store::Reader {
   absl::StatusOr<std::vector<store::KeptRecord>> ListKept(const store::KeptFilter& filter, int64_t after,
                                                           int64_t limit) override;
   absl::StatusOr<int64_t> CountKept(std::string_view group, store::KeptState state) override;
+  // No task ever ran.
+  absl::StatusOr<std::string> ProgressOf(const store::TaskId& task) override;
 
  private:
   struct Stored {

@@ -1,4 +1,4 @@
-#include "services/cli/parked_client.h"
+#include "services/cli/admin_client.h"
 
 #include <fmt/format.h>
 #include <grpcpp/client_context.h>
@@ -28,27 +28,26 @@ std::string Innermost(std::string_view reason) {
 
 }  // namespace
 
-ParkedClient::ParkedClient(std::string service, std::string address, std::shared_ptr<grpc::Channel> channel,
-                           absl::Duration timeout)
+AdminClient::AdminClient(std::string service, std::string address, std::shared_ptr<grpc::Channel> channel,
+                         absl::Duration timeout)
     : service_(std::move(service)),
       address_(std::move(address)),
       channel_(std::move(channel)),
       timeout_(timeout),
       stub_(v1::AdminService::NewStub(channel_)) {}
 
-absl::StatusOr<v1::ListParkedResponse> ParkedClient::Page(const v1::ListParkedRequest& request) {
-  grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + timeout_));
+absl::StatusOr<v1::ListParkedResponse> AdminClient::Page(const v1::ListParkedRequest& request) {
+  const auto context = NewContext();
   v1::ListParkedResponse page;
-  const grpc::Status status = stub_->ListParked(&context, request, &page);
+  const grpc::Status status = stub_->ListParked(context.get(), request, &page);
   if (!status.ok()) {
     return Failure(status);
   }
   return page;
 }
 
-absl::StatusOr<ParkedClient::Listed> ParkedClient::List(const v1::ParkedFilter& filter, size_t limit,
-                                                        const Predicate& wanted) {
+absl::StatusOr<AdminClient::Listed> AdminClient::List(const v1::ParkedFilter& filter, size_t limit,
+                                                      const Predicate& wanted) {
   v1::ListParkedRequest request;
   *request.mutable_filter() = filter;
   // One more tells whether there are more.
@@ -74,39 +73,37 @@ absl::StatusOr<ParkedClient::Listed> ParkedClient::List(const v1::ParkedFilter& 
   return listed;
 }
 
-absl::StatusOr<v1::ParkedRecord> ParkedClient::Get(int64_t id) {
-  grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + timeout_));
+absl::StatusOr<v1::ParkedRecord> AdminClient::Get(int64_t id) {
+  const auto context = NewContext();
   v1::GetParkedRequest request;
   request.set_id(id);
   v1::ParkedRecord record;
-  const grpc::Status status = stub_->GetParked(&context, request, &record);
+  const grpc::Status status = stub_->GetParked(context.get(), request, &record);
   if (!status.ok()) {
     return Failure(status);
   }
   return record;
 }
 
-absl::StatusOr<int64_t> ParkedClient::Request(v1::ParkedAction action, const v1::ParkedFilter& filter, bool all) {
-  grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + timeout_));
+absl::StatusOr<int64_t> AdminClient::Request(v1::ParkedAction action, const v1::ParkedFilter& filter, bool all) {
+  const auto context = NewContext();
   if (action == v1::PARKED_ACTION_SKIP) {
     v1::SkipParkedRequest request;
     *request.mutable_filter() = filter;
     request.set_all(all);
     v1::SkipParkedResponse response;
-    const grpc::Status status = stub_->SkipParked(&context, request, &response);
+    const grpc::Status status = stub_->SkipParked(context.get(), request, &response);
     return status.ok() ? absl::StatusOr<int64_t>(response.count()) : Failure(status);
   }
   v1::RetryParkedRequest request;
   *request.mutable_filter() = filter;
   request.set_all(all);
   v1::RetryParkedResponse response;
-  const grpc::Status status = stub_->RetryParked(&context, request, &response);
+  const grpc::Status status = stub_->RetryParked(context.get(), request, &response);
   return status.ok() ? absl::StatusOr<int64_t>(response.count()) : Failure(status);
 }
 
-absl::StatusOr<bool> ParkedClient::AwaitCarriedOut(const v1::ParkedFilter& filter, absl::Time deadline) {
+absl::StatusOr<bool> AdminClient::AwaitCarriedOut(const v1::ParkedFilter& filter, absl::Time deadline) {
   v1::ListParkedRequest request;
   *request.mutable_filter() = filter;
   request.set_page_size(kLargestPage);
@@ -133,7 +130,38 @@ absl::StatusOr<bool> ParkedClient::AwaitCarriedOut(const v1::ParkedFilter& filte
   }
 }
 
-absl::Status ParkedClient::Failure(const grpc::Status& status) const {
+absl::StatusOr<v1::DescribePartitionResponse> AdminClient::DescribePartition(
+    const v1::DescribePartitionRequest& request) {
+  const auto context = NewContext();
+  v1::DescribePartitionResponse response;
+  const grpc::Status status = stub_->DescribePartition(context.get(), request, &response);
+  if (!status.ok()) {
+    return Failure(status);
+  }
+  return response;
+}
+
+absl::Status AdminClient::AcceptLoss(const v1::AcceptLossRequest& request) {
+  const auto context = NewContext();
+  v1::AcceptLossResponse response;
+  const grpc::Status status = stub_->AcceptLoss(context.get(), request, &response);
+  return status.ok() ? absl::OkStatus() : Failure(status);
+}
+
+absl::Status AdminClient::ForgetSource(const v1::ForgetSourceRequest& request) {
+  const auto context = NewContext();
+  v1::ForgetSourceResponse response;
+  const grpc::Status status = stub_->ForgetSource(context.get(), request, &response);
+  return status.ok() ? absl::OkStatus() : Failure(status);
+}
+
+std::unique_ptr<grpc::ClientContext> AdminClient::NewContext() const {
+  auto context = std::make_unique<grpc::ClientContext>();
+  context->set_deadline(absl::ToChronoTime(absl::Now() + timeout_));
+  return context;
+}
+
+absl::Status AdminClient::Failure(const grpc::Status& status) const {
   // The two enumerations share their numbers.
   const auto code = static_cast<absl::StatusCode>(status.error_code());
   if (code == absl::StatusCode::kUnavailable && channel_->GetState(false) == GRPC_CHANNEL_TRANSIENT_FAILURE) {
@@ -146,7 +174,7 @@ absl::Status ParkedClient::Failure(const grpc::Status& status) const {
   }
   if (code == absl::StatusCode::kUnimplemented) {
     return absl::UnimplementedError(
-        fmt::format("what answers at {} keeps no parked records: it is not {}, or older than this command; set "
+        fmt::format("what answers at {} does not know this call: it is not {}, or older than this command; set "
                     "cli.services",
                     address_, service_));
   }

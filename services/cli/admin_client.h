@@ -1,7 +1,8 @@
-// Asks one service for the records that it has set aside: its mesh.v1.AdminService. Used by `tradewind parked`.
+// Asks the mesh.v1.AdminService of one service. Used by `tradewind parked` and `tradewind partition`.
 #pragma once
 
 #include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
 
 #include <cstdint>
 #include <functional>
@@ -18,11 +19,10 @@ namespace tradewind::cli {
 
 // Methods block until they are answered. Errors carry the code of the call; their message names the service. One thread
 // at a time.
-class ParkedClient {
+class AdminClient {
  public:
   // `address` is the channel's, for messages. `timeout` bounds each call that a method makes.
-  ParkedClient(std::string service, std::string address, std::shared_ptr<grpc::Channel> channel,
-               absl::Duration timeout);
+  AdminClient(std::string service, std::string address, std::shared_ptr<grpc::Channel> channel, absl::Duration timeout);
 
   const std::string& service() const { return service_; }
 
@@ -43,11 +43,19 @@ class ParkedClient {
   // Returns how many were chosen. An empty filter is refused unless `all` is set.
   absl::StatusOr<int64_t> Request(mesh::v1::ParkedAction action, const mesh::v1::ParkedFilter& filter, bool all);
 
+  // NotFound where no group of the service reads the topic.
+  absl::StatusOr<mesh::v1::DescribePartitionResponse> DescribePartition(
+      const mesh::v1::DescribePartitionRequest& request);
+  absl::Status AcceptLoss(const mesh::v1::AcceptLossRequest& request);
+  absl::Status ForgetSource(const mesh::v1::ForgetSourceRequest& request);
+
   // Waits until nothing is requested of the records that match. False when something still is at `deadline`.
   absl::StatusOr<bool> AwaitCarriedOut(const mesh::v1::ParkedFilter& filter, absl::Time deadline);
 
  private:
   absl::StatusOr<mesh::v1::ListParkedResponse> Page(const mesh::v1::ListParkedRequest& request);
+  // A context with the deadline of one call.
+  std::unique_ptr<grpc::ClientContext> NewContext() const;
   absl::Status Failure(const grpc::Status& status) const;
 
   const std::string service_;

@@ -1,0 +1,182 @@
+#include "tradewind/app/partition_admin.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/time/clock.h"
+
+#include "tradewind/app/logger.h"
+#include "tradewind/bus/kafka_admin.h"
+#include "tradewind/bus/partition_reader.h"
+#include "tradewind/errors/printable.h"
+#include "tradewind/runtime/lost_records.h"
+
+namespace tradewind {
+namespace {
+
+// A record that is there comes at once; where the log has none at the offset, another one does, or none.
+constexpr absl::Duration kReadPatience = absl::Seconds(2);
+
+absl::Status NotRead(std::string_view topic) {
+  return absl::NotFoundError(fmt::format("no group of this service reads {}", errors::Printable(topic)));
+}
+
+}  // namespace
+
+LogViewer KafkaLogViewer(const bus::KafkaConfig& config, const std::string& client_id) {
+  LogViewer viewer;
+  viewer.range = [&config, client_id](const std::string& topic, int32_t partition) -> absl::StatusOr<bus::OffsetRange> {
+    auto admin = bus::KafkaAdmin::Create(config, client_id);
+    if (!admin.ok()) return admin.status();
+    return (*admin)->Range(topic, partition);
+  };
+  viewer.read = [&config, client_id](const std::string& topic, int32_t partition,
+                                     int64_t offset) -> absl::StatusOr<std::optional<bus::Record>> {
+    const bus::Position position{.topic = topic, .partition = partition, .offset = offset};
+    auto reader = bus::PartitionReader::Create(config, client_id, {&position, 1}, bus::Isolation::kUncommitted);
+    if (!reader.ok()) return reader.status();
+    auto record = (*reader)->Poll(kReadPatience);
+    if (!record.ok()) return record.status();
+    if (!record->has_value() || (*record)->offset() != offset) return std::nullopt;
+    return *std::move(record);
+  };
+  return viewer;
+}
+
+std::string PartitionAdmin::FullTopic(std::string_view topic) const {
+  if (topic.starts_with(topic_prefix_)) return std::string(topic);
+  return topic_prefix_ + std::string(topic);
+}
+
+std::vector<const runtime::Group*> PartitionAdmin::ReadersOf(const std::string& full_topic) const {
+  std::vector<const runtime::Group*> readers;
+  std::copy_if(groups_.begin(), groups_.end(), std::back_inserter(readers), [&](const runtime::Group* group) {
+    const auto& topics = group->input_topics();
+    return std::any_of(topics.begin(), topics.end(),
+                       [&](const std::string& name) { return topic_prefix_ + name == full_topic; });
+  });
+  return readers;
+}
+
+absl::StatusOr<mesh::v1::PartitionProgress> PartitionAdmin::DescribeOne(const runtime::InputProgress& input,
+                                                                        int32_t partition) {
+  mesh::v1::PartitionProgress described;
+  described.set_next_offset(input.next_offset());
+  described.set_sources(static_cast<int64_t>(input.sources()));
+  const auto range = log_.range(input.topic(), partition);
+  if (!range.ok()) return range.status();
+  described.set_log_begin(range->low);
+  described.set_log_end(range->high);
+  bool is_another_log = false;
+  if (const auto compared = runtime::OffsetToCompare(input, *range); compared.has_value()) {
+    const auto record = log_.read(input.topic(), partition, *compared);
+    if (!record.ok()) return record.status();
+    is_another_log = record->has_value() && bus::Fingerprint(**record) != input.fingerprint();
+  }
+  if (const auto lost = runtime::FindLostRecords(input, *range, is_another_log); lost.has_value()) {
+    described.mutable_lost()->set_reason(std::string(runtime::Describe(lost->reason)));
+    described.mutable_lost()->set_unread(lost->unread);
+    described.mutable_lost()->set_effects(lost->effects);
+    described.mutable_lost()->set_go_on_at(lost->go_on_at);
+  }
+  return described;
+}
+
+absl::StatusOr<mesh::v1::DescribePartitionResponse> PartitionAdmin::Describe(
+    const mesh::v1::DescribePartitionRequest& request) {
+  const std::string topic = FullTopic(request.topic());
+  mesh::v1::DescribePartitionResponse response;
+  const auto readers = ReadersOf(topic);
+  if (readers.empty()) return NotRead(request.topic());
+  for (const runtime::Group* group : readers) {
+    const auto blob = store_.reader().ProgressOf({group->name(), request.partition()});
+    if (!blob.ok()) return blob.status();
+    const auto progress = runtime::TaskProgress::Parse(*blob);
+    if (!progress.ok()) return progress.status();
+    const runtime::InputProgress* input = progress->FindInput(topic);
+    // It has read nothing of it yet, so there is nothing that it could miss.
+    if (input == nullptr) continue;
+    auto described = DescribeOne(*input, request.partition());
+    if (!described.ok()) return described.status();
+    described->set_group(group->name());
+    if (const auto taken = input->WatermarkOf(request.source()); taken.has_value()) {
+      described->mutable_taken()->set_epoch(taken->epoch);
+      described->mutable_taken()->set_number(taken->number);
+    }
+    *response.add_groups() = *std::move(described);
+  }
+  return response;
+}
+
+absl::Status PartitionAdmin::Change(const std::string& group, const std::string& full_topic, int32_t partition,
+                                    const std::function<absl::Status(runtime::InputProgress&)>& change) {
+  const auto readers = ReadersOf(full_topic);
+  if (std::none_of(readers.begin(), readers.end(), [&](const auto* reader) { return reader->name() == group; })) {
+    return NotRead(full_topic);
+  }
+  auto session = store_.OpenSession();
+  if (!session.ok()) return session.status();
+  const store::TaskId task{group, partition};
+  const auto taken = (*session)->TakeTask(task, 0);
+  if (!taken.ok()) return taken.status();
+  auto progress = runtime::TaskProgress::Parse(taken->progress);
+  if (!progress.ok()) return progress.status();
+  runtime::InputProgress* input = progress->FindInput(full_topic);
+  if (input == nullptr) return absl::FailedPreconditionError("the group has read nothing of it yet");
+  if (absl::Status changed = change(*input); !changed.ok()) return changed;
+  const std::string blob = progress->Serialize(progress->cluster_id());
+  store::Batch batch;
+  batch.now = absl::Now();
+  // This owner ends in order.
+  batch.tasks.push_back({.task = task,
+                         .expected_epoch = taken->epoch,
+                         .expected_emit_sequence = taken->emit_sequence,
+                         .new_emit_sequence = taken->emit_sequence + 1,
+                         .progress = blob,
+                         .ends_takes = true});
+  const auto committed = (*session)->Commit(batch);
+  if (!committed.ok()) return committed.status();
+  if (committed->kind != store::CommitResult::Kind::kCommitted) {
+    return absl::UnavailableError("its owner was faster; try again");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PartitionAdmin::AcceptLoss(const mesh::v1::AcceptLossRequest& request) {
+  const std::string topic = FullTopic(request.topic());
+  return Change(request.group(), topic, request.partition(), [&](runtime::InputProgress& input) -> absl::Status {
+    const auto now = DescribeOne(input, request.partition());
+    if (!now.ok()) return now.status();
+    if (!now->has_lost()) return absl::FailedPreconditionError("nothing is lost there");
+    if (now->next_offset() != request.next_offset() || now->lost().go_on_at() != request.go_on_at()) {
+      return absl::FailedPreconditionError("what is lost has changed since it was described; look again");
+    }
+    input.GoOnAt(now->lost().go_on_at(), now->log_begin());
+    kLog.Warn("the loss of records was accepted", {{"group", request.group()},
+                                                   {"topic", topic},
+                                                   {"partition", request.partition()},
+                                                   {"next_offset", request.next_offset()},
+                                                   {"go_on_at", request.go_on_at()}});
+    return absl::OkStatus();
+  });
+}
+
+absl::Status PartitionAdmin::ForgetSource(const mesh::v1::ForgetSourceRequest& request) {
+  const std::string topic = FullTopic(request.topic());
+  return Change(request.group(), topic, request.partition(), [&](runtime::InputProgress& input) -> absl::Status {
+    if (!input.WatermarkOf(request.source()).has_value()) {
+      return absl::NotFoundError(
+          fmt::format("the group knows no source {} there", errors::Printable(request.source())));
+    }
+    input.ForgetSource(request.source(), absl::Now());
+    kLog.Warn("a source was forgotten", {{"group", request.group()},
+                                         {"topic", topic},
+                                         {"partition", request.partition()},
+                                         {"source", errors::Printable(request.source())}});
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace tradewind
