@@ -266,6 +266,7 @@ TEST_F(WatchStreamTest, BoundsHowManyViewersWaitToOpen) {
   EXPECT_TRUE(testing::Eventually([&] { return service_.pool.waiting() == 1; }));
   fourth_context->TryCancel();
   fourth->Finish();
+  EXPECT_TRUE(testing::Eventually([&] { return service_.pool.waiting() == 0; }));
   let_go.Notify();
   context_->TryCancel();
   second_context->TryCancel();

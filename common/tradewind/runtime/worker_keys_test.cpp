@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <functional>
+#include <latch>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -37,12 +38,23 @@ int64_t Total(Mesh& mesh, const std::string& key) {
   return total.value();
 }
 
-// Counts, in one aggregate, the messages under all keys.
-Group MeetingGroup() {
+// Where two workers wait for each other, once.
+struct Meeting {
+  std::atomic<int> come{0};
+  std::latch both{2};
+
+  void Come() {
+    if (come.fetch_add(1) < 2) both.arrive_and_wait();
+  }
+};
+
+// Counts, in one aggregate, the messages under all keys. Two workers have read it when they meet.
+Group MeetingGroup(Meeting& meeting) {
   Group group("loyalty");
   group.Add({.run =
-                 [](const google::protobuf::Message&, Context& context) {
+                 [&meeting](const google::protobuf::Message&, Context& context) {
                    const auto total = context.Load<Int64Value>("all");
+                   meeting.Come();
                    total->set_value(total->value() + 1);
                    return Ack();
                  },
@@ -52,7 +64,8 @@ Group MeetingGroup() {
 
 TEST(WorkerKeys, LosesNothingWhereTwoTasksMeetOnOneAggregateAThousandTimes) {
   Mesh mesh;
-  const Group group = MeetingGroup();
+  Meeting meeting;
+  const Group group = MeetingGroup(meeting);
   WorkerConfig small;
   small.batch_messages = 1;
   const auto first = mesh.Start(group, {0, 1}, small);
@@ -66,7 +79,6 @@ TEST(WorkerKeys, LosesNothingWhereTwoTasksMeetOnOneAggregateAThousandTimes) {
   ASSERT_TRUE(first->Stop().ok());
   ASSERT_TRUE(second->Stop().ok());
   EXPECT_EQ(Total(mesh, "all"), kCount);
-  // They did meet.
   EXPECT_GT(telemetry::NewCounter("tradewind_commit_conflicts_total", "", {{"group", "loyalty"}}).value(), 0);
 }
 
