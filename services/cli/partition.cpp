@@ -29,20 +29,28 @@ std::string Plural(int64_t count, std::string_view noun) {
   return fmt::format("{} {}{}", Grouped(count), noun, count == 1 ? "" : "s");
 }
 
-std::string DescribeLoss(const PartitionOptions& options, const v1::PartitionProgress& progress) {
+std::string GivenUp(const v1::PartitionProgress& progress) {
   const v1::LostRecords& lost = progress.lost();
-  const std::string unread = lost.unread() > 0 ? Plural(lost.unread(), "offset") + " it had not read"
-                                               : "what it had not read of the former log";
-  const std::string effects =
-      lost.effects() > 0 ? " and " + Plural(lost.effects(), "effect") + " that had begun and not ended" : "";
+  std::vector<std::string> parts;
+  if (lost.unread() > 0) {
+    parts.push_back(Plural(lost.unread(), "offset") + " it had not read");
+  } else if (lost.go_on_at() != progress.next_offset()) {
+    parts.emplace_back("what it had not read of the former log");
+  }
+  if (lost.effects() > 0) {
+    parts.push_back(Plural(lost.effects(), "effect") + " that had begun and not ended");
+  }
+  return fmt::format("{}", fmt::join(parts, " and "));
+}
+
+std::string DescribeLoss(const PartitionOptions& options, const v1::PartitionProgress& progress) {
   return fmt::format(
       "{}: its next record of {}/{} is at offset {}, and the log holds {} to {}: {}.\n"
-      "  Going on gives up {}{}. It goes on at offset {}, where each of {} is taken up as it next speaks.\n"
+      "  Going on gives up {}. It goes on at offset {}, where each source is taken up as it next speaks; it knows {}.\n"
       "  Nothing that it has kept changes: what the lost events would have changed stays as it is.\n",
       progress.group(), options.topic, options.partition, progress.next_offset(), progress.log_begin(),
-      progress.log_end(), Printable(lost.reason()),
-      lost.unread() > 0 || lost.effects() == 0 ? unread : "nothing unread", effects, lost.go_on_at(),
-      Plural(progress.sources(), "source"));
+      progress.log_end(), Printable(progress.lost().reason()), GivenUp(progress), progress.lost().go_on_at(),
+      Grouped(progress.sources()));
 }
 
 std::string DescribeForgetting(const PartitionOptions& options, const v1::PartitionProgress& progress) {

@@ -111,7 +111,8 @@ TEST_F(PartitionTest, SaysWhatIsLostBeforeItActs) {
               AllOf(HasSubstr("inventory: its next record of order.events.v1/3 is at offset 120, and the log "
                               "holds 1200 to 1300: records it has not read were deleted"),
                     HasSubstr("gives up 1,080 offsets it had not read and 1 effect that had begun and not ended"),
-                    HasSubstr("goes on at offset 1200, where each of 12 sources"), HasSubstr("add --yes to do it")));
+                    HasSubstr("goes on at offset 1200, where each source is taken up as it next speaks; it knows 12."),
+                    HasSubstr("add --yes to do it")));
   EXPECT_THAT(inventory_.accepted, IsEmpty());
 }
 

@@ -8,14 +8,13 @@ import time
 import uuid
 
 import pytest
-
-from support.client import APPROVED, ORDERS, PAYMENTS, USERS, Client, order_request, stock_shop
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from support.kafka import cloud_event_headers, mesh_name, read_record, send
+from support.client import APPROVED, ORDERS, PAYMENTS, USERS, Client, order_request, stock_shop
+from support.kafka import cloud_event_headers, consume_with_headers, mesh_name, read_record, send
 from support.mesh import BIN, OWNERS, SECOND_OFFSET, Mesh, taken_down, wait_until
-from support.status import await_problem, is_well
+from support.status import await_problem, is_well, problems
 
 ORDER_TYPE = "tradewind.order.v1."
 READERS = ("inventory", "payment", "shipping", "notification")
@@ -219,16 +218,19 @@ def decide(mesh, *arguments):
     return done.returncode, done.stdout + done.stderr
 
 
-def partition_of(mesh, topic, key):
-    return read_record(mesh.address("kafka"), topic, lambda record: record.key() == key.encode()).partition()
+def place_orders(mesh, client, buyer):
+    """A dozen, each with the partition of its events."""
+    orders = [client.create_order(order_request(buyer), timeout=20)["id"] for _ in range(12)]
+    partitions = {event["key"]: event["partition"] for event in consume_with_headers(mesh.address("kafka"), "order.events.v1")}
+    return {order: partitions[order] for order in orders}
 
 
 def order_in(mesh, client, buyer, partition):
     """Places orders until one of them is in this partition, and returns that one."""
     while True:
-        order = client.create_order(order_request(buyer), timeout=20)["id"]
-        if partition_of(mesh, "order.events.v1", order) == partition:
-            return order
+        for order, own in place_orders(mesh, client, buyer).items():
+            if own == partition:
+                return order
 
 
 def await_confirmed(client, order):
@@ -237,15 +239,21 @@ def await_confirmed(client, order):
 
 
 def test_a_source_that_was_silenced_is_forgotten(mesh, client, buyer, put):
-    (order,) = confirm_orders(client, buyer, 1)
-    partition = partition_of(mesh, "order.events.v1", order)
+    order, partition = place_orders(mesh, client, buyer).popitem()
     source, place = f"/order/{partition}", f"order.events.v1/{partition}"
     # Somebody who may write to the mesh's topics, and has its name, takes a much later place in the chain of that task.
     later = f"{int(time.time() * 1000) + 10**9:016}-{7:016}"
     stranger = {"ce_source": source, "ce_sequence": later, "tradewind-mesh": mesh_name(mesh.address("kafka"))}
     put("order.events.v1", order, b"x", {**cloud_event_headers("tradewind.order.v1.Unknown", order), **stranger})
     silenced = order_in(mesh, client, buyer, partition)
-    await_problem(mesh, f"new events of {source} in order.events.v1-{partition} have been dropped as repeats")
+    words = f"new events of {source} in order.events.v1-{partition} have been dropped as repeats"
+
+    def is_noticed():
+        # An event counts as new once it is some seconds younger than the first one that was dropped.
+        order_in(mesh, client, buyer, partition)
+        return [line for line in problems(mesh) if words in line]
+
+    wait_until(is_noticed, 60, "the problem")
 
     code, said = decide(mesh, "forget-source", place, source)
     assert code == 1
@@ -263,18 +271,17 @@ def test_a_source_that_was_silenced_is_forgotten(mesh, client, buyer, put):
 
 def test_a_group_goes_on_without_records_that_are_gone(mesh, client, buyer):
     mesh.service("stop", "inventory")
-    lost = client.create_order(order_request(buyer), timeout=20)["id"]
-    partition = partition_of(mesh, "order.events.v1", lost)
+    others = place_orders(mesh, client, buyer)
+    lost, partition = others.popitem()
     place = TopicPartition("order.events.v1", partition)
-    others = [client.create_order(order_request(buyer), timeout=20)["id"] for _ in range(12)]
-    others = [order for order in others if partition_of(mesh, "order.events.v1", order) != partition]
     admin = AdminClient({"bootstrap.servers": mesh.address("kafka")})
     end = admin.list_offsets({place: OffsetSpec.latest()})[place].result().offset
     (deleted,) = admin.delete_records([TopicPartition("order.events.v1", partition, end)]).values()
     deleted.result()
     mesh.service("start", "inventory")
-    for order in others:
-        await_confirmed(client, order)
+    for order, own in others.items():
+        if own != partition:
+            await_confirmed(client, order)
     (line,) = await_problem(mesh, "inventory: 1 of its tasks stopped")
     before = pids(mesh)
 

@@ -71,11 +71,13 @@ def read_record(broker, topic, wanted):
     try:
         partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
         ends = {}
+        starts = []
         for partition in partitions:
             low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
             if low < high:
                 ends[partition] = high
-        consumer.assign([TopicPartition(topic, partition, 0) for partition in ends])
+                starts.append(TopicPartition(topic, partition, low))
+        consumer.assign(starts)
         while ends:
             record = consumer.poll(10)
             if record is None or record.error():
