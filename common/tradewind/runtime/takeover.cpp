@@ -79,7 +79,8 @@ absl::StatusOr<TakenOver> Takeover::Take(bus::EventSource& source, int32_t parti
   const LastTake last = last_takes_[partition];
   auto row = session_.TakeTask(task.id, epoch_floor, last.epoch);
   if (!row.ok()) return row.status();
-  last_takes_[partition] = {row->epoch, row->takes};
+  if (absl::Status kept = CheckCommits(last, *row, partition); !kept.ok()) return kept;
+  last_takes_[partition] = {row->epoch, row->takes, row->emit_sequence};
   TRADEWIND_CRASH_POINT("takeover.epoch_raised");
   auto progress = TaskProgress::Parse(row->progress);
   if (!progress.ok()) return progress.status();
@@ -128,6 +129,15 @@ absl::StatusOr<std::vector<bus::CommittedOffset>> Takeover::Committed(bus::Event
     wanted.push_back({.topic = router_.FullTopic(topic), .partition = partition});
   }
   return source.Committed(wanted);
+}
+
+absl::Status Takeover::CheckCommits(const LastTake& last, const store::TakenTask& row, int32_t partition) const {
+  if (adopt_offsets_ || row.emit_sequence >= last.emit_sequence) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      fmt::format("the store has lost commits that it had acknowledged: task {}/{} was at {} and is at {}, as after a "
+                  "failover to a replica "
+                  "that lagged behind; bring the newer store back, or {}",
+                  group_.name(), partition, last.emit_sequence, row.emit_sequence, kAdoptHint));
 }
 
 absl::Status Takeover::CheckMirror(const bus::CommittedOffset& committed, const Task& task) const {

@@ -51,6 +51,10 @@ class Takeover {
 
   // The store no longer counts the take of this partition that is under way (TaskCommit::ends_takes).
   void NoteTakesEnded(int32_t partition) { last_takes_[partition].takes = 0; }
+  // The store has acknowledged a commit with this emit_sequence. It never goes down in one and the same store.
+  void NoteCommitted(int32_t partition, uint64_t emit_sequence) {
+    last_takes_[partition].emit_sequence = emit_sequence;
+  }
 
   // Blocks for requests to Kafka and the store. Unavailable: try again. FailedPrecondition: this store, this group and
   // this cluster do not belong together. OutOfRange, NotFound and DataLoss: one log, or the task's row, is not what it
@@ -63,19 +67,23 @@ class Takeover {
   static absl::Status LoadQueues(store::Session& session, Task& task);
 
  private:
+  // How this worker took a partition the last time, and what it has committed since. It may take it again and again
+  // while Kafka or the store fails, and that is no unclean end.
+  struct LastTake {
+    uint64_t epoch = 0;
+    int64_t takes = 0;
+    uint64_t emit_sequence = 0;
+  };
+
   // NotFound where not every input topic has the partition.
   absl::Status CheckPartition(int32_t partition) const;
   absl::StatusOr<std::vector<bus::CommittedOffset>> Committed(bus::EventSource& source, int32_t partition) const;
   absl::Status CheckMirror(const bus::CommittedOffset& committed, const Task& task) const;
+  // FailedPrecondition where the store does not have what it has acknowledged: a replica without the last commits.
+  absl::Status CheckCommits(const LastTake& last, const store::TakenTask& row, int32_t partition) const;
   // The first offset to read.
   absl::StatusOr<int64_t> Start(const std::string& topic, const bus::OffsetRange& range, Task& task) const;
 
-  // How this worker took a partition the last time. It may take it again and again while Kafka or the store fails, and
-  // that is no unclean end.
-  struct LastTake {
-    uint64_t epoch = 0;
-    int64_t takes = 0;
-  };
   std::map<int32_t, LastTake> last_takes_;
 
   const Group& group_;

@@ -142,6 +142,8 @@ class Worker::Impl final : public bus::AssignmentListener {
   void CatchUpAfterStep(absl::Duration step);
   void Throttle();
   void Forget(absl::Span<const int32_t> partitions);
+  // Keeps in mind, beyond the task, how far the store has acknowledged its commits.
+  void NoteCommitted(int32_t partition);
   void Housekeep(absl::Time now, bool idle);
   void CountKept();
   void PruneRequests(absl::Time now);

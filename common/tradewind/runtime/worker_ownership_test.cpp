@@ -312,6 +312,45 @@ TEST(WorkerOwnership, DropsWhatItLostAndTakesItAgain) {
   EXPECT_TRUE(WaitForRevision(mesh, "o-1", 2));
 }
 
+// A session to a store that, once a test says so, has lost the last commit of each task.
+class LosingSession final : public testing::ForwardingSession {
+ public:
+  LosingSession(std::unique_ptr<store::Session> inner, std::atomic<bool>& loses)
+      : ForwardingSession(*inner), inner_(std::move(inner)), loses_(loses) {}
+
+  absl::StatusOr<store::TakenTask> TakeTask(const store::TaskId& task, uint64_t floor, uint64_t own) override {
+    auto taken = ForwardingSession::TakeTask(task, floor, own);
+    if (loses_ && taken.ok() && taken->emit_sequence > 0) --taken->emit_sequence;
+    return taken;
+  }
+
+ private:
+  const std::unique_ptr<store::Session> inner_;
+  std::atomic<bool>& loses_;
+};
+
+TEST(WorkerOwnership, EndsWhereTheStoreHasLostAcknowledgedCommits) {
+  Mesh mesh;
+  const Group group = CountingGroup();
+  std::atomic<bool> loses{false};
+  const auto lose = [&](std::unique_ptr<store::Session> inner) {
+    return std::make_unique<LosingSession>(std::move(inner), loses);
+  };
+  auto worker = mesh.Start(group, {0, 1, 2, 3}, {}, lose);
+  mesh.Send(Create("o-1"), "o-1");
+  ASSERT_TRUE(WaitForRevision(mesh, "o-1", 1));
+  loses = true;
+  worker->source().Lose({0, 1, 2, 3});
+  worker->source().Assign({0, 1, 2, 3});
+  const absl::Status ended = worker->WaitForError();
+  EXPECT_TRUE(absl::IsFailedPrecondition(ended)) << ended;
+  EXPECT_THAT(std::string(ended.message()), ::testing::HasSubstr("has lost commits that it had acknowledged"));
+  loses = false;
+  worker = mesh.Start(group);
+  mesh.Send(Create("o-1"), "o-1");
+  EXPECT_TRUE(WaitForRevision(mesh, "o-1", 2));
+}
+
 // A session whose calls fail while a test says so.
 class FlakySession final : public testing::ForwardingSession {
  public:

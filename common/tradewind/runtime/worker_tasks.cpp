@@ -92,6 +92,7 @@ std::vector<bus::Position> Worker::Impl::TakeOver(absl::Span<const int32_t> part
     if (stopping_.load(std::memory_order_relaxed)) break;
     publisher_.Forget(partition);
     std::erase_if(gathered_, [&](const Input& input) { return input.task->id.partition == partition; });
+    NoteCommitted(partition);
     auto taken = takeover_.Take(*source_, partition);
     if (!taken.ok() && ConcernsTheMesh(taken.status())) {
       if (fatal_.ok()) fatal_ = taken.status();
@@ -287,9 +288,17 @@ void Worker::Impl::Forget(absl::Span<const int32_t> partitions) {
     publisher_.Forget(partition);
     repeats_.Forget(partition);
     if (lanes_ != nullptr) lanes_->Forget(partition);
+    NoteCommitted(partition);
     tasks_.erase(partition);
   }
   CountStopped();
+}
+
+void Worker::Impl::NoteCommitted(int32_t partition) {
+  const auto task = tasks_.find(partition);
+  if (task != tasks_.end() && task->second->epoch != 0) {
+    takeover_.NoteCommitted(partition, task->second->emit_sequence);
+  }
 }
 
 bool Worker::Impl::IsRead(const InputProgress& input) const {
