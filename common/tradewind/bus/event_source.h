@@ -75,7 +75,10 @@ class EventSource {
   // Network calls; block up to the configured request timeout.
   virtual absl::StatusOr<std::vector<CommittedOffset>> Committed(absl::Span<const Position> partitions) = 0;
   virtual absl::StatusOr<OffsetRange> Range(const std::string& topic, int32_t partition) = 0;
+  // Without `wait` it does not block, and a failure is told by TakeFailedCommits.
   virtual absl::Status CommitOffsets(absl::Span<const CommittedOffset> offsets, bool wait) = 0;
+  // Returns whether a commit that was not waited for has failed since this was last called. Does not block.
+  virtual bool TakeFailedCommits() = 0;
 
   // Whether all that the broker has told of this partition has come out of Poll, and all before the offset `end`. False
   // while it is paused, before the broker has told anything, and after a broker was found to be away until Range has

@@ -74,6 +74,7 @@ class KafkaSource::Impl {
   absl::StatusOr<OffsetRange> Range(const std::string& topic, int32_t partition);
   bool CaughtUp(const std::string& topic, int32_t partition, int64_t end);
   absl::Status CommitOffsets(absl::Span<const CommittedOffset> offsets, bool wait);
+  bool TakeFailedCommits() { return committer_->TakeFailed(); }
   absl::Status Close(absl::Duration limit);
 
  private:
@@ -534,6 +535,7 @@ bool KafkaSource::CaughtUp(const std::string& topic, int32_t partition, int64_t 
 absl::Status KafkaSource::CommitOffsets(absl::Span<const CommittedOffset> offsets, bool wait) {
   return impl_->CommitOffsets(offsets, wait);
 }
+bool KafkaSource::TakeFailedCommits() { return impl_->TakeFailedCommits(); }
 absl::Status KafkaSource::Close(absl::Duration deadline) { return impl_->Close(deadline); }
 
 }  // namespace tradewind::bus

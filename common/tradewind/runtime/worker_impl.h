@@ -194,6 +194,7 @@ class Worker::Impl final : public bus::AssignmentListener {
   bool timers_wait_ = false;
   absl::Time quiet_since_ = absl::InfinitePast();
   absl::Time mirror_due_ = absl::InfinitePast();
+  absl::Time mirrored_all_at_ = absl::InfinitePast();
   absl::Time counted_at_ = absl::InfinitePast();
   absl::Duration count_every_ = absl::ZeroDuration();
   absl::Time pruned_at_ = absl::InfinitePast();

@@ -312,6 +312,19 @@ TEST(WorkerOwnership, DropsWhatItLostAndTakesItAgain) {
   EXPECT_TRUE(WaitForRevision(mesh, "o-1", 2));
 }
 
+TEST(WorkerOwnership, TellsKafkaItsOffsetsAgainWhereThatFailed) {
+  Mesh mesh;
+  const Group group = CountingGroup();
+  const auto worker = mesh.Start(group);
+  worker->source().FailCommits(1);
+  mesh.Send(Create("o-1"), "o-1");
+  ASSERT_TRUE(WaitForRevision(mesh, "o-1", 1));
+  // The worker takes it for time that has passed: so soon after an assignment it tells Kafka nothing.
+  mesh.StepWallClock(absl::Seconds(4));
+  EXPECT_TRUE(testing::Eventually(
+      [&] { return mesh.kafka().Committed(kCommands, bus::PartitionOf("o-1", kPartitions)).offset == 1; }));
+}
+
 // A session to a store that, once a test says so, has lost the last commit of each task.
 class LosingSession final : public testing::ForwardingSession {
  public:

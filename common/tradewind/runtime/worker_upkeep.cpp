@@ -15,6 +15,9 @@ namespace {
 // A quiet task drops its acknowledged outbox rows after this long, and Kafka's copy of its offsets is this far behind.
 constexpr absl::Duration kTidyAfter = absl::Milliseconds(500);
 constexpr absl::Duration kMirrorEvery = absl::Seconds(1);
+// Kafka forgets offsets that are not committed again for a while, seven days unless offsets.retention.minutes says
+// otherwise.
+constexpr absl::Duration kMirrorAllEvery = absl::Hours(1);
 // What is set aside is counted this often, and the more seldom the longer that takes: a hundredth of the time at most.
 constexpr absl::Duration kCountEvery = absl::Seconds(1);
 constexpr absl::Duration kMaxCountEvery = absl::Seconds(10);
@@ -35,6 +38,10 @@ void Worker::Impl::Housekeep(absl::Time now, bool idle) {
   EndCaution(now);
   if (now >= mirror_due_) {
     mirror_due_ = now + kMirrorEvery;
+    if (source_->TakeFailedCommits() || now - mirrored_all_at_ >= kMirrorAllEvery) {
+      mirrored_all_at_ = now;
+      for (auto& [partition, task] : tasks_) task->offsets_moved = task->state != Task::State::kDisowned;
+    }
     MirrorOffsets(AllPartitions(), /*wait=*/false).IgnoreError();
   }
   if (now - counted_at_ >= count_every_) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "absl/time/clock.h"
 
@@ -338,6 +339,11 @@ bool InMemorySource::CaughtUp(const std::string& topic, int32_t partition, int64
   return place != reading_.end() && told != told_.end() && place->second >= std::max(told->second, end);
 }
 
+bool InMemorySource::TakeFailedCommits() {
+  const std::lock_guard lock(kafka_.mutex_);
+  return std::exchange(failed_commits_, false);
+}
+
 absl::Status InMemorySource::CommitOffsets(absl::Span<const bus::CommittedOffset> offsets, bool wait) {
   const std::lock_guard lock(kafka_.mutex_);
   absl::Status status;
@@ -348,8 +354,11 @@ absl::Status InMemorySource::CommitOffsets(absl::Span<const bus::CommittedOffset
   for (const bus::CommittedOffset& offset : offsets) {
     if (status.ok()) status = kafka_.Check(offset.topic, offset.partition);
   }
-  // Who does not wait is not told what became of it.
-  if (!status.ok()) return wait ? status : absl::OkStatus();
+  if (!status.ok()) {
+    // Who does not wait is told later.
+    failed_commits_ = failed_commits_ || !wait;
+    return wait ? status : absl::OkStatus();
+  }
   for (const bus::CommittedOffset& offset : offsets)
     kafka_.committed_[{group_, offset.topic, offset.partition}] = offset;
   return absl::OkStatus();

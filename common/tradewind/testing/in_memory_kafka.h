@@ -126,6 +126,7 @@ class InMemorySource final : public bus::EventSource {
   absl::StatusOr<std::vector<bus::CommittedOffset>> Committed(absl::Span<const bus::Position> partitions) override;
   absl::StatusOr<bus::OffsetRange> Range(const std::string& topic, int32_t partition) override;
   bool CaughtUp(const std::string& topic, int32_t partition, int64_t end) override;
+  bool TakeFailedCommits() override;
   absl::Status CommitOffsets(absl::Span<const bus::CommittedOffset> offsets, bool wait) override;
   absl::Status Close(absl::Duration deadline) override;
 
@@ -163,6 +164,7 @@ class InMemorySource final : public bus::EventSource {
   std::vector<int32_t> owned_;
   int failing_resumes_ = 0;
   int failing_commits_ = 0;
+  bool failed_commits_ = false;
   // What the listener has yet to be told of.
   std::vector<std::pair<Place, absl::Status>> unreadable_;
   // Why nothing can be read any more.

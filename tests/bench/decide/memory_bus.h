@@ -34,6 +34,7 @@ class MemorySource final : public tradewind::bus::EventSource {
   absl::StatusOr<tradewind::bus::OffsetRange> Range(const std::string& topic, int32_t partition) override;
   // Timers are not measured.
   bool CaughtUp(const std::string&, int32_t, int64_t) override { return true; }
+  bool TakeFailedCommits() override { return false; }
   absl::Status CommitOffsets(absl::Span<const tradewind::bus::CommittedOffset> offsets, bool wait) override;
   absl::Status Close(absl::Duration deadline) override;
 

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <utility>
-
 #include "tradewind/bus/internal/partition_list.h"
 #include "tradewind/bus/internal/rdkafka_error.h"
 #include "tradewind/bus/logger.h"
@@ -92,7 +90,8 @@ void OffsetCommitter::Finish(Commit& commit, absl::Status status) {
     *commit.answered = true;
     *commit.result = std::move(status);
   } else if (!status.ok()) {
-    // The store has the offsets that count; the next commit carries these along.
+    failed_ = true;
+    // The store has the offsets that count; whoever sent them sends them again.
     kLog.Info("offsets were not committed to Kafka", {{"reason", status}});
   }
   commits_.erase(commit.place);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <list>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -19,8 +20,10 @@ class OffsetCommitter {
  public:
   explicit OffsetCommitter(rd_kafka_t* client);
 
-  // Sends and returns; a failure is logged when it is known, which Serve finds out.
+  // Sends and returns; a failure is logged and noted when it is known, which Serve finds out.
   absl::Status Send(absl::Span<const CommittedOffset> offsets);
+  // Returns whether a commit by Send has failed since this was last called.
+  bool TakeFailed() { return std::exchange(failed_, false); }
   // Sends and waits for the answer. Unavailable when there is none within `timeout`.
   absl::Status SendAndWait(absl::Span<const CommittedOffset> offsets, absl::Duration timeout);
 
@@ -48,6 +51,7 @@ class OffsetCommitter {
   // Unanswered. Ends after the queue, whose answers point into it.
   std::list<Commit> commits_;
   QueueHandle answers_;
+  bool failed_ = false;
 };
 
 }  // namespace tradewind::bus::internal
