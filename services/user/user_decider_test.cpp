@@ -35,7 +35,7 @@ class UserDeciderTest : public ::testing::Test {
     v1::RegisterUserRequest command;
     command.set_id(id);
     command.set_email(keys_.Sealed(id, email));
-    command.set_display_name(keys_.Sealed(id, "Ada"));
+    command.set_display_name(keys_.Sealed(id, "Ada Lovelace"));
     command.set_locale("en-GB");
     command.set_password(kHash);
     command.set_email_fingerprint(keys_.FingerprintOf(email));
@@ -82,7 +82,7 @@ TEST_F(UserDeciderTest, OpensAnAccountAndTellsOfIt) {
   EXPECT_EQ(record->password_hash(), kHash);
   EXPECT_EQ(record->user().id(), "u-1");
   EXPECT_EQ(keys_.Opened(record->user().email()), "Ada@Example.org");
-  EXPECT_EQ(keys_.Opened(record->user().display_name()), "Ada");
+  EXPECT_EQ(keys_.Opened(record->user().display_name()), "Ada Lovelace");
   EXPECT_EQ(record->email_fingerprint(), keys_.FingerprintOf("ada@example.org"));
   EXPECT_EQ(record->user().locale(), "en-GB");
   EXPECT_EQ(TimeUtil::TimestampToMicroseconds(record->user().create_time()), absl::ToUnixMicros(context.now()));
@@ -102,7 +102,7 @@ TEST_F(UserDeciderTest, OpensAnAccountAndTellsOfIt) {
 TEST_F(UserDeciderTest, NeverOpensWhatIsSealed) {
   testing::FakeContext context;
   ASSERT_EQ(context.Decide<UserDecider>(Register("u-1", "ada@example.org")).kind(), Kind::kAck);
-  EXPECT_THAT(EverythingIn(context), AllOf(Not(HasSubstr("ada@example.org")), Not(HasSubstr("Ada"))));
+  EXPECT_THAT(EverythingIn(context), AllOf(Not(HasSubstr("ada@example.org")), Not(HasSubstr("Ada Lovelace"))));
   ASSERT_EQ(context.Decide<UserDecider>(Update("u-1", {"email", "display_name"})).kind(), Kind::kAck);
   EXPECT_THAT(EverythingIn(context), AllOf(Not(HasSubstr("new@example.org")), Not(HasSubstr("Countess"))));
 }
