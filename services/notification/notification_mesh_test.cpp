@@ -20,6 +20,7 @@ namespace tradewind::notification {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ContainsRegex;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -396,7 +397,8 @@ TEST_F(NotificationMeshTest, KeepsNameAndAddressOffEveryTopicAndOutOfTheStore) {
   for (const v1::Notification& one : mesh_.All<v1::Notification>("notification")) seen += one.DebugString();
   seen += mesh_.Events<v1::NotificationCreated>()[0].DebugString();
   seen += mesh_.Events<v1::WebhookRequested>()[0].DebugString();
-  EXPECT_THAT(seen, AllOf(HasSubstr("sealed:1:"), Not(HasSubstr("Ada")), Not(HasSubstr("ada@"))));
+  // As a word: what is sealed may have the three letters among others.
+  EXPECT_THAT(seen, AllOf(HasSubstr("sealed:1:"), Not(ContainsRegex("\\bAda\\b")), Not(HasSubstr("ada@"))));
 }
 
 TEST_F(NotificationMeshTest, PostsANameAsJsonHasIt) {

@@ -38,11 +38,11 @@ class KeysTest : public ::testing::Test {
 };
 
 TEST_F(KeysTest, OpensWhatItSealed) {
-  EXPECT_EQ(keys_.Seal("ann", "Ann").status().code(), absl::StatusCode::kNotFound);
-  const std::string sealed = Sealed("ann", "Ann");
-  EXPECT_THAT(sealed, Not(HasSubstr("Ann")));
-  EXPECT_EQ(keys_.Open(sealed).value(), "Ann");
-  EXPECT_EQ(Sealed("ann", "Ann"), sealed);
+  EXPECT_EQ(keys_.Seal("ann", "Ann of the North").status().code(), absl::StatusCode::kNotFound);
+  const std::string sealed = Sealed("ann", "Ann of the North");
+  EXPECT_THAT(sealed, Not(HasSubstr("Ann of the North")));
+  EXPECT_EQ(keys_.Open(sealed).value(), "Ann of the North");
+  EXPECT_EQ(Sealed("ann", "Ann of the North"), sealed);
 }
 
 TEST_F(KeysTest, OpensEveryValueInATextAndLeavesTheRest) {
