@@ -56,8 +56,18 @@ class Kept:
 
     group: str
     key: str
+    # That of a timer ends in auditor.REMINDER.
     event_id: str
     dead: bool
+
+
+@dataclass(slots=True)
+class Entry:
+    """An event, or the message of a timer, that the auditor has handled."""
+
+    event_id: str
+    # When, in microseconds since 1970.
+    time_us: int
 
 
 @dataclass
@@ -78,10 +88,12 @@ class History:
     reservations: dict[str, dict] = field(default_factory=dict)
     payments: dict[str, dict] = field(default_factory=dict)
     shipments: dict[str, dict] = field(default_factory=dict)
-    # Orders for which the order service still has a timer or a means of payment.
-    waiting: list[str] = field(default_factory=list)
-    # Ids of the events that the auditor took, by key, in its order.
-    journals: dict[str, list[str]] = field(default_factory=dict)
+    # Orders for which the order service still has a means of payment.
+    means_of_payment: list[str] = field(default_factory=list)
+    # Group and key of each timer that is still set.
+    timers: list[tuple[str, str]] = field(default_factory=list)
+    # What the auditor handled, by key, in its order.
+    journals: dict[str, list[Entry]] = field(default_factory=dict)
     # Balance and number of bookings of the ledger's accounts.
     accounts: dict[str, tuple[int, int]] = field(default_factory=dict)
     # What the ledger has moved for each order that is confirmed and not cancelled.

@@ -1,6 +1,7 @@
 """Builds what a mesh that keeps its promise would leave behind: for the tests of the checker."""
 
-from history import Call, Command, Event, History, Kept
+from auditor import DEAD_PRODUCT, REMIND_AFTER_US, REMINDED, REMINDER
+from history import Call, Command, Entry, Event, History, Kept
 from saga import AFTER, PAYMENTS, RESERVATIONS, SHIPMENTS
 
 QUANTITY = 4
@@ -38,6 +39,8 @@ class Maker:
     def __init__(self):
         self.history = History()
         self.last = {}
+        # What the auditor's clock shows, in microseconds.
+        self.now_us = 0
 
     def emit(self, topic, group, key, type_, **fields):
         """Everything on one partition, from one task of the group."""
@@ -73,8 +76,10 @@ class Maker:
         self.history.commands.append(Command(TOPICS[method], 0, offset, key, request["request_id"]))
         self.history.replies[request["request_id"]] = dict(answer)
 
-    def see(self, event):
-        self.history.journals.setdefault(event.key, []).append(event.id)
+    def see(self, key, event_id, after_us=1_000_000):
+        """The auditor handles it so long after what it handled before."""
+        self.now_us += after_us
+        self.history.journals.setdefault(key, []).append(Entry(event_id, self.now_us))
 
     def notify(self, cause):
         self.history.notifications.append({"event_id": cause.id})
@@ -187,14 +192,21 @@ class Maker:
     def audit(self, name, events, product):
         dead = False
         for event in events:
-            dies = product == "dead" and event.type == "OrderConfirmed"
-            dead = dead or dies
             if dead:
-                self.history.kept.append(Kept("auditor", name, event.id, dead=dies))
-            else:
-                self.see(event)
-            if dies:
+                self.set_aside(name, event.id)
+            elif product == DEAD_PRODUCT and event.type == "OrderConfirmed":
+                dead = True
+                self.set_aside(name, event.id, dead=True)
                 self.emit("mesh.dead.v1", "auditor", name, "EventDied", event_id=event.id)
+                # The timer of the event before it comes due behind it.
+                self.set_aside(name, events[events.index(event) - 1].id + REMINDER)
+            else:
+                self.see(name, event.id)
+        if not dead and events[-1].type in REMINDED:
+            self.see(name, events[-1].id + REMINDER, REMIND_AFTER_US)
+
+    def set_aside(self, key, event_id, dead=False):
+        self.history.kept.append(Kept("auditor", key, event_id, dead))
 
     def charge(self, name, user, events):
         causes = {event.type: event for event in events}
@@ -212,4 +224,4 @@ class Maker:
             balance, bookings = balance + change, bookings + 1
             self.history.accounts[account] = (balance, bookings)
             booked = {"number": str(bookings), "balance": str(balance), "amount": str(change), "cause": cause.id}
-            self.see(self.emit("ledger.events.v1", "ledger", account, "Booked", **booked))
+            self.see(account, self.emit("ledger.events.v1", "ledger", account, "Booked", **booked).id)

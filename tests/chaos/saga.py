@@ -125,7 +125,7 @@ def check_sagas(history, taken, wrong):
         check_payment(history, order_id, events, money[order_id], wrong)
         check_shipment(history, order_id, events, parcels[order_id], wrong)
         check_reason(order_id, events, stock[order_id], money[order_id], asked.get(order_id), wrong)
-    wrong += [f"order {order_id}: a timer or a means of payment of it is still there" for order_id in history.waiting]
+    wrong += [f"order {order_id}: a means of payment of it is still there" for order_id in history.means_of_payment]
 
 
 def states_of(history, order_id):

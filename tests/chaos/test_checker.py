@@ -6,7 +6,8 @@ import dataclasses
 import pytest
 
 from checker import check
-from history import Call, Kept
+from auditor import REMINDER
+from history import Call, Entry, Kept
 from maker import MONEY, NOTHING, WAYS, Maker
 from saga import ENDS
 
@@ -135,7 +136,7 @@ DAMAGES = {
     "an order is not in the store": lambda h: h.orders.pop(0),
     "a user is not listed": lambda h: h.users.pop(0),
     "a notification is lost": lambda h: h.notifications.pop(2),
-    "a subscriber missed an event": lambda h: h.journals["order-1"].pop(),
+    "a subscriber missed an event": lambda h: h.journals["order-2"].pop(),
     "a subscriber missed all events of a key": lambda h: h.journals.pop("order-1"),
     "a merchant's booking was missed": lambda h: next(
         ids for key, ids in h.journals.items() if key.startswith("merchant-")
@@ -154,7 +155,7 @@ DAMAGES = {
     "an order is listed twice": lambda h: h.orders.append(h.orders[0]),
     "a user is listed twice": lambda h: h.users.append(h.users[0]),
     "a notification is there twice": lambda h: h.notifications.append(h.notifications[0]),
-    "a subscriber saw an event twice": lambda h: h.journals["order-1"].append(h.journals["order-1"][-1]),
+    "a subscriber saw an event twice": lambda h: h.journals["order-2"].append(h.journals["order-2"][-1]),
     "an address has two accounts": lambda h: setattr(
         call_of(h, "RegisterUser", request_id="other-ada"), "answer", {"id": "grace"}
     ),
@@ -165,7 +166,7 @@ DAMAGES = {
     "two events were decided in the wrong order": lambda h: swap_contents(h.events["order.events.v1"], 0, 1),
     "two bookings were made in the wrong order": lambda h: swap_contents(h.events["ledger.events.v1"], 0, 2),
     "a subscriber saw two events swapped": lambda h: swap(h.journals["order-2"], 0, 1),
-    "what waits behind a dead event is swapped": lambda h: swap(h.kept, 0, 1),
+    "what waits behind a dead event is swapped": lambda h: swap(h.kept, -2, -1),
     # Invented or changed.
     "money was made": lambda h: h.accounts.update(ada=(h.accounts["ada"][0] + 1, h.accounts["ada"][1])),
     "money was moved to the wrong account": lambda h: h.accounts.update(
@@ -252,7 +253,7 @@ SAGA_DAMAGES = {
     "a means of payment that is bad was taken": lambda h: call_of(h, "CreateOrder").request.update(
         payment_token="tok_decline"
     ),
-    "a means of payment is kept": lambda h: h.waiting.append("order-1"),
+    "a means of payment is kept": lambda h: h.means_of_payment.append("order-1"),
     # Parcels.
     "a shipment is lost": lambda h: h.shipments.pop("order-1"),
     "a shipment of a cancelled order is being packed": set_state("shipments", "called off", "SHIPMENT_STATE_PREPARING"),
@@ -367,7 +368,47 @@ COMMAND_DAMAGES = {
         h.events[STOCK], max(i for i, event in enumerate(h.events[STOCK]) if event.type == "StockAdjusted")
     ),
 }
-DAMAGES |= SAGA_DAMAGES | COMMAND_DAMAGES
+
+
+def move_reminder(history, key, event_id, after_us):
+    """Has the timer that this event sets fire so long after the event, wherever that is in the journal; and no other."""
+    journal = history.journals[key]
+    at = next(entry.time_us for entry in journal if entry.event_id == event_id)
+    journal[:] = [entry for entry in journal if not entry.event_id.endswith(REMINDER)]
+    journal.append(Entry(event_id + REMINDER, at + after_us))
+    journal.sort(key=lambda entry: entry.time_us)
+
+
+def delay(history, key, number, us):
+    """The auditor handles this event, and all of the key after it, so much later."""
+    for entry in history.journals[key][number:]:
+        entry.time_us += us
+
+
+# Of timers: order-1 ends with an event whose timer fires, that of order-2's first event is replaced by its second.
+TIMER_DAMAGES = {
+    "a timer fired twice": lambda h: h.journals["order-1"].append(h.journals["order-1"][-1]),
+    "a timer fired again behind something dead": lambda h: h.kept.append(
+        dataclasses.replace(next(record for record in h.kept if record.event_id.endswith(REMINDER)))
+    ),
+    "a timer never fired": lambda h: h.journals["order-1"].pop(),
+    "a timer behind something dead is lost": lambda h: h.kept.remove(
+        next(record for record in h.kept if record.event_id.endswith(REMINDER))
+    ),
+    "a timer fired before it was due": lambda h: move_reminder(h, "order-1", h.journals["order-1"][2].event_id, 2_999_999),
+    "a timer fired that was replaced before it was due": lambda h: move_reminder(
+        h, "order-2", h.journals["order-2"][0].event_id, 3_000_000
+    ),
+    "a timer fired that was cancelled before it was due": lambda h: move_reminder(
+        h, "order-2", h.journals["order-2"][2].event_id, 3_000_000
+    ),
+    "a timer fired that no event had set": lambda h: h.journals["order-2"].append(
+        Entry(h.journals["order-2"][-1].event_id + REMINDER, h.journals["order-2"][-1].time_us + 3_000_000)
+    ),
+    "a timer is still set": lambda h: h.timers.append(("auditor", "order-1")),
+    "a deadline is still set": lambda h: h.timers.append(("order", "order-1")),
+}
+DAMAGES |= SAGA_DAMAGES | COMMAND_DAMAGES | TIMER_DAMAGES
 
 
 def test_a_history_in_which_all_is_well_passes(history):
@@ -391,6 +432,20 @@ def test_what_is_sent_again_in_order_is_no_violation(history):
 def test_a_gap_that_closes_is_no_violation(history):
     events = history.events["order.events.v1"]
     events.append(events.pop(4))
+    assert check(history) == []
+
+
+def test_a_timer_that_fires_before_the_next_event_is_no_violation(history):
+    delay(history, "order-2", 1, 3_000_000)
+    first = history.journals["order-2"][0]
+    history.journals["order-2"].insert(1, Entry(first.event_id + REMINDER, first.time_us + 3_500_000))
+    assert check(history) == []
+
+
+def test_a_timer_that_came_due_behind_an_event_is_no_violation(history):
+    delay(history, "order-2", 1, 3_000_000)
+    first, second = history.journals["order-2"][:2]
+    history.journals["order-2"].insert(2, Entry(first.event_id + REMINDER, second.time_us))
     assert check(history) == []
 
 
