@@ -82,6 +82,14 @@ def check_reminders(key, decided, handled, aside, wrong):
     wrong += [f"key {key}: the timer of {cause} fired {count} times" for cause, count in fired.items() if count > 1]
 
 
+def timers(history):
+    """How many the auditor set, and how many fired."""
+    types = {event.id: event.type for event in history.events.get(ORDER_EVENTS, [])}
+    entries = [entry.event_id for journal in history.journals.values() for entry in journal]
+    fired = sum(event_id.endswith(REMINDER) for event_id in entries)
+    return sum(types.get(event_id) in REMINDED for event_id in entries), fired
+
+
 def check_dead(history, taken, wrong):
     expected = {event.id for event in deadly(taken.get(ORDER_EVENTS, []))}
     kept = {record.event_id for record in history.kept if record.dead}

@@ -2,7 +2,7 @@
 
 from auditor import DEAD_PRODUCT, REMIND_AFTER_US, REMINDED, REMINDER
 from history import Call, Command, Entry, Event, History, Kept
-from saga import AFTER, PAYMENTS, RESERVATIONS, SHIPMENTS
+from saga import AFTER, DEADLINE, PAYMENTS, RESERVATIONS, SHIPMENTS, WAITS
 
 QUANTITY = 4
 STOCK = 100
@@ -19,11 +19,16 @@ TOPICS = {
     "UpdateShipment": "shipping.commands.v1",
 }
 _CONFIRMED = ["OrderCreated", "OrderReserved", "OrderConfirmed"]
+# A way that ends with the deadline begins with this.
+TOO_LATE = "too late"
 # The events of an order, and the states of its reservation, payment and shipment at the end.
 WAYS = {
     "sold out": (["OrderCreated", "OrderRejected"], "REFUSED", "", ""),
     "called off at once": (["OrderCreated", "OrderCancelled"], "RELEASED", "", ""),
     "called off though sold out": (["OrderCreated", "OrderCancelled"], "REFUSED", "", ""),
+    f"{TOO_LATE} for stock": (["OrderCreated", "OrderRejected"], "RELEASED", "", ""),
+    f"{TOO_LATE} for stock, and sold out": (["OrderCreated", "OrderRejected"], "REFUSED", "", ""),
+    f"{TOO_LATE} for money": (["OrderCreated", "OrderReserved", "OrderRejected"], "RELEASED", "VOIDED", ""),
     "declined": (["OrderCreated", "OrderReserved", "OrderRejected"], "RELEASED", "DECLINED", ""),
     "called off while paying": (["OrderCreated", "OrderReserved", "OrderCancelled"], "RELEASED", "VOIDED", ""),
     "confirmed": (_CONFIRMED, "HELD", "AUTHORIZED", "PREPARING"),
@@ -33,6 +38,10 @@ WAYS = {
     "delivered": ([*_CONFIRMED, "OrderShipped", "OrderDelivered"], "SOLD", "CAPTURED", "DELIVERED"),
     "returned": ([*_CONFIRMED, "OrderShipped", "OrderCancelled"], "RETURNED", "REFUNDED", "RETURNED"),
 }
+
+
+def timestamp(second):
+    return f"2026-11-30T12:00:{second:02}.25Z"
 
 
 class Maker:
@@ -122,7 +131,12 @@ class Maker:
         events = []
         for revision, type_ in enumerate(types, start=1):
             about = {"user_id": user, "lines": lines, "total": MONEY, "revision": str(revision)}
-            if type_ == "OrderRejected":
+            if type_ in WAITS:
+                about[WAITS[type_][0]] = timestamp(revision)
+            if type_ == "OrderRejected" and way.startswith(TOO_LATE):
+                about |= {"reason": "REJECT_REASON_TIMEOUT", "detail": WAITS[types[-2]][1]}
+                about["reject_time"] = timestamp(revision - 1 + DEADLINE)
+            elif type_ == "OrderRejected":
                 declined = ("REJECT_REASON_PAYMENT_DECLINED", "no money")
                 reason, detail = declined if money else ("REJECT_REASON_OUT_OF_STOCK", "3 free")
                 about |= {"reason": reason, "detail": detail}

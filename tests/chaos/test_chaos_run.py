@@ -10,23 +10,29 @@ import time
 
 import pytest
 
+from auditor import timers
 from checker import check
 from cluster import Counters, running
 from evidence import gather, wait_until_quiet
 from faults import KINDS, Havoc
-from saga import ENDS, ORDER_EVENTS
+from saga import DEADLINE, ENDS, ORDER_EVENTS, timed_out
 from support.mesh import TREE
 from traffic import Traffic
 
 # What must have happened, or the faults did not bite.
 BITES = ("outbox rows sent again", "repeats dropped", "version conflicts", "commits fenced")
 EXTRA_MINUTES = 3
+# A payment that the sandbox thinks about comes at the moment of the deadline for it.
+SETTINGS = {
+    "order": (f"--order.stock_timeout={DEADLINE}s", f"--order.payment_timeout={DEADLINE}s"),
+    "payment": (f"--payment.sandbox_delay={DEADLINE}s",),
+}
 RESULTS = TREE / "build" / "test-results"
 
 
 @pytest.fixture
 def cluster(tmp_path):
-    with running(tmp_path / "cluster") as cluster:
+    with running(tmp_path / "cluster", settings=SETTINGS) as cluster:
         yield cluster
 
 
@@ -50,6 +56,7 @@ def test_nothing_is_lost_doubled_or_swapped_by_any_fault(cluster, chaos_minutes,
     assert violations == [], f"{len(violations)} violations:\n" + "\n".join(violations[:20])
     assert_faults_bit(havoc, counters)
     assert_every_way_was_gone(history)
+    assert_timers_fired(history)
 
 
 def wreak(havoc, traffic, minutes, counters):
@@ -88,6 +95,12 @@ def assert_every_way_was_gone(history):
     assert ends >= ENDS.keys(), f"no order ended by {ENDS.keys() - ends}"
 
 
+def assert_timers_fired(history):
+    set_, fired = timers(history)
+    assert 0 < fired < set_, f"of {set_} timers of the auditor {fired} fired"
+    assert timed_out(history), "no order came to its deadline"
+
+
 def last_events(history):
     """The last two of each order, as they lie on the topic."""
     types = collections.defaultdict(dict)
@@ -113,6 +126,8 @@ def report(minutes, seed, havoc, counters, history, violations):
         "events": events,
         **totals,
         "dead": sum(record.dead for record in history.kept),
+        "timers set and fired": timers(history),
+        "orders timed out": len(timed_out(history)),
         "violations": len(violations),
     }
     ends = collections.Counter(" ".join(events).replace("Order", "") for events in last_events(history).values())

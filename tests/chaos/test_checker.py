@@ -94,6 +94,11 @@ def order_of(history, way):
     return next(order["id"] for order in history.orders if order["id"].rpartition("-")[0] == way)
 
 
+def last_of(history, way):
+    """The last event of an order that went this way."""
+    return [event for event in history.events["order.events.v1"] if event.key == order_of(history, way)][-1]
+
+
 def set_state(store, way, state):
     """Of what a service keeps of an order that went this way, as if a step had been missed or done twice."""
 
@@ -283,7 +288,21 @@ SAGA_DAMAGES = {
         h.events[ORDERS], first(h.events[ORDERS], "OrderConfirmed", "shipped"), first(h.events[ORDERS], "OrderShipped")
     ),
     "an order was confirmed twice": double(ORDERS, "OrderConfirmed"),
-    "an order was rejected and nobody refused": change(ORDERS, "OrderRejected", reason="REJECT_REASON_TIMEOUT"),
+    "an order was rejected and nobody refused": change(ORDERS, "OrderRejected", reason="REJECT_REASON_UNKNOWN_PRODUCT"),
+    "an order was rejected before its deadline": lambda h: last_of(h, "too late for stock").fields.update(
+        reject_time="2026-11-30T12:00:07.249Z"
+    ),
+    "an order was rejected at the deadline for its stock, and had it": lambda h: last_of(
+        h, "too late for money"
+    ).fields.update(detail="no stock was set aside in time"),
+    "a deadline ended another order than the one that waited": lambda h: swap_contents(
+        h.events[ORDERS],
+        *(h.events[ORDERS].index(event) for event in (last_of(h, "too late for money"), last_of(h, "confirmed"))),
+    ),
+    "stock of an order that came to its deadline is held": set_state("reservations", "too late for stock", "STATE_HELD"),
+    "money of an order that came to its deadline is held": set_state(
+        "payments", "too late for money", "PAYMENT_STATE_AUTHORIZED"
+    ),
     "an order waits to be cancelled": lambda h: h.orders[0].update(cancel_requested=True),
     "an order costs something else than its events say": lambda h: h.orders[0].update(total=NOTHING),
     "inventory knows an order that there is not": lambda h: h.reservations.update(ghost=h.reservations["order-1"]),
