@@ -5,7 +5,7 @@ It knows the services only by what they promise; how they keep the promise it do
 
 import collections
 
-from auditor import LEDGER_EVENTS, check_auditor
+from auditor import LEDGER_EVENTS, check_auditor, from_elsewhere
 from history import History
 from saga import (
     AFTER,
@@ -34,7 +34,10 @@ def check(history: History) -> list[str]:
     wrong = []
     check_commands(history, wrong)
     answer_from_the_ledger(history)
-    taken = {topic: take(topic, events, wrong) for topic, events in history.events.items()}
+    taken = {
+        topic: take(topic, [event for event in events if not from_elsewhere(event)], wrong)
+        for topic, events in history.events.items()
+    }
     check_calls(history, wrong)
     check_orders(history, taken, wrong)
     check_sagas(history, taken, wrong)

@@ -33,7 +33,7 @@ _DEAD = 1
 
 
 class Messages:
-    """Decodes by type name."""
+    """Makes and decodes messages by type name."""
 
     def __init__(self):
         files = descriptor_pb2.FileDescriptorSet()
@@ -43,10 +43,13 @@ class Messages:
             self._pool.Add(file)
         self._classes = {}
 
-    def decode(self, type_name, data):
+    def make(self, type_name, **fields):
         if type_name not in self._classes:
             self._classes[type_name] = message_factory.GetMessageClass(self._pool.FindMessageTypeByName(type_name))
-        message = self._classes[type_name]()
+        return self._classes[type_name](**fields)
+
+    def decode(self, type_name, data):
+        message = self.make(type_name)
         message.ParseFromString(data)
         return message
 

@@ -1,7 +1,7 @@
 """Builds what a mesh that keeps its promise would leave behind: for the tests of the checker."""
 
-from auditor import DEAD_PRODUCT, REMIND_AFTER_US, REMINDED, REMINDER
-from history import Call, Command, Entry, Event, History, Kept
+from auditor import DEAD_PRODUCT, ELSEWHERE, LEDGER_EVENTS, REMIND_AFTER_US, REMINDED, REMINDER, deadly
+from history import CLOSED, GIVEN_UP, SKIPPED, Ask, Call, Command, Entry, Event, Gap, History, Kept
 from saga import AFTER, DEADLINE, PAYMENTS, RESERVATIONS, SHIPMENTS, WAITS
 
 QUANTITY = 4
@@ -123,7 +123,7 @@ class Maker:
             counters[name] = str(int(counters[name]) + change)
         return counters
 
-    def order(self, name, user, way="confirmed", product="tea", once=False):
+    def order(self, name, user, way="confirmed", product="tea", once=False, skips=()):
         types, stock, money, parcel = WAYS[way]
         request = {"user_id": user, "payment_token": "tok_decline" if money == "DECLINED" else "tok_approve"}
         lines = [{"product_id": product, "quantity": QUANTITY}]
@@ -153,7 +153,7 @@ class Maker:
         self.reserve(name, stock, lines)
         self.pay(name, money)
         self.ship(name, parcel, lines)
-        self.audit(name, events, product)
+        self.audit(name, events, product, skips)
         self.charge(name, user, events)
 
     def reserve(self, name, state, lines):
@@ -203,21 +203,59 @@ class Maker:
             shipment = {"id": name, "state": f"SHIPMENT_STATE_{state}", "lines": lines}
             self.history.shipments[name] = {**shipment, "revision": str(len(SHIPMENTS[state]))}
 
-    def audit(self, name, events, product):
+    def audit(self, name, events, product, skips):
+        """`skips`: types of the events that an operator has it skip."""
+        setter = None
         dead = False
-        for event in events:
-            if dead:
-                self.set_aside(name, event.id)
-            elif product == DEAD_PRODUCT and event.type == "OrderConfirmed":
-                dead = True
-                self.set_aside(name, event.id, dead=True)
-                self.emit("mesh.dead.v1", "auditor", name, "EventDied", event_id=event.id)
-                # The timer of the event before it comes due behind it.
-                self.set_aside(name, events[events.index(event) - 1].id + REMINDER)
+        for event, before in zip(events, [None, *events]):
+            dies = product == DEAD_PRODUCT and event.type == "OrderConfirmed"
+            skip = event.type in skips
+            if dies:
+                self.die(event)
+            if skip:
+                self.ask("skip", event, "dead" if dies else "waiting" if dead else "retrying")
+            elif dies or dead:
+                self.set_aside(name, event.id, dead=dies)
             else:
                 self.see(name, event.id)
-        if not dead and events[-1].type in REMINDED:
-            self.see(name, events[-1].id + REMINDER, REMIND_AFTER_US)
+                setter = event if event.type in REMINDED else None
+            if dies:
+                # The timer of the event before comes due behind it.
+                dead, setter = not skip, None
+                if skip:
+                    self.see(name, before.id + REMINDER, REMIND_AFTER_US)
+                else:
+                    self.set_aside(name, before.id + REMINDER)
+        if setter:
+            self.see(name, setter.id + REMINDER, REMIND_AFTER_US)
+
+    def die(self, event):
+        self.emit("mesh.dead.v1", "auditor", event.key, "EventDied", event_id=event.id)
+
+    def ask(self, action, event, state):
+        self.now_us += 1_000_000
+        ask = Ask("auditor", action, event.key, event.id, state, self.now_us - 2000, self.now_us, count=1)
+        self.history.asks.append(ask)
+
+    def gap(self, end):
+        """A source outside the mesh whose third event of five is missing at first."""
+        name = f"elsewhere-{len(self.history.gaps)}"
+        source = f"{ELSEWHERE}{len(self.history.gaps)}"
+        events = []
+        for number in (1, 2, 4, 5, 3):
+            key = f"{name}-{number % 2}"
+            sequence, previous = f"{1:016}-{number:016}", f"{1:016}-{number - 1:016}"
+            offset = len(self.history.events.setdefault(LEDGER_EVENTS, [])) + 1
+            event = Event(LEDGER_EVENTS, 0, offset, key, f"{name}-{number}", "Booked", source, sequence, previous, {})
+            self.history.events[LEDGER_EVENTS].append(event)
+            events.append(event)
+        missing, first_held = events[-1], events[2]
+        self.history.gaps.append(Gap(source, 0, end, missing.id, first_held.id, self.now_us, self.now_us + 1_000_000))
+        self.now_us += 1_000_000
+        for event in sorted(events, key=lambda one: one.sequence):
+            if (event is missing and end != CLOSED) or (event is first_held and end == SKIPPED):
+                continue
+            self.see(event.key, event.id)
 
     def set_aside(self, key, event_id, dead=False):
         self.history.kept.append(Kept("auditor", key, event_id, dead))
@@ -239,3 +277,32 @@ class Maker:
             self.history.accounts[account] = (balance, bookings)
             booked = {"number": str(bookings), "balance": str(balance), "amount": str(change), "cause": cause.id}
             self.see(account, self.emit("ledger.events.v1", "ledger", account, "Booked", **booked).id)
+
+
+def make_history():
+    """One with all that the checker looks at, in which all is well."""
+    maker = Maker()
+    for product in ("tea", "dead", "late"):
+        maker.product(product)
+    maker.user("ada")
+    maker.user("grace")
+    maker.order("order-1", "ada")
+    maker.order("order-2", "ada", "called off")
+    maker.order("order-3", "grace", "called off", product="dead")
+    maker.order("order-4", "grace")
+    for number, way in enumerate(WAYS):
+        maker.order(f"{way}-{number}", ("ada", "grace")[number % 2], way)
+        maker.adjust("tea", 5) if way == "declined" else None
+    maker.order("once", "ada", once=True)
+    maker.adjust("tea", 7, once=True)
+    maker.order("skipped", "ada", "called off", product="dead", skips=["OrderConfirmed"])
+    maker.order("skipped-last", "ada", product="dead", skips=["OrderConfirmed"])
+    maker.order("skipped-late", "ada", "called off", product="late", skips=["OrderConfirmed"])
+    maker.order("skipped-behind", "grace", "called off", product="dead", skips=["OrderCancelRequested"])
+    maker.order("retried", "grace", product="dead")
+    died = deadly(maker.history.events["order.events.v1"])[-1]
+    maker.ask("retry", died, "dead")
+    maker.die(died)
+    for end in (CLOSED, GIVEN_UP, SKIPPED):
+        maker.gap(end)
+    return maker.history

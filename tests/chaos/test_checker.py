@@ -1,62 +1,19 @@
 """The checker passes a history in which all is well, and fails it after any one thing was lost, doubled or swapped."""
 
-import copy
 import dataclasses
 
 import pytest
 
 from checker import check
-from auditor import REMINDER
-from history import Call, Entry, Kept
-from maker import MONEY, NOTHING, WAYS, Maker
+from damage import decide_again, send_again, swap, swap_contents, take_out
+from history import Call, Kept
+from maker import MONEY, NOTHING, make_history
 from saga import ENDS
 
 
 @pytest.fixture
 def history():
-    maker = Maker()
-    for product in ("tea", "dead"):
-        maker.product(product)
-    maker.user("ada")
-    maker.user("grace")
-    maker.order("order-1", "ada")
-    maker.order("order-2", "ada", "called off")
-    maker.order("order-3", "grace", "called off", product="dead")
-    maker.order("order-4", "grace")
-    for number, way in enumerate(WAYS):
-        maker.order(f"{way}-{number}", ("ada", "grace")[number % 2], way)
-        maker.adjust("tea", 5) if way == "declined" else None
-    maker.order("once", "ada", once=True)
-    maker.adjust("tea", 7, once=True)
-    return maker.history
-
-
-def send_again(events, at):
-    """The same record once more, as an outbox that is sent again leaves it."""
-    again = copy.copy(events[at])
-    again.offset = len(events) + 1
-    events.append(again)
-
-
-def decide_again(events, at):
-    """The same content as an event of its own, as a command that acts twice leaves it."""
-    send_again(events, at)
-    last = max(event.sequence for event in events)
-    events[-1].previous = last
-    events[-1].sequence = f"{8:016}-{1:016}"
-    events[-1].id += "-again"
-
-
-def swap_contents(events, one, other):
-    """Decided in the wrong order: places in the chain stay."""
-    for name in ("id", "key", "type", "fields"):
-        mine, its = getattr(events[one], name), getattr(events[other], name)
-        setattr(events[one], name, its)
-        setattr(events[other], name, mine)
-
-
-def swap(items, one, other):
-    items[one], items[other] = items[other], items[one]
+    return make_history()
 
 
 def first(events, type_, key=""):
@@ -65,14 +22,8 @@ def first(events, type_, key=""):
 
 
 def lose(topic, type_):
-    """As if it had never been emitted: the chain closes over it."""
-
     def damage(history):
-        events = history.events[topic]
-        at = first(events, type_)
-        if at + 1 < len(events):
-            events[at + 1].previous = events[at].previous
-        del events[at]
+        take_out(history.events[topic], first(history.events[topic], type_))
 
     return damage
 
@@ -146,9 +97,9 @@ DAMAGES = {
     "a merchant's booking was missed": lambda h: next(
         ids for key, ids in h.journals.items() if key.startswith("merchant-")
     ).pop(),
-    "an event behind a dead one is lost": lambda h: h.kept.pop(),
+    "an event behind a dead one is lost": lambda h: h.kept.pop(3),
     "a dead event is lost": lambda h: h.kept.pop(0),
-    "a death was not announced": lambda h: h.events["mesh.dead.v1"].pop(),
+    "a death was not announced": lambda h: take_out(h.events["mesh.dead.v1"], 0),
     "a call was never answered": lambda h: setattr(
         [call for call in h.calls if not call.once][-1], "answer", None
     ),
@@ -171,7 +122,7 @@ DAMAGES = {
     "two events were decided in the wrong order": lambda h: swap_contents(h.events["order.events.v1"], 0, 1),
     "two bookings were made in the wrong order": lambda h: swap_contents(h.events["ledger.events.v1"], 0, 2),
     "a subscriber saw two events swapped": lambda h: swap(h.journals["order-2"], 0, 1),
-    "what waits behind a dead event is swapped": lambda h: swap(h.kept, -2, -1),
+    "what waits behind a dead event is swapped": lambda h: swap(h.kept, 2, 3),
     # Invented or changed.
     "money was made": lambda h: h.accounts.update(ada=(h.accounts["ada"][0] + 1, h.accounts["ada"][1])),
     "money was moved to the wrong account": lambda h: h.accounts.update(
@@ -389,45 +340,7 @@ COMMAND_DAMAGES = {
 }
 
 
-def move_reminder(history, key, event_id, after_us):
-    """Has the timer that this event sets fire so long after the event, wherever that is in the journal; and no other."""
-    journal = history.journals[key]
-    at = next(entry.time_us for entry in journal if entry.event_id == event_id)
-    journal[:] = [entry for entry in journal if not entry.event_id.endswith(REMINDER)]
-    journal.append(Entry(event_id + REMINDER, at + after_us))
-    journal.sort(key=lambda entry: entry.time_us)
-
-
-def delay(history, key, number, us):
-    """The auditor handles this event, and all of the key after it, so much later."""
-    for entry in history.journals[key][number:]:
-        entry.time_us += us
-
-
-# Of timers: order-1 ends with an event whose timer fires, that of order-2's first event is replaced by its second.
-TIMER_DAMAGES = {
-    "a timer fired twice": lambda h: h.journals["order-1"].append(h.journals["order-1"][-1]),
-    "a timer fired again behind something dead": lambda h: h.kept.append(
-        dataclasses.replace(next(record for record in h.kept if record.event_id.endswith(REMINDER)))
-    ),
-    "a timer never fired": lambda h: h.journals["order-1"].pop(),
-    "a timer behind something dead is lost": lambda h: h.kept.remove(
-        next(record for record in h.kept if record.event_id.endswith(REMINDER))
-    ),
-    "a timer fired before it was due": lambda h: move_reminder(h, "order-1", h.journals["order-1"][2].event_id, 2_999_999),
-    "a timer fired that was replaced before it was due": lambda h: move_reminder(
-        h, "order-2", h.journals["order-2"][0].event_id, 3_000_000
-    ),
-    "a timer fired that was cancelled before it was due": lambda h: move_reminder(
-        h, "order-2", h.journals["order-2"][2].event_id, 3_000_000
-    ),
-    "a timer fired that no event had set": lambda h: h.journals["order-2"].append(
-        Entry(h.journals["order-2"][-1].event_id + REMINDER, h.journals["order-2"][-1].time_us + 3_000_000)
-    ),
-    "a timer is still set": lambda h: h.timers.append(("auditor", "order-1")),
-    "a deadline is still set": lambda h: h.timers.append(("order", "order-1")),
-}
-DAMAGES |= SAGA_DAMAGES | COMMAND_DAMAGES | TIMER_DAMAGES
+DAMAGES |= SAGA_DAMAGES | COMMAND_DAMAGES
 
 
 def test_a_history_in_which_all_is_well_passes(history):
@@ -451,20 +364,6 @@ def test_what_is_sent_again_in_order_is_no_violation(history):
 def test_a_gap_that_closes_is_no_violation(history):
     events = history.events["order.events.v1"]
     events.append(events.pop(4))
-    assert check(history) == []
-
-
-def test_a_timer_that_fires_before_the_next_event_is_no_violation(history):
-    delay(history, "order-2", 1, 3_000_000)
-    first = history.journals["order-2"][0]
-    history.journals["order-2"].insert(1, Entry(first.event_id + REMINDER, first.time_us + 3_500_000))
-    assert check(history) == []
-
-
-def test_a_timer_that_came_due_behind_an_event_is_no_violation(history):
-    delay(history, "order-2", 1, 3_000_000)
-    first, second = history.journals["order-2"][:2]
-    history.journals["order-2"].insert(2, Entry(first.event_id + REMINDER, second.time_us))
     assert check(history) == []
 
 
