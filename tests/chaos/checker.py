@@ -5,6 +5,7 @@ It knows the services only by what they promise; how they keep the promise it do
 
 import collections
 
+from auditor import LEDGER_EVENTS, check_auditor, from_elsewhere
 from history import History
 from saga import (
     AFTER,
@@ -21,23 +22,22 @@ from saga import (
 
 USER_EVENTS = "user.events.v1"
 NOTIFICATION_EVENTS = "notification.events.v1"
-LEDGER_EVENTS = "ledger.events.v1"
-DEATHS = "mesh.dead.v1"
 
 # The gateway's reason where a command certainly did not reach the log.
 NOT_ACCEPTED = "NOT_ACCEPTED"
 # Of which users are told.
 TOLD = ("OrderConfirmed", "OrderRejected", "OrderShipped", "OrderDelivered", "OrderCancelled")
 MERCHANTS = 5
-# An order for this product is one whose confirmation the auditor cannot take.
-DEAD_PRODUCT = "dead"
 
 
 def check(history: History) -> list[str]:
     wrong = []
     check_commands(history, wrong)
     answer_from_the_ledger(history)
-    taken = {topic: take(topic, events, wrong) for topic, events in history.events.items()}
+    taken = {
+        topic: take(topic, [event for event in events if not from_elsewhere(event)], wrong)
+        for topic, events in history.events.items()
+    }
     check_calls(history, wrong)
     check_orders(history, taken, wrong)
     check_sagas(history, taken, wrong)
@@ -45,8 +45,8 @@ def check(history: History) -> list[str]:
     check_shipping_calls(history, taken, wrong)
     check_users(history, taken, wrong)
     check_notifications(history, taken, wrong)
-    check_journals(history, taken, wrong)
-    check_dead(history, taken, wrong)
+    check_auditor(history, taken, wrong)
+    check_timers(history, wrong)
     check_accounts(history, taken, wrong)
     return wrong
 
@@ -276,48 +276,8 @@ def check_notifications(history, taken, wrong):
         wrong += [f"there are {count} {what}s of {event_id}" for event_id, count in counts.items() if count > 1]
 
 
-def check_journals(history, taken, wrong):
-    """The auditor saw every event of a key in order, up to the first that is dead; the rest waits, in order."""
-    aside = collections.defaultdict(list)
-    for record in history.kept:
-        if record.group == "auditor":
-            aside[record.key].append(record.event_id)
-    decided = by_key(taken.get(ORDER_EVENTS, []) + taken.get(LEDGER_EVENTS, []))
-    for key in decided.keys() | history.journals.keys() | aside.keys():
-        expected = [event.id for event in decided.get(key, [])]
-        seen = history.journals.get(key, []) + aside.get(key, [])
-        if key.startswith("merchant-"):
-            # Booked on by many tasks: each event once, in an order of their own.
-            expected.sort()
-            seen.sort()
-        if seen != expected:
-            at = next((i for i, pair in enumerate(zip(seen, expected)) if pair[0] != pair[1]), min(len(seen), len(expected)))
-            wrong.append(
-                f"key {key}: {len(expected)} events were decided, the auditor saw {len(seen)}; from number {at + 1} on"
-                f" {expected[at:at + 3]} against {seen[at:at + 3]}"
-            )
-
-
-def check_dead(history, taken, wrong):
-    expected = {
-        event.id
-        for event in taken.get(ORDER_EVENTS, [])
-        if event.type == "OrderConfirmed" and event.fields["lines"][0]["product_id"] == DEAD_PRODUCT
-    }
-    kept = {record.event_id for record in history.kept if record.dead}
-    announced = {event.fields["event_id"] for event in taken.get(DEATHS, [])}
-    wrong += [f"{event_id} should be dead and is not" for event_id in expected - kept]
-    wrong += [f"{event_id} is dead: {record_of(history, event_id)}" for event_id in kept - expected]
-    wrong += [f"the death of {event_id} was not announced" for event_id in kept - announced]
-    wrong += [f"the death of {event_id} was announced, and it is not dead" for event_id in announced - kept]
-    dead_keys = {record.key for record in history.kept if record.dead}
-    for record in history.kept:
-        if record.key not in dead_keys:
-            wrong.append(f"{record.event_id} of key {record.key} is still set aside by {record.group}")
-
-
-def record_of(history, event_id):
-    return next(record for record in history.kept if record.event_id == event_id)
+def check_timers(history, wrong):
+    wrong += [f"a timer of {key} in {group} is still set" for group, key in history.timers]
 
 
 def check_accounts(history, taken, wrong):

@@ -98,6 +98,7 @@ class Instance:
             f"--grpc.address={self.address}",
             f"--metrics.address={self.metrics_address}",
             "--log.format=json",
+            *self._cluster.settings.get(self.service, ()),
         ]
         if self.service in KEY_HOLDERS:
             command.append(f"--seal.key_file={self._cluster.seal_key}")
@@ -200,9 +201,9 @@ def _sums(page):
 
 
 @contextlib.contextmanager
-def running(var, services=SERVICES):
-    """A Cluster that is up, and of which nothing is left afterwards."""
-    cluster = Cluster(var, services)
+def running(var, services=SERVICES, settings=None):
+    """A Cluster that is up, and of which nothing is left afterwards. `settings`: options of the command line, by service."""
+    cluster = Cluster(var, services, settings or {})
     try:
         with cluster.logs_on_failure():
             cluster.up()
@@ -213,8 +214,9 @@ def running(var, services=SERVICES):
 
 
 class Cluster:
-    def __init__(self, var, services):
+    def __init__(self, var, services, settings):
         self.var = Path(var)
+        self.settings = settings
         self._services = services
         self.brokers = ",".join(f"127.0.0.1:{self._port(number, 10)}" for number in BROKERS)
         self.postgres_url = ""

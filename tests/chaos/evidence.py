@@ -9,7 +9,7 @@ from google.rpc import status_pb2
 from grpc import StatusCode
 
 from cluster import SUBSCRIBERS
-from history import Command, Event, History, Kept
+from history import Command, Entry, Event, History, Kept
 from support.client import NOTIFICATIONS, ORDERS, USERS, Client, as_dict
 from support.mesh import OWNERS, wait_until
 
@@ -33,7 +33,7 @@ _DEAD = 1
 
 
 class Messages:
-    """Decodes by type name."""
+    """Makes and decodes messages by type name."""
 
     def __init__(self):
         files = descriptor_pb2.FileDescriptorSet()
@@ -43,10 +43,13 @@ class Messages:
             self._pool.Add(file)
         self._classes = {}
 
-    def decode(self, type_name, data):
+    def make(self, type_name, **fields):
         if type_name not in self._classes:
             self._classes[type_name] = message_factory.GetMessageClass(self._pool.FindMessageTypeByName(type_name))
-        message = self._classes[type_name]()
+        return self._classes[type_name](**fields)
+
+    def decode(self, type_name, data):
+        message = self.make(type_name)
         message.ParseFromString(data)
         return message
 
@@ -55,8 +58,9 @@ class Messages:
 
 
 def wait_until_quiet(cluster, seconds):
-    """Until nothing is under way any more: every group has read to the end, every outbox is empty, no effect is running,
-    nothing waits to be retried but what is behind a dead one, and no order waits for another service. The services answer
+    """Until nothing is under way any more: every group has read to the end, every outbox is empty, no effect is running, no
+    timer is set, nothing waits to be retried but what is behind a dead one, what a person asked for is carried out, and no
+    order waits for another service. The services answer
     each other in a circle, so one look at each of them in turn proves nothing: it takes two, with no record between."""
     messages = Messages()
 
@@ -124,6 +128,9 @@ def _work_in_stores(cluster, messages):
                 WHERE NOT EXISTS (SELECT FROM "{store}".kept d WHERE d.state = {_DEAD} AND d."group" = k."group"
                                   AND d.partition = k.partition AND d.key = k.key)
                 GROUP BY 1
+                UNION ALL SELECT convert_from("group", 'UTF8'), 'requests to carry out', count(*) FROM "{store}".kept
+                WHERE requested <> 0 GROUP BY 1
+                UNION ALL SELECT convert_from("group", 'UTF8'), 'timers', count(*) FROM "{store}".timer GROUP BY 1
                 UNION ALL SELECT convert_from("group", 'UTF8'), 'batches to publish', count(*) FROM "{store}".outbox
                 GROUP BY 1"""
             for store in GROUPS
@@ -174,7 +181,8 @@ def gather(cluster, calls):
     )
     history.payments = dict(read_aggregates(cluster, "payment", "tradewind.payment.internal.v1.PaymentRecord", messages))
     history.shipments = dict(read_aggregates(cluster, "shipping", "tradewind.shipping.v1.Shipment", messages))
-    history.waiting = read_waiting(cluster)
+    history.means_of_payment = read_means_of_payment(cluster)
+    history.timers = read_timers(cluster)
     history.journals = read_journals(cluster, messages)
     for key, account in read_aggregates(cluster, "ledger", "tradewind.chaos.v1.Account", messages):
         history.accounts[key] = (int(account["balance"]), int(account["bookings"]))
@@ -276,20 +284,29 @@ def read_aggregates(cluster, service, type_name, messages):
         yield bytes.fromhex(key).decode(), messages.as_dict(type_name, bytes.fromhex(value))
 
 
-def read_waiting(cluster):
-    """Orders of which the order service has a timer or a means of payment."""
+def read_means_of_payment(cluster):
+    """Orders of which the order service has one."""
     rows = cluster.rows(
-        """SELECT encode(key, 'hex') FROM "order".timer
-           UNION SELECT encode(a.key, 'hex') FROM "order".aggregate a JOIN "order".name n ON n.id = a.kind
+        """SELECT encode(a.key, 'hex') FROM "order".aggregate a JOIN "order".name n ON n.id = a.kind
            WHERE n.name = 'tradewind.order.internal.v1.MeansOfPayment'"""
     )
     return [bytes.fromhex(key).decode() for (key,) in rows]
 
 
+def read_timers(cluster):
+    timers = " UNION ALL ".join(
+        f"""SELECT convert_from("group", 'UTF8'), encode(key, 'hex') FROM "{store}".timer""" for store in GROUPS
+    )
+    return [(group, bytes.fromhex(key).decode()) for group, key in cluster.rows(timers)]
+
+
 def read_journals(cluster, messages):
-    entries = dict(read_aggregates(cluster, "auditor", "tradewind.chaos.v1.JournalEntry", messages))
+    entries = {
+        place: Entry(entry["event_id"], int(entry["time_us"]))
+        for place, entry in read_aggregates(cluster, "auditor", "tradewind.chaos.v1.JournalEntry", messages)
+    }
     return {
-        key: [entries.pop(f"{key}#{number}")["event_id"] for number in range(1, int(journal["length"]) + 1)]
+        key: [entries.pop(f"{key}#{number}") for number in range(1, int(journal["length"]) + 1)]
         for key, journal in read_aggregates(cluster, "auditor", "tradewind.chaos.v1.Journal", messages)
     }
 
@@ -299,7 +316,7 @@ def read_kept(cluster, messages):
     for store in GROUPS:
         rows = cluster.rows(
             f"""SELECT convert_from("group", 'UTF8'), encode(key, 'hex'), state, encode(record, 'hex')
-                FROM "{store}".kept ORDER BY "group", partition, id"""
+                FROM "{store}".kept ORDER BY "group", partition, place, id"""
         )
         for group, key, state, record in rows:
             headers = messages.decode("tradewind.mesh.v1.KeptRecord", bytes.fromhex(record)).headers

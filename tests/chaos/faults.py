@@ -1,5 +1,6 @@
 """The faults of the chaos run: drawn from a seed, so that a run can be repeated, and done to a Cluster while calls are under
-way. Two hands work at once: one at the services, one at what they stand on."""
+way. Three hands work at once: one at the services, one at what they stand on, one at events that somebody outside the
+mesh sends."""
 
 import collections
 import random
@@ -7,7 +8,8 @@ import threading
 import time
 from dataclasses import dataclass
 
-from cluster import BROKERS, SCALED, SERVICES, Cluster
+from cluster import BROKERS, PARTITIONS, SCALED, SERVICES, Cluster
+from history import CLOSED, GIVEN_UP, SKIPPED
 
 # Beyond the consumer's session timeout of 6 s: the frozen one's partitions go to others before it wakes up.
 FREEZE_SECONDS = (7, 10)
@@ -15,7 +17,7 @@ FREEZE_SECONDS = (7, 10)
 IN_FLIGHT = 8
 IN_FLIGHT_PATIENCE = 15
 
-PAUSES = {"services": (0.5, 3), "ground": (2, 5)}
+PAUSES = {"services": (0.5, 3), "ground": (2, 5), "elsewhere": (0.5, 3)}
 # From the begin of a burst of calls: first the called services are at work on it, then the subscribers.
 INTO_BURST = (0, 0.06)
 # A process that is frozen in the middle of a batch wakes up to a commit that must be refused. Those of the subscribers are
@@ -69,10 +71,15 @@ def _ground_fault(kind, choose):
     return choose.choice(Cluster.PROXIES), choose.uniform(0.2, 4)
 
 
+def _gap(kind, choose):
+    return f"partition {choose.randrange(PARTITIONS)}", choose.uniform(2, 8)
+
+
 # How often of each deck of cards: kinds come in random order, and none is forgotten.
 DECKS = {
     "services": (["kill"] * 3 + ["freeze"] * 3 + ["scale"] * 2, _service_fault),
     "ground": (["kill broker", "freeze broker", "restart PostgreSQL", "cut", "cut", "stall"], _ground_fault),
+    "elsewhere": ([f"gap {end}" for end in (CLOSED, GIVEN_UP, SKIPPED)], _gap),
 }
 KINDS = sorted({kind for deck, _ in DECKS.values() for kind in deck})
 
@@ -91,9 +98,10 @@ def draw(seed, hand):
 class Havoc:
     """Does the faults of a seed to a cluster until told to stop. Everything heals before `stop` returns."""
 
-    def __init__(self, cluster, traffic, seed):
+    def __init__(self, cluster, traffic, gaps, seed):
         self._cluster = cluster
         self._traffic = traffic
+        self._gaps = gaps
         self._seed = seed
         self._stop = threading.Event()
         self._begin = time.monotonic()
@@ -134,7 +142,10 @@ class Havoc:
         fault.in_flight = self._traffic.in_flight
         self.done.append(fault)
         print(fault, flush=True)
-        getattr(self, "_" + fault.kind.lower().replace(" ", "_"))(fault)
+        if fault.hand == "elsewhere":
+            self._gap(fault)
+        else:
+            getattr(self, "_" + fault.kind.lower().replace(" ", "_"))(fault)
 
     def _hold(self, fault):
         self._stop.wait(fault.seconds)
@@ -181,3 +192,7 @@ class Havoc:
     def _stall(self, fault):
         self._cluster.disturb("stall", fault.target, fault.seconds)
         self._hold(fault)
+
+    def _gap(self, fault):
+        partition = int(fault.target.rpartition(" ")[2])
+        self._gaps.make(fault.kind.removeprefix("gap "), partition, hold=lambda: self._hold(fault))

@@ -56,8 +56,57 @@ class Kept:
 
     group: str
     key: str
+    # That of a timer ends in auditor.REMINDER.
     event_id: str
     dead: bool
+
+
+@dataclass(slots=True)
+class Entry:
+    """An event, or the message of a timer, that the auditor has handled."""
+
+    event_id: str
+    # When, in microseconds since 1970.
+    time_us: int
+
+
+# How a gap ends: the missing event comes late; it is given up and what is behind it taken; it is given up together with
+# the first event behind it.
+CLOSED, GIVEN_UP, SKIPPED = "closed late", "given up", "skipped"
+
+
+@dataclass(slots=True)
+class Gap:
+    """A source outside the mesh, one of whose events was missing. Where that one came after the gap was given up, it came
+    too late."""
+
+    source: str
+    partition: int
+    end: str
+    # Ids of the missing event and of the first behind it.
+    missing: str
+    first_held: str
+    # From when on everything behind it was held, until it was to end; in microseconds since 1970.
+    held_from_us: int
+    held_until_us: int = 0
+
+
+@dataclass(slots=True)
+class Ask:
+    """An operator asked a service to retry or to skip a record that it had set aside."""
+
+    group: str
+    # "retry" or "skip".
+    action: str
+    key: str
+    event_id: str
+    # Of the record, as the operator saw it: "dead", "retrying", or "waiting" behind another one of its key.
+    state: str
+    # In microseconds since 1970.
+    begin_us: int
+    end_us: int = 0
+    # Of how many records it was noted, None where there was no answer.
+    count: int | None = None
 
 
 @dataclass
@@ -78,13 +127,18 @@ class History:
     reservations: dict[str, dict] = field(default_factory=dict)
     payments: dict[str, dict] = field(default_factory=dict)
     shipments: dict[str, dict] = field(default_factory=dict)
-    # Orders for which the order service still has a timer or a means of payment.
-    waiting: list[str] = field(default_factory=list)
-    # Ids of the events that the auditor took, by key, in its order.
-    journals: dict[str, list[str]] = field(default_factory=dict)
+    # Orders for which the order service still has a means of payment.
+    means_of_payment: list[str] = field(default_factory=list)
+    # Group and key of each timer that is still set.
+    timers: list[tuple[str, str]] = field(default_factory=list)
+    # What the auditor handled, by key, in its order.
+    journals: dict[str, list[Entry]] = field(default_factory=dict)
     # Balance and number of bookings of the ledger's accounts.
     accounts: dict[str, tuple[int, int]] = field(default_factory=dict)
     # What the ledger has moved for each order that is confirmed and not cancelled.
     charges: dict[str, int] = field(default_factory=dict)
     # In the order in which they were set aside.
     kept: list[Kept] = field(default_factory=list)
+    # The gaps that were made, and what an operator asked for meanwhile.
+    gaps: list[Gap] = field(default_factory=list)
+    asks: list[Ask] = field(default_factory=list)

@@ -1,7 +1,8 @@
 """Builds what a mesh that keeps its promise would leave behind: for the tests of the checker."""
 
-from history import Call, Command, Event, History, Kept
-from saga import AFTER, PAYMENTS, RESERVATIONS, SHIPMENTS
+from auditor import DEAD_PRODUCT, ELSEWHERE, LEDGER_EVENTS, REMIND_AFTER_US, REMINDED, REMINDER, deadly
+from history import CLOSED, GIVEN_UP, SKIPPED, Ask, Call, Command, Entry, Event, Gap, History, Kept
+from saga import AFTER, DEADLINE, PAYMENTS, RESERVATIONS, SHIPMENTS, WAITS
 
 QUANTITY = 4
 STOCK = 100
@@ -18,11 +19,16 @@ TOPICS = {
     "UpdateShipment": "shipping.commands.v1",
 }
 _CONFIRMED = ["OrderCreated", "OrderReserved", "OrderConfirmed"]
+# A way that ends with the deadline begins with this.
+TOO_LATE = "too late"
 # The events of an order, and the states of its reservation, payment and shipment at the end.
 WAYS = {
     "sold out": (["OrderCreated", "OrderRejected"], "REFUSED", "", ""),
     "called off at once": (["OrderCreated", "OrderCancelled"], "RELEASED", "", ""),
     "called off though sold out": (["OrderCreated", "OrderCancelled"], "REFUSED", "", ""),
+    f"{TOO_LATE} for stock": (["OrderCreated", "OrderRejected"], "RELEASED", "", ""),
+    f"{TOO_LATE} for stock, and sold out": (["OrderCreated", "OrderRejected"], "REFUSED", "", ""),
+    f"{TOO_LATE} for money": (["OrderCreated", "OrderReserved", "OrderRejected"], "RELEASED", "VOIDED", ""),
     "declined": (["OrderCreated", "OrderReserved", "OrderRejected"], "RELEASED", "DECLINED", ""),
     "called off while paying": (["OrderCreated", "OrderReserved", "OrderCancelled"], "RELEASED", "VOIDED", ""),
     "confirmed": (_CONFIRMED, "HELD", "AUTHORIZED", "PREPARING"),
@@ -34,10 +40,16 @@ WAYS = {
 }
 
 
+def timestamp(second):
+    return f"2026-11-30T12:00:{second:02}.25Z"
+
+
 class Maker:
     def __init__(self):
         self.history = History()
         self.last = {}
+        # What the auditor's clock shows, in microseconds.
+        self.now_us = 0
 
     def emit(self, topic, group, key, type_, **fields):
         """Everything on one partition, from one task of the group."""
@@ -73,8 +85,10 @@ class Maker:
         self.history.commands.append(Command(TOPICS[method], 0, offset, key, request["request_id"]))
         self.history.replies[request["request_id"]] = dict(answer)
 
-    def see(self, event):
-        self.history.journals.setdefault(event.key, []).append(event.id)
+    def see(self, key, event_id, after_us=1_000_000):
+        """The auditor handles it so long after what it handled before."""
+        self.now_us += after_us
+        self.history.journals.setdefault(key, []).append(Entry(event_id, self.now_us))
 
     def notify(self, cause):
         self.history.notifications.append({"event_id": cause.id})
@@ -109,7 +123,7 @@ class Maker:
             counters[name] = str(int(counters[name]) + change)
         return counters
 
-    def order(self, name, user, way="confirmed", product="tea", once=False):
+    def order(self, name, user, way="confirmed", product="tea", once=False, skips=()):
         types, stock, money, parcel = WAYS[way]
         request = {"user_id": user, "payment_token": "tok_decline" if money == "DECLINED" else "tok_approve"}
         lines = [{"product_id": product, "quantity": QUANTITY}]
@@ -117,7 +131,12 @@ class Maker:
         events = []
         for revision, type_ in enumerate(types, start=1):
             about = {"user_id": user, "lines": lines, "total": MONEY, "revision": str(revision)}
-            if type_ == "OrderRejected":
+            if type_ in WAITS:
+                about[WAITS[type_][0]] = timestamp(revision)
+            if type_ == "OrderRejected" and way.startswith(TOO_LATE):
+                about |= {"reason": "REJECT_REASON_TIMEOUT", "detail": WAITS[types[-2]][1]}
+                about["reject_time"] = timestamp(revision - 1 + DEADLINE)
+            elif type_ == "OrderRejected":
                 declined = ("REJECT_REASON_PAYMENT_DECLINED", "no money")
                 reason, detail = declined if money else ("REJECT_REASON_OUT_OF_STOCK", "3 free")
                 about |= {"reason": reason, "detail": detail}
@@ -134,7 +153,7 @@ class Maker:
         self.reserve(name, stock, lines)
         self.pay(name, money)
         self.ship(name, parcel, lines)
-        self.audit(name, events, product)
+        self.audit(name, events, product, skips)
         self.charge(name, user, events)
 
     def reserve(self, name, state, lines):
@@ -184,17 +203,62 @@ class Maker:
             shipment = {"id": name, "state": f"SHIPMENT_STATE_{state}", "lines": lines}
             self.history.shipments[name] = {**shipment, "revision": str(len(SHIPMENTS[state]))}
 
-    def audit(self, name, events, product):
+    def audit(self, name, events, product, skips):
+        """`skips`: types of the events that an operator has it skip."""
+        setter = None
         dead = False
-        for event in events:
-            dies = product == "dead" and event.type == "OrderConfirmed"
-            dead = dead or dies
-            if dead:
-                self.history.kept.append(Kept("auditor", name, event.id, dead=dies))
-            else:
-                self.see(event)
+        for event, before in zip(events, [None, *events]):
+            dies = product == DEAD_PRODUCT and event.type == "OrderConfirmed"
+            skip = event.type in skips
             if dies:
-                self.emit("mesh.dead.v1", "auditor", name, "EventDied", event_id=event.id)
+                self.die(event)
+            if skip:
+                self.ask("skip", event, "dead" if dies else "waiting" if dead else "retrying")
+            elif dies or dead:
+                self.set_aside(name, event.id, dead=dies)
+            else:
+                self.see(name, event.id)
+                setter = event if event.type in REMINDED else None
+            if dies:
+                # The timer of the event before comes due behind it.
+                dead, setter = not skip, None
+                if skip:
+                    self.see(name, before.id + REMINDER, REMIND_AFTER_US)
+                else:
+                    self.set_aside(name, before.id + REMINDER)
+        if setter:
+            self.see(name, setter.id + REMINDER, REMIND_AFTER_US)
+
+    def die(self, event):
+        self.emit("mesh.dead.v1", "auditor", event.key, "EventDied", event_id=event.id)
+
+    def ask(self, action, event, state):
+        self.now_us += 1_000_000
+        ask = Ask("auditor", action, event.key, event.id, state, self.now_us - 2000, self.now_us, count=1)
+        self.history.asks.append(ask)
+
+    def gap(self, end):
+        """A source outside the mesh whose third event of five is missing at first."""
+        name = f"elsewhere-{len(self.history.gaps)}"
+        source = f"{ELSEWHERE}{len(self.history.gaps)}"
+        events = []
+        for number in (1, 2, 4, 5, 3):
+            key = f"{name}-{number % 2}"
+            sequence, previous = f"{1:016}-{number:016}", f"{1:016}-{number - 1:016}"
+            offset = len(self.history.events.setdefault(LEDGER_EVENTS, [])) + 1
+            event = Event(LEDGER_EVENTS, 0, offset, key, f"{name}-{number}", "Booked", source, sequence, previous, {})
+            self.history.events[LEDGER_EVENTS].append(event)
+            events.append(event)
+        missing, first_held = events[-1], events[2]
+        self.history.gaps.append(Gap(source, 0, end, missing.id, first_held.id, self.now_us, self.now_us + 1_000_000))
+        self.now_us += 1_000_000
+        for event in sorted(events, key=lambda one: one.sequence):
+            if (event is missing and end != CLOSED) or (event is first_held and end == SKIPPED):
+                continue
+            self.see(event.key, event.id)
+
+    def set_aside(self, key, event_id, dead=False):
+        self.history.kept.append(Kept("auditor", key, event_id, dead))
 
     def charge(self, name, user, events):
         causes = {event.type: event for event in events}
@@ -212,4 +276,33 @@ class Maker:
             balance, bookings = balance + change, bookings + 1
             self.history.accounts[account] = (balance, bookings)
             booked = {"number": str(bookings), "balance": str(balance), "amount": str(change), "cause": cause.id}
-            self.see(self.emit("ledger.events.v1", "ledger", account, "Booked", **booked))
+            self.see(account, self.emit("ledger.events.v1", "ledger", account, "Booked", **booked).id)
+
+
+def make_history():
+    """One with all that the checker looks at, in which all is well."""
+    maker = Maker()
+    for product in ("tea", "dead", "late"):
+        maker.product(product)
+    maker.user("ada")
+    maker.user("grace")
+    maker.order("order-1", "ada")
+    maker.order("order-2", "ada", "called off")
+    maker.order("order-3", "grace", "called off", product="dead")
+    maker.order("order-4", "grace")
+    for number, way in enumerate(WAYS):
+        maker.order(f"{way}-{number}", ("ada", "grace")[number % 2], way)
+        maker.adjust("tea", 5) if way == "declined" else None
+    maker.order("once", "ada", once=True)
+    maker.adjust("tea", 7, once=True)
+    maker.order("skipped", "ada", "called off", product="dead", skips=["OrderConfirmed"])
+    maker.order("skipped-last", "ada", product="dead", skips=["OrderConfirmed"])
+    maker.order("skipped-late", "ada", "called off", product="late", skips=["OrderConfirmed"])
+    maker.order("skipped-behind", "grace", "called off", product="dead", skips=["OrderCancelRequested"])
+    maker.order("retried", "grace", product="dead")
+    died = deadly(maker.history.events["order.events.v1"])[-1]
+    maker.ask("retry", died, "dead")
+    maker.die(died)
+    for end in (CLOSED, GIVEN_UP, SKIPPED):
+        maker.gap(end)
+    return maker.history

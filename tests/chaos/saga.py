@@ -2,6 +2,7 @@
 shipping must say of an order at each of them."""
 
 import collections
+import datetime
 
 ORDER_EVENTS = "order.events.v1"
 INVENTORY_EVENTS = "inventory.events.v1"
@@ -33,9 +34,9 @@ AFTER = {
 # Of an order at rest, by its last two events: the states of its reservation, its payment and its shipment, "" where there
 # is none. What was called off at the same moment as something else was decided may find either decision.
 ENDS = {
-    ("OrderCreated", "OrderRejected"): {("REFUSED", "", "")},
+    ("OrderCreated", "OrderRejected"): {("REFUSED", "", ""), ("RELEASED", "", "")},
     ("OrderCreated", "OrderCancelled"): {("REFUSED", "", ""), ("RELEASED", "", "")},
-    ("OrderReserved", "OrderRejected"): {("RELEASED", "DECLINED", "")},
+    ("OrderReserved", "OrderRejected"): {("RELEASED", "DECLINED", ""), ("RELEASED", "VOIDED", "")},
     ("OrderReserved", "OrderCancelled"): {("RELEASED", "DECLINED", ""), ("RELEASED", "VOIDED", "")},
     ("OrderReserved", "OrderConfirmed"): {("HELD", "AUTHORIZED", "PREPARING")},
     ("OrderCancelRequested", "OrderCancelled"): {("RELEASED", "VOIDED", "CANCELLED")},
@@ -43,6 +44,16 @@ ENDS = {
     ("OrderCancelRequested", "OrderShipped"): {("SOLD", "CAPTURED", "IN_TRANSIT")},
     ("OrderShipped", "OrderDelivered"): {("SOLD", "CAPTURED", "DELIVERED")},
     ("OrderShipped", "OrderCancelled"): {("RETURNED", "REFUNDED", "RETURNED")},
+}
+
+# How long an order waits for its stock, and then for its money, in seconds: longer than they take when all is well, and
+# shorter than many faults last.
+DEADLINE = 6
+TIMEOUT = "TIMEOUT"
+# The events after which it waits, when that was, and what it says when the deadline has come.
+WAITS = {
+    "OrderCreated": ("create_time", "no stock was set aside in time"),
+    "OrderReserved": ("reserve_time", "no money came in time"),
 }
 
 # The events that lead to each state of what an order has elsewhere.
@@ -125,7 +136,7 @@ def check_sagas(history, taken, wrong):
         check_payment(history, order_id, events, money[order_id], wrong)
         check_shipment(history, order_id, events, parcels[order_id], wrong)
         check_reason(order_id, events, stock[order_id], money[order_id], asked.get(order_id), wrong)
-    wrong += [f"order {order_id}: a timer or a means of payment of it is still there" for order_id in history.waiting]
+    wrong += [f"order {order_id}: a means of payment of it is still there" for order_id in history.means_of_payment]
 
 
 def states_of(history, order_id):
@@ -208,10 +219,37 @@ def check_reason(order_id, events, stock, money, request, wrong):
         reasons = [(fields["reason"].removeprefix("REFUSAL_REASON_"), fields["detail"]) for fields in refused]
         reasons += [("PAYMENT_DECLINED", fields["reason"]) for fields in declined]
         given = (events[-1].fields["reason"].removeprefix("REJECT_REASON_"), events[-1].fields["detail"])
-        if given not in reasons:
+        if given[0] == TIMEOUT:
+            check_deadline(order_id, events, wrong)
+        elif given not in reasons:
             wrong.append(f"order {order_id} was rejected for {given}; what was said is {reasons}")
     if request is not None and money and bool(declined) != (request["payment_token"] == DECLINING_TOKEN):
         wrong.append(f"order {order_id} is paid by {request['payment_token']}; declined: {bool(declined)}")
+
+
+def check_deadline(order_id, events, wrong):
+    """The one that the order was rejected at was that of its last step, and had come."""
+    began, said = WAITS.get(events[-2].type, ("", "")) if len(events) > 1 else ("", "")
+    if not began or events[-1].fields["detail"] != said:
+        wrong.append(f"order {order_id} was rejected because {events[-1].fields['detail']} at {events[-2:]}")
+    elif time_of(events[-1], "reject_time") < time_of(events[-2], began) + datetime.timedelta(seconds=DEADLINE):
+        wrong.append(
+            f"order {order_id} was rejected at {events[-1].fields['reject_time']}, and had waited since"
+            f" {events[-2].fields[began]} only"
+        )
+
+
+def time_of(event, field):
+    return datetime.datetime.fromisoformat(event.fields[field])
+
+
+def timed_out(history):
+    """The orders whose end was a deadline."""
+    return {
+        event.key
+        for event in history.events.get(ORDER_EVENTS, [])
+        if event.type == "OrderRejected" and event.fields["reason"].removeprefix("REJECT_REASON_") == TIMEOUT
+    }
 
 
 # ---- products -------------------------------------------------------------------------------------------------------

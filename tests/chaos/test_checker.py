@@ -1,61 +1,19 @@
 """The checker passes a history in which all is well, and fails it after any one thing was lost, doubled or swapped."""
 
-import copy
 import dataclasses
 
 import pytest
 
 from checker import check
+from damage import decide_again, send_again, swap, swap_contents, take_out
 from history import Call, Kept
-from maker import MONEY, NOTHING, WAYS, Maker
+from maker import MONEY, NOTHING, make_history
 from saga import ENDS
 
 
 @pytest.fixture
 def history():
-    maker = Maker()
-    for product in ("tea", "dead"):
-        maker.product(product)
-    maker.user("ada")
-    maker.user("grace")
-    maker.order("order-1", "ada")
-    maker.order("order-2", "ada", "called off")
-    maker.order("order-3", "grace", "called off", product="dead")
-    maker.order("order-4", "grace")
-    for number, way in enumerate(WAYS):
-        maker.order(f"{way}-{number}", ("ada", "grace")[number % 2], way)
-        maker.adjust("tea", 5) if way == "declined" else None
-    maker.order("once", "ada", once=True)
-    maker.adjust("tea", 7, once=True)
-    return maker.history
-
-
-def send_again(events, at):
-    """The same record once more, as an outbox that is sent again leaves it."""
-    again = copy.copy(events[at])
-    again.offset = len(events) + 1
-    events.append(again)
-
-
-def decide_again(events, at):
-    """The same content as an event of its own, as a command that acts twice leaves it."""
-    send_again(events, at)
-    last = max(event.sequence for event in events)
-    events[-1].previous = last
-    events[-1].sequence = f"{8:016}-{1:016}"
-    events[-1].id += "-again"
-
-
-def swap_contents(events, one, other):
-    """Decided in the wrong order: places in the chain stay."""
-    for name in ("id", "key", "type", "fields"):
-        mine, its = getattr(events[one], name), getattr(events[other], name)
-        setattr(events[one], name, its)
-        setattr(events[other], name, mine)
-
-
-def swap(items, one, other):
-    items[one], items[other] = items[other], items[one]
+    return make_history()
 
 
 def first(events, type_, key=""):
@@ -64,14 +22,8 @@ def first(events, type_, key=""):
 
 
 def lose(topic, type_):
-    """As if it had never been emitted: the chain closes over it."""
-
     def damage(history):
-        events = history.events[topic]
-        at = first(events, type_)
-        if at + 1 < len(events):
-            events[at + 1].previous = events[at].previous
-        del events[at]
+        take_out(history.events[topic], first(history.events[topic], type_))
 
     return damage
 
@@ -91,6 +43,11 @@ def call_of(history, method, **request):
 
 def order_of(history, way):
     return next(order["id"] for order in history.orders if order["id"].rpartition("-")[0] == way)
+
+
+def last_of(history, way):
+    """The last event of an order that went this way."""
+    return [event for event in history.events["order.events.v1"] if event.key == order_of(history, way)][-1]
 
 
 def set_state(store, way, state):
@@ -135,14 +92,14 @@ DAMAGES = {
     "an order is not in the store": lambda h: h.orders.pop(0),
     "a user is not listed": lambda h: h.users.pop(0),
     "a notification is lost": lambda h: h.notifications.pop(2),
-    "a subscriber missed an event": lambda h: h.journals["order-1"].pop(),
+    "a subscriber missed an event": lambda h: h.journals["order-2"].pop(),
     "a subscriber missed all events of a key": lambda h: h.journals.pop("order-1"),
     "a merchant's booking was missed": lambda h: next(
         ids for key, ids in h.journals.items() if key.startswith("merchant-")
     ).pop(),
-    "an event behind a dead one is lost": lambda h: h.kept.pop(),
+    "an event behind a dead one is lost": lambda h: h.kept.pop(3),
     "a dead event is lost": lambda h: h.kept.pop(0),
-    "a death was not announced": lambda h: h.events["mesh.dead.v1"].pop(),
+    "a death was not announced": lambda h: take_out(h.events["mesh.dead.v1"], 0),
     "a call was never answered": lambda h: setattr(
         [call for call in h.calls if not call.once][-1], "answer", None
     ),
@@ -154,7 +111,7 @@ DAMAGES = {
     "an order is listed twice": lambda h: h.orders.append(h.orders[0]),
     "a user is listed twice": lambda h: h.users.append(h.users[0]),
     "a notification is there twice": lambda h: h.notifications.append(h.notifications[0]),
-    "a subscriber saw an event twice": lambda h: h.journals["order-1"].append(h.journals["order-1"][-1]),
+    "a subscriber saw an event twice": lambda h: h.journals["order-2"].append(h.journals["order-2"][-1]),
     "an address has two accounts": lambda h: setattr(
         call_of(h, "RegisterUser", request_id="other-ada"), "answer", {"id": "grace"}
     ),
@@ -165,7 +122,7 @@ DAMAGES = {
     "two events were decided in the wrong order": lambda h: swap_contents(h.events["order.events.v1"], 0, 1),
     "two bookings were made in the wrong order": lambda h: swap_contents(h.events["ledger.events.v1"], 0, 2),
     "a subscriber saw two events swapped": lambda h: swap(h.journals["order-2"], 0, 1),
-    "what waits behind a dead event is swapped": lambda h: swap(h.kept, 0, 1),
+    "what waits behind a dead event is swapped": lambda h: swap(h.kept, 2, 3),
     # Invented or changed.
     "money was made": lambda h: h.accounts.update(ada=(h.accounts["ada"][0] + 1, h.accounts["ada"][1])),
     "money was moved to the wrong account": lambda h: h.accounts.update(
@@ -252,7 +209,7 @@ SAGA_DAMAGES = {
     "a means of payment that is bad was taken": lambda h: call_of(h, "CreateOrder").request.update(
         payment_token="tok_decline"
     ),
-    "a means of payment is kept": lambda h: h.waiting.append("order-1"),
+    "a means of payment is kept": lambda h: h.means_of_payment.append("order-1"),
     # Parcels.
     "a shipment is lost": lambda h: h.shipments.pop("order-1"),
     "a shipment of a cancelled order is being packed": set_state("shipments", "called off", "SHIPMENT_STATE_PREPARING"),
@@ -282,7 +239,21 @@ SAGA_DAMAGES = {
         h.events[ORDERS], first(h.events[ORDERS], "OrderConfirmed", "shipped"), first(h.events[ORDERS], "OrderShipped")
     ),
     "an order was confirmed twice": double(ORDERS, "OrderConfirmed"),
-    "an order was rejected and nobody refused": change(ORDERS, "OrderRejected", reason="REJECT_REASON_TIMEOUT"),
+    "an order was rejected and nobody refused": change(ORDERS, "OrderRejected", reason="REJECT_REASON_UNKNOWN_PRODUCT"),
+    "an order was rejected before its deadline": lambda h: last_of(h, "too late for stock").fields.update(
+        reject_time="2026-11-30T12:00:07.249Z"
+    ),
+    "an order was rejected at the deadline for its stock, and had it": lambda h: last_of(
+        h, "too late for money"
+    ).fields.update(detail="no stock was set aside in time"),
+    "a deadline ended another order than the one that waited": lambda h: swap_contents(
+        h.events[ORDERS],
+        *(h.events[ORDERS].index(event) for event in (last_of(h, "too late for money"), last_of(h, "confirmed"))),
+    ),
+    "stock of an order that came to its deadline is held": set_state("reservations", "too late for stock", "STATE_HELD"),
+    "money of an order that came to its deadline is held": set_state(
+        "payments", "too late for money", "PAYMENT_STATE_AUTHORIZED"
+    ),
     "an order waits to be cancelled": lambda h: h.orders[0].update(cancel_requested=True),
     "an order costs something else than its events say": lambda h: h.orders[0].update(total=NOTHING),
     "inventory knows an order that there is not": lambda h: h.reservations.update(ghost=h.reservations["order-1"]),
@@ -367,6 +338,8 @@ COMMAND_DAMAGES = {
         h.events[STOCK], max(i for i, event in enumerate(h.events[STOCK]) if event.type == "StockAdjusted")
     ),
 }
+
+
 DAMAGES |= SAGA_DAMAGES | COMMAND_DAMAGES
 
 
