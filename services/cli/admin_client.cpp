@@ -18,6 +18,7 @@ namespace v1 = mesh::v1;
 constexpr size_t kLargestPage = 1000;
 // AdminService has no call that waits; a service looks for requests twice a second.
 constexpr absl::Duration kPollEvery = absl::Milliseconds(50);
+constexpr std::string_view kRefused = "Connection refused";
 
 // Returns the last part of a reason that gRPC gives, such as "Connection refused"; before it stand the layers that
 // passed it on.
@@ -37,9 +38,8 @@ AdminClient::AdminClient(std::string service, std::string address, std::shared_p
       stub_(v1::AdminService::NewStub(channel_)) {}
 
 absl::StatusOr<v1::ListParkedResponse> AdminClient::Page(const v1::ListParkedRequest& request) {
-  const auto context = NewContext();
   v1::ListParkedResponse page;
-  const grpc::Status status = stub_->ListParked(context.get(), request, &page);
+  const grpc::Status status = Call(&v1::AdminService::Stub::ListParked, request, page);
   if (!status.ok()) {
     return Failure(status);
   }
@@ -74,11 +74,10 @@ absl::StatusOr<AdminClient::Listed> AdminClient::List(const v1::ParkedFilter& fi
 }
 
 absl::StatusOr<v1::ParkedRecord> AdminClient::Get(int64_t id) {
-  const auto context = NewContext();
   v1::GetParkedRequest request;
   request.set_id(id);
   v1::ParkedRecord record;
-  const grpc::Status status = stub_->GetParked(context.get(), request, &record);
+  const grpc::Status status = Call(&v1::AdminService::Stub::GetParked, request, record);
   if (!status.ok()) {
     return Failure(status);
   }
@@ -86,20 +85,19 @@ absl::StatusOr<v1::ParkedRecord> AdminClient::Get(int64_t id) {
 }
 
 absl::StatusOr<int64_t> AdminClient::Request(v1::ParkedAction action, const v1::ParkedFilter& filter, bool all) {
-  const auto context = NewContext();
   if (action == v1::PARKED_ACTION_SKIP) {
     v1::SkipParkedRequest request;
     *request.mutable_filter() = filter;
     request.set_all(all);
     v1::SkipParkedResponse response;
-    const grpc::Status status = stub_->SkipParked(context.get(), request, &response);
+    const grpc::Status status = Call(&v1::AdminService::Stub::SkipParked, request, response);
     return status.ok() ? absl::StatusOr<int64_t>(response.count()) : Failure(status);
   }
   v1::RetryParkedRequest request;
   *request.mutable_filter() = filter;
   request.set_all(all);
   v1::RetryParkedResponse response;
-  const grpc::Status status = stub_->RetryParked(context.get(), request, &response);
+  const grpc::Status status = Call(&v1::AdminService::Stub::RetryParked, request, response);
   return status.ok() ? absl::StatusOr<int64_t>(response.count()) : Failure(status);
 }
 
@@ -132,9 +130,8 @@ absl::StatusOr<bool> AdminClient::AwaitCarriedOut(const v1::ParkedFilter& filter
 
 absl::StatusOr<v1::DescribePartitionResponse> AdminClient::DescribePartition(
     const v1::DescribePartitionRequest& request) {
-  const auto context = NewContext();
   v1::DescribePartitionResponse response;
-  const grpc::Status status = stub_->DescribePartition(context.get(), request, &response);
+  const grpc::Status status = Call(&v1::AdminService::Stub::DescribePartition, request, response);
   if (!status.ok()) {
     return Failure(status);
   }
@@ -142,29 +139,41 @@ absl::StatusOr<v1::DescribePartitionResponse> AdminClient::DescribePartition(
 }
 
 absl::Status AdminClient::AcceptLoss(const v1::AcceptLossRequest& request) {
-  const auto context = NewContext();
   v1::AcceptLossResponse response;
-  const grpc::Status status = stub_->AcceptLoss(context.get(), request, &response);
+  const grpc::Status status = Call(&v1::AdminService::Stub::AcceptLoss, request, response);
   return status.ok() ? absl::OkStatus() : Failure(status);
 }
 
 absl::Status AdminClient::ForgetSource(const v1::ForgetSourceRequest& request) {
-  const auto context = NewContext();
   v1::ForgetSourceResponse response;
-  const grpc::Status status = stub_->ForgetSource(context.get(), request, &response);
+  const grpc::Status status = Call(&v1::AdminService::Stub::ForgetSource, request, response);
   return status.ok() ? absl::OkStatus() : Failure(status);
 }
 
-std::unique_ptr<grpc::ClientContext> AdminClient::NewContext() const {
-  auto context = std::make_unique<grpc::ClientContext>();
-  context->set_deadline(absl::ToChronoTime(absl::Now() + timeout_));
-  return context;
+template <typename Asked, typename Answer>
+grpc::Status AdminClient::Call(Method<Asked, Answer> method, const Asked& request, Answer& response) {
+  const auto deadline = absl::ToChronoTime(absl::Now() + timeout_);
+  while (true) {
+    grpc::ClientContext context;
+    context.set_deadline(deadline);
+    grpc::Status status = (stub_.get()->*method)(&context, request, &response);
+    // A connection that did not come about carried nothing. Where nobody listens another one will not either.
+    const bool tries_again = NeverConnected(status) && Innermost(status.error_message()) != kRefused;
+    if (!tries_again || !channel_->WaitForConnected(deadline)) {
+      return status;
+    }
+  }
+}
+
+bool AdminClient::NeverConnected(const grpc::Status& status) const {
+  return status.error_code() == grpc::StatusCode::UNAVAILABLE &&
+         channel_->GetState(false) == GRPC_CHANNEL_TRANSIENT_FAILURE;
 }
 
 absl::Status AdminClient::Failure(const grpc::Status& status) const {
   // The two enumerations share their numbers.
   const auto code = static_cast<absl::StatusCode>(status.error_code());
-  if (code == absl::StatusCode::kUnavailable && channel_->GetState(false) == GRPC_CHANNEL_TRANSIENT_FAILURE) {
+  if (NeverConnected(status)) {
     return absl::UnavailableError(fmt::format("{} does not answer at {} ({}): start it, or set cli.services", service_,
                                               address_, Innermost(status.error_message())));
   }

@@ -54,8 +54,13 @@ class AdminClient {
 
  private:
   absl::StatusOr<mesh::v1::ListParkedResponse> Page(const mesh::v1::ListParkedRequest& request);
-  // A context with the deadline of one call.
-  std::unique_ptr<grpc::ClientContext> NewContext() const;
+  template <typename Asked, typename Answer>
+  using Method = grpc::Status (mesh::v1::AdminService::Stub::*)(grpc::ClientContext*, const Asked&, Answer*);
+  // Until it is answered or `timeout_` is over. Tries again where a connection fails for another reason than that
+  // nobody listens: on a busy machine the first one does now and then.
+  template <typename Asked, typename Answer>
+  grpc::Status Call(Method<Asked, Answer> method, const Asked& request, Answer& response);
+  bool NeverConnected(const grpc::Status& status) const;
   absl::Status Failure(const grpc::Status& status) const;
 
   const std::string service_;

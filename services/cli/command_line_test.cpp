@@ -102,7 +102,8 @@ TEST(CommandLine, ASubscriberNeedsAnEventType) {
 TEST(CommandLine, HelpListsTheVerbsAndTheExitCodes) {
   const CommandLine line = Parse({"--help"});
   EXPECT_EQ(line.exit_code, 0);
-  for (const char* word : {"demo", "new", "parked", "partition", "status", "tail", "timeline", "topics", "Exit codes"}) {
+  for (const char* word :
+       {"demo", "new", "parked", "partition", "status", "tail", "timeline", "topics", "Exit codes"}) {
     EXPECT_THAT(line.output, HasSubstr(word));
   }
 }
@@ -124,7 +125,8 @@ std::string Mistake(std::vector<const char*> arguments) {
 
 TEST(CommandLine, ExplainsAMistakeInOneLine) {
   EXPECT_THAT(Mistake({"tial"}), HasSubstr("did you mean tail?"));
-  EXPECT_THAT(Mistake({"frobnicate"}), HasSubstr("verbs are demo, keys, new, parked, partition, status, tail, timeline, topics"));
+  EXPECT_THAT(Mistake({"frobnicate"}),
+              HasSubstr("verbs are demo, keys, new, parked, partition, status, tail, timeline, topics"));
   EXPECT_THAT(Mistake({}), HasSubstr("--help"));
   EXPECT_THAT(Mistake({"demo", "--orders", "0"}), HasSubstr("--orders"));
   EXPECT_THAT(Mistake({"demo", "--ordres", "1"}), HasSubstr("--ordres"));

@@ -36,6 +36,7 @@ using Reading = Assignment::Reading;
 
 // A source that nobody closed takes at most this long to leave its group.
 constexpr absl::Duration kDestroyLimit = absl::Seconds(5);
+constexpr absl::Duration kAskForTopicsEvery = absl::Seconds(10);
 
 std::vector<std::string> InputTopics(const KafkaSourceOptions& options) {
   std::vector<std::string> topics = {options.lead_topic};
@@ -122,6 +123,9 @@ absl::Status KafkaSource::Impl::Start() {
   settings.Set("session.timeout.ms", config_.session_timeout);
   settings.Set("heartbeat.interval.ms", std::min(absl::Milliseconds(200), config_.session_timeout / 4));
   settings.Set("max.poll.interval.ms", std::max(absl::Minutes(1), 3 * config_.session_timeout));
+  // A broker that has not heard of a new topic yet says that it has no partitions, and the group is shared out by that
+  // until it is asked again: five minutes later, unless told otherwise.
+  settings.Set("topic.metadata.refresh.interval.ms", kAskForTopicsEvery);
   rd_kafka_conf_set_rebalance_cb(settings.conf(), &Impl::OnRebalance);
   absl::StatusOr<ClientHandle> client = std::move(settings).Build(RD_KAFKA_CONSUMER, this);
   if (!client.ok()) {
