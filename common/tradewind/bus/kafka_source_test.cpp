@@ -197,9 +197,13 @@ TEST_F(KafkaSourceTest, LosesNothingOverManyPausesAndResumes) {
       ASSERT_EQ((*record)->offset(), next);
       ++next;
     }
-    ASSERT_TRUE(member->source->Pause({0}).ok());
     next -= pause_at % 7;
-    const absl::Status resumed = member->source->Resume({{lead_, 0, next}, {other_, 0, 0}});
+    // On a busy machine the client takes too long for it now and then: then it is done again, as the worker does it.
+    absl::Status resumed = absl::UnavailableError("not tried yet");
+    for (int tries = 0; absl::IsUnavailable(resumed) && tries < 5; ++tries) {
+      ASSERT_TRUE(member->source->Pause({0}).ok());
+      resumed = member->source->Resume({{lead_, 0, next}, {other_, 0, 0}});
+    }
     ASSERT_TRUE(resumed.ok()) << resumed;
   }
 }
