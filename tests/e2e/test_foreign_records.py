@@ -3,7 +3,6 @@ services start again, other keys go on, and the operator's command deals with wh
 
 import json
 import os
-import subprocess
 import time
 import uuid
 
@@ -13,7 +12,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from support.client import APPROVED, ORDERS, PAYMENTS, USERS, Client, order_request, stock_shop
 from support.kafka import cloud_event_headers, consume_with_headers, mesh_name, read_record, send
-from support.mesh import BIN, OWNERS, SECOND_OFFSET, Mesh, taken_down, wait_until
+from support.mesh import OWNERS, SECOND_OFFSET, Mesh, taken_down, wait_until
 from support.status import await_problem, is_well, problems
 
 ORDER_TYPE = "tradewind.order.v1."
@@ -208,13 +207,7 @@ def test_control_topics_pass_over_what_they_cannot_read(mesh, client, buyer, put
 
 def decide(mesh, *arguments):
     """`tradewind partition`: its exit code, and what it printed."""
-    done = subprocess.run(
-        [BIN / "tradewind", "partition", *arguments, "--config", str(mesh.var / "cli.yaml")],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        stdin=subprocess.DEVNULL,
-    )
+    done = mesh.try_cli("partition", *arguments)
     return done.returncode, done.stdout + done.stderr
 
 

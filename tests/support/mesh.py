@@ -281,15 +281,19 @@ class Mesh:
     def last_logs(self):
         return ends_of_logs(self.var / "log")
 
-    def cli(self, *arguments, timeout=60):
-        """Runs the operator's command; returns what it printed."""
-        done = subprocess.run(
+    def try_cli(self, *arguments, timeout=60):
+        """What became of the operator's command."""
+        return subprocess.run(
             [BIN / "tradewind", *arguments, "--config", str(self.var / "cli.yaml")],
             capture_output=True,
             text=True,
             timeout=timeout,
             stdin=subprocess.DEVNULL,
         )
+
+    def cli(self, *arguments, timeout=60):
+        """Runs the operator's command; returns what it printed."""
+        done = self.try_cli(*arguments, timeout=timeout)
         assert done.returncode == 0, f"tradewind {' '.join(arguments)}:\n{done.stdout}\n{done.stderr}"
         return done.stdout
 

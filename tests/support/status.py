@@ -1,20 +1,13 @@
 """What `tradewind status` says of a mesh."""
 
 import json
-import subprocess
 
-from support.mesh import BIN, wait_until
+from support.mesh import wait_until
 
 
 def status(mesh, *options):
     """Exit code and output."""
-    done = subprocess.run(
-        [BIN / "tradewind", "status", *options, "--config", str(mesh.var / "cli.yaml")],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        stdin=subprocess.DEVNULL,
-    )
+    done = mesh.try_cli("status", *options)
     return done.returncode, done.stdout
 
 
