@@ -39,8 +39,7 @@ std::string DescribeUnequal(const std::string& group, const std::map<std::string
   if (fewest->second == most->second) return "";
   return fmt::format(
       "group '{}' reads {} with {} partitions and {} with {}; the input topics of a group need the same number: "
-      "partitions {} "
-      "to {} are not read until all have as many and the service is started again",
+      "partitions {} to {} are not read until all have as many and the service is started again",
       group, fewest->first, fewest->second, most->first, most->second, fewest->second, most->second - 1);
 }
 
