@@ -39,8 +39,13 @@ absl::StatusOr<store::CommitResult> WatchedSession::Commit(const store::Batch& b
   return Watch({writing_, reading_}, [&] { return inner_->Commit(batch); });
 }
 
-absl::StatusOr<int64_t> WatchedSession::PruneRequests(absl::Time before, int64_t limit) {
-  return Watch({writing_, reading_}, [&] { return inner_->PruneRequests(before, limit); });
+absl::StatusOr<int64_t> WatchedSession::PruneRequests(std::string_view group, absl::Span<const int32_t> partitions,
+                                                      absl::Time before, int64_t limit) {
+  return Watch({writing_, reading_}, [&] { return inner_->PruneRequests(group, partitions, before, limit); });
+}
+
+absl::StatusOr<int64_t> WatchedSession::PruneRequestsWithoutTask(absl::Time before, int64_t limit) {
+  return Watch({writing_, reading_}, [&] { return inner_->PruneRequestsWithoutTask(before, limit); });
 }
 
 absl::StatusOr<std::vector<store::Aggregate>> WatchedSession::LoadAggregates(

@@ -43,7 +43,9 @@ class WatchedSession final : public store::Session {
                                                                absl::Span<const int32_t> partitions,
                                                                int64_t limit) override;
   absl::StatusOr<std::vector<store::Timer>> LoadTimers(const store::TaskId& task, int64_t limit) override;
-  absl::StatusOr<int64_t> PruneRequests(absl::Time before, int64_t limit) override;
+  absl::StatusOr<int64_t> PruneRequests(std::string_view group, absl::Span<const int32_t> partitions, absl::Time before,
+                                        int64_t limit) override;
+  absl::StatusOr<int64_t> PruneRequestsWithoutTask(absl::Time before, int64_t limit) override;
 
  private:
   const std::unique_ptr<store::Session> inner_;

@@ -26,7 +26,8 @@ Attempt::Attempt(const Group& group, EventRouter& router, store::Session& sessio
       settings_(settings),
       now_(now),
       wall_now_(wall_now),
-      aggregates_(group, session) {}
+      aggregates_(group, session),
+      requests_(group.name()) {}
 
 Attempt::~Attempt() = default;
 
@@ -65,7 +66,7 @@ absl::Status Attempt::Prefetch(absl::Span<const Input> inputs) {
     const Handler* handler = group_.Find(input.envelope->type);
     requests_.Want(*input.envelope, handler != nullptr && handler->is_command);
     if (handler != nullptr && handler->inbox && !input.envelope->sequence.has_value()) {
-      requests_.WantEvent(group_.name(), *input.envelope);
+      requests_.WantEvent(*input.envelope);
     }
     if (handler == nullptr) continue;
     for (const google::protobuf::Message* state : handler->own_states) {
@@ -141,7 +142,7 @@ void Attempt::TakeInChain(TaskWork& work, InputProgress& progress, Input& input,
     item.message = message.get();
   }
   if (verdict == Verdict::kGap) return HoldBack(work, input.record, envelope);
-  if (!TakeFromInbox(envelope)) {
+  if (!TakeFromInbox(work, envelope)) {
     ++counts_.repeats;
     return;
   }
@@ -260,10 +261,10 @@ bool Attempt::KillsProcesses(const TaskWork& work, const Item& item) const {
   return suspect.has_value() && suspect->attempts > settings_.max_deaths && IsSuspect(*suspect, item.record);
 }
 
-bool Attempt::TakeFromInbox(const bus::Envelope& envelope) {
+bool Attempt::TakeFromInbox(const TaskWork& work, const bus::Envelope& envelope) {
   if (envelope.sequence.has_value()) return true;
   const Handler* handler = group_.Find(envelope.type);
-  return handler == nullptr || !handler->inbox || requests_.TakeEvent(group_.name(), envelope);
+  return handler == nullptr || !handler->inbox || requests_.TakeEvent(envelope, work.task->id.partition);
 }
 
 void Attempt::HandleUnknown(TaskWork& work, const Item& item) {
@@ -315,7 +316,7 @@ bool Attempt::Conclude(TaskWork& work, const Item& item, const Handler& handler,
     ++counts_.rejected;
     *reply->mutable_error() = errors::ToRpcStatus(outcome.problem());
   }
-  requests_.Remember(*item.envelope, item.record, handler.is_command, *reply);
+  requests_.Remember(*item.envelope, item.record, handler.is_command, work.task->id.partition, *reply);
   Send(*item.envelope, std::move(reply));
   return true;
 }

@@ -183,7 +183,7 @@ class Attempt {
   void PassOnUnderItsKey(TaskWork& work, const Item& item, const Handler& handler,
                          const google::protobuf::Message& message);
   // False for an event from outside the mesh that was taken before, where its handler wants to know.
-  bool TakeFromInbox(const bus::Envelope& envelope);
+  bool TakeFromInbox(const TaskWork& work, const bus::Envelope& envelope);
   // Whether so many processes have died handling the message that it is not handled again.
   bool KillsProcesses(const TaskWork& work, const Item& item) const;
   Outcome RunHandler(const Handler& handler, const google::protobuf::Message& message, TaskWork& work, const Item& item,

@@ -85,18 +85,18 @@ void RequestLedger::Want(const bus::Envelope& envelope, bool is_command) {
   if (const auto key = KeyOf(envelope, is_command)) WantKey(*key);
 }
 
-void RequestLedger::WantEvent(std::string_view group, const bus::Envelope& envelope) {
+void RequestLedger::WantEvent(const bus::Envelope& envelope) {
   event_ids_.push_back(EventId(envelope));
-  WantKey({group, kInbox, event_ids_.back()});
+  WantKey({group_, kInbox, event_ids_.back()});
 }
 
-bool RequestLedger::TakeEvent(std::string_view group, const bus::Envelope& envelope) {
+bool RequestLedger::TakeEvent(const bus::Envelope& envelope, int32_t partition) {
   event_ids_.push_back(EventId(envelope));
-  const store::RequestKey key{group, kInbox, event_ids_.back()};
+  const store::RequestKey key{group_, kInbox, event_ids_.back()};
   std::optional<Answered>& slot = known_[NameOf(key)];
   if (slot.has_value()) return false;
   slot.emplace();
-  remembered_.push_back({key, &*slot});
+  remembered_.push_back({key, partition, &*slot});
   return true;
 }
 
@@ -134,21 +134,25 @@ bool RequestLedger::Answer(const bus::Envelope& envelope, const bus::Record& rec
 }
 
 void RequestLedger::Remember(const bus::Envelope& envelope, const bus::Record& record, bool is_command,
-                             const mesh::v1::Reply& reply) {
+                             int32_t partition, const mesh::v1::Reply& reply) {
   const auto key = KeyOf(envelope, is_command);
   if (!key.has_value()) return;
   std::optional<Answered>& slot = known_[NameOf(*key)];
   // Another command under the ce_id of one before it: that one's answer stays.
   if (slot.has_value()) return;
   slot = Answered{HashOf(record), ToStored(reply)};
-  remembered_.push_back({*key, &*slot});
+  remembered_.push_back({*key, partition, &*slot});
 }
 
 std::vector<store::RequestWrite> RequestLedger::Writes() const {
   std::vector<store::RequestWrite> writes;
   writes.reserve(remembered_.size());
   for (const Remembered& request : remembered_) {
-    writes.push_back({.key = request.key, .hash = request.answered->hash, .reply = request.answered->reply});
+    writes.push_back({.key = request.key,
+                      .hash = request.answered->hash,
+                      .reply = request.answered->reply,
+                      .group = group_,
+                      .partition = request.partition});
   }
   return writes;
 }

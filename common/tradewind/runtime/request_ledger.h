@@ -28,6 +28,9 @@ namespace tradewind::runtime {
 // Not thread-safe; lives for one attempt at a batch.
 class RequestLedger {
  public:
+  // `group` outlives the ledger.
+  explicit RequestLedger(std::string_view group) : group_(group) {}
+
   // Remembers that the request may be a repeat; Load asks the store about all of them in one query. Here and below,
   // `is_command` tells that the record comes from a topic of commands.
   void Want(const bus::Envelope& envelope, bool is_command);
@@ -37,15 +40,16 @@ class RequestLedger {
   // one. False for a new request, and for an event without a request_id.
   bool Answer(const bus::Envelope& envelope, const bus::Record& record, bool is_command, mesh::v1::Reply& reply) const;
 
-  // Remembers the answer to a new request. No effect for an event without a request_id.
-  void Remember(const bus::Envelope& envelope, const bus::Record& record, bool is_command,
+  // Remembers the answer to a new request, which the task of `partition` gave. No effect for an event without a
+  // request_id.
+  void Remember(const bus::Envelope& envelope, const bus::Record& record, bool is_command, int32_t partition,
                 const mesh::v1::Reply& reply);
 
   // The same for events from outside the mesh, which have no place in a chain: one is known by its source and id.
-  // `group` outlives the ledger.
-  void WantEvent(std::string_view group, const bus::Envelope& envelope);
-  // False for an event that was taken before, in an earlier batch or in this one; else remembers it.
-  bool TakeEvent(std::string_view group, const bus::Envelope& envelope);
+  void WantEvent(const bus::Envelope& envelope);
+  // False for an event that was taken before, in an earlier batch or in this one; else remembers it for the task of
+  // `partition`.
+  bool TakeEvent(const bus::Envelope& envelope, int32_t partition);
 
   // What has to be written. Views into the ledger and into the records.
   std::vector<store::RequestWrite> Writes() const;
@@ -60,6 +64,7 @@ class RequestLedger {
   static std::optional<store::RequestKey> KeyOf(const bus::Envelope& envelope, bool is_command);
   void WantKey(const store::RequestKey& key);
 
+  std::string_view group_;
   // By name. Nothing: asked for, and new.
   std::unordered_map<std::string, std::optional<Answered>> known_;
   std::vector<store::RequestKey> wanted_;
@@ -68,6 +73,7 @@ class RequestLedger {
   std::deque<std::string> event_ids_;
   struct Remembered {
     store::RequestKey key;
+    int32_t partition;
     const Answered* answered;
   };
   std::vector<Remembered> remembered_;

@@ -147,6 +147,10 @@ class Worker::Impl final : public bus::AssignmentListener {
   void Housekeep(absl::Time now, bool idle);
   void CountKept();
   void PruneRequests(absl::Time now);
+  // When the task's inputs were last read to their ends, InfinitePast if never. A task that has read on for long and
+  // never came there is taken to have been there kMaxRetentions times `request_retention` ago.
+  absl::Time LastReadToEnd(const Task& task, absl::Time now) const;
+  void EndPruning(const absl::StatusOr<int64_t>& pruned);
   // `ending`: partitions whose tasks are about to be given back in order.
   void TidyOutboxes(absl::Span<const int32_t> ending);
   // Whether the task has been owned for long enough, with all effects ended that were under way before, for its earlier

@@ -227,20 +227,12 @@ TEST(WorkerOwnership, RefusesAStoreRestoredFromABackupUnlessTold) {
 // Stopped tasks of the group of these tests.
 double Stopped() { return telemetry::NewGauge("tradewind_tasks_stopped", "", {{"group", "order"}}).value(); }
 
-// A command whose key lies in another partition than that of "o-1".
-std::string KeyBeside() {
-  for (int i = 2;; ++i) {
-    std::string key = "o-" + std::to_string(i);
-    if (bus::PartitionOf(key, kPartitions) != bus::PartitionOf("o-1", kPartitions)) return key;
-  }
-}
-
 // The task of "o-1" has stopped and changes nothing; the others go on, and the process ends well when it is told to.
 void ExpectStoppedAlone(Mesh& mesh, const Group& group) {
   const int64_t before = Revision(mesh, "o-1");
   const auto worker = mesh.Start(group);
   EXPECT_TRUE(testing::Eventually([] { return Stopped() == 1; }));
-  const std::string other = KeyBeside();
+  const std::string other = KeyBeside("o-1");
   const int64_t other_before = Revision(mesh, other);
   mesh.Send(Create("o-1"), "o-1");
   mesh.Send(Create(other), other);

@@ -1,6 +1,8 @@
 #include "tradewind/runtime/worker_test_group.h"
 
+#include "tradewind/bus/envelope.h"
 #include "tradewind/order/v1/events.pb.h"
+#include "tradewind/runtime/worker_harness.h"
 
 namespace tradewind::runtime {
 
@@ -67,6 +69,13 @@ CreateOrderRequest Create(const std::string& id) {
   command.set_id(id);
   command.set_user_id("u-1");
   return command;
+}
+
+std::string KeyBeside(const std::string& key) {
+  for (int i = 2;; ++i) {
+    std::string other = "o-" + std::to_string(i);
+    if (bus::PartitionOf(other, kPartitions) != bus::PartitionOf(key, kPartitions)) return other;
+  }
 }
 
 CancelOrderRequest Cancel(const std::string& id) {

@@ -21,6 +21,8 @@ Group CountingGroup();
 Group RecordingGroup(std::vector<std::string>& seen);
 
 order::v1::CreateOrderRequest Create(const std::string& id);
+// A key that lies in another partition than `key`.
+std::string KeyBeside(const std::string& key);
 order::v1::CancelOrderRequest Cancel(const std::string& id);
 user::v1::UserRegistered Registered(const std::string& user_id, const std::string& name);
 

@@ -1,6 +1,7 @@
 // What a worker does in quiet moments: drops outbox rows that Kafka has, mirrors its offsets there, counts what was set
 // aside, forgets old requests.
 #include <algorithm>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,6 +25,9 @@ constexpr absl::Duration kMaxCountEvery = absl::Seconds(10);
 constexpr int kCountPause = 100;
 constexpr absl::Duration kPruneEvery = absl::Minutes(1);
 constexpr int64_t kPruneRows = 1000;
+// A task that reads on for so many times `request_retention` and never comes to the end of its inputs no longer keeps
+// what is older than that. Rows that name no task are kept for as long.
+constexpr int kMaxRetentions = 4;
 // A task that was owned for this long is well.
 constexpr absl::Duration kWellAfter = absl::Minutes(1);
 
@@ -51,7 +55,7 @@ void Worker::Impl::Housekeep(absl::Time now, bool idle) {
     count_every_ = std::clamp((clock::SteadyNow() - begun) * kCountPause, kCountEvery, kMaxCountEvery);
     for (const auto& [partition, task] : tasks_) repeats_.Review(partition, task->progress);
   }
-  if (now - pruned_at_ >= kPruneEvery) {
+  if (now - pruned_at_ >= std::min(kPruneEvery, config_.request_retention)) {
     pruned_at_ = now;
     PruneRequests(now);
   }
@@ -59,16 +63,36 @@ void Worker::Impl::Housekeep(absl::Time now, bool idle) {
 
 void Worker::Impl::PruneRequests(absl::Time now) {
   // A repeat that still lies on the log must find the answer that was given to it first, however late it is read. So
-  // the time for which answers are kept ends with the last moment at which every input was read to its end. A step
-  // ahead of the clock does not shorten it: who repeats a call may have no part in the step.
-  absl::Time all_read_at = now;
+  // the time for which a task's answers are kept ends with the last moment at which its inputs were read to their ends.
+  // A step ahead of the clock does not shorten it: who repeats a call may have no part in the step.
+  std::map<absl::Time, std::vector<int32_t>> partitions_by_time;
+  absl::Time waits_since = now;
   for (const auto& [partition, task] : tasks_) {
     if (task->state == Task::State::kRunning && InputsAreRead(*task, now)) task->inputs_read_at = now;
-    all_read_at = std::min(all_read_at, task->inputs_read_at);
+    const absl::Time read_at = LastReadToEnd(*task, now);
+    partitions_by_time[read_at].push_back(partition);
+    waits_since = std::min(waits_since, std::max(read_at, task->taken_at));
   }
-  if (tasks_.empty() || all_read_at == absl::InfinitePast()) return;
-  const auto pruned =
-      ports_.session->PruneRequests(all_read_at - clock_.steps() - config_.request_retention, kPruneRows);
+  metrics_.requests_held_back.Set(absl::ToDoubleSeconds(now - waits_since));
+  if (partitions_by_time.empty()) return;
+  const absl::Duration kept_for = config_.request_retention + clock_.steps();
+  for (const auto& [read_at, partitions] : partitions_by_time) {
+    if (read_at == absl::InfinitePast()) continue;
+    EndPruning(ports_.session->PruneRequests(ports_.group->name(), partitions, read_at - kept_for, kPruneRows));
+  }
+  const absl::Time all_read_at = partitions_by_time.begin()->first;
+  if (all_read_at == absl::InfinitePast()) return;
+  EndPruning(ports_.session->PruneRequestsWithoutTask(
+      all_read_at - kMaxRetentions * config_.request_retention - clock_.steps(), kPruneRows));
+}
+
+absl::Time Worker::Impl::LastReadToEnd(const Task& task, absl::Time now) const {
+  const absl::Duration longest = kMaxRetentions * config_.request_retention;
+  const bool reads_on = task.state == Task::State::kRunning && now - task.taken_at >= longest;
+  return reads_on ? std::max(task.inputs_read_at, now - longest) : task.inputs_read_at;
+}
+
+void Worker::Impl::EndPruning(const absl::StatusOr<int64_t>& pruned) {
   if (!pruned.ok()) kLog.Warn("old answers to requests were not removed", {{"error", pruned.status()}});
   // A full round means that there is more.
   if (pruned.ok() && *pruned == kPruneRows) pruned_at_ = absl::InfinitePast();

@@ -151,6 +151,9 @@ absl::Status PostgresCommit::ResolveNames() {
     const auto method = names.Method(link_.connection(), write.key.method, PostgresNames::IfMissing::kAdd);
     if (!method.ok()) return method.status();
     methods_.push_back(method->value());
+    const auto group = names.Group(link_.connection(), write.group, PostgresNames::IfMissing::kAdd);
+    if (!group.ok()) return group.status();
+    groups_.push_back(group->value());
   }
   return absl::OkStatus();
 }
@@ -299,7 +302,9 @@ void PostgresCommit::AddMarks(PostgresParameters& parameters) const {
       .Array(Integers(Element::kInteger, aggregates_, only_read))
       .Array(Integers(Element::kInteger, batch_.kept, [](const KeptRecord& kept) { return kept.ahead ? -1 : 0; }))
       .Array(Integers(Element::kInteger, batch_.kept_updated,
-                      [](const KeptUpdate& update) { return static_cast<int32_t>(update.carried_out); }));
+                      [](const KeptUpdate& update) { return static_cast<int32_t>(update.carried_out); }))
+      .Array(Integers(Element::kInteger, requests_, [this](size_t i) { return groups_[i]; }))
+      .Array(Integers(Element::kInteger, requests_, [this](size_t i) { return batch_.requests[i].partition; }));
 }
 
 CommitResult PostgresCommit::Read(const PostgresResult& row) const {

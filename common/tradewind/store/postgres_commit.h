@@ -45,11 +45,12 @@ class PostgresCommit {
 
   PostgresLink& link_;
   const Batch& batch_;
-  // Beside the batch's: the kind of each aggregate, the index of each entry, the method of each request.
+  // Beside the batch's: the kind of each aggregate, the index of each entry, the method and the group of each request.
   std::vector<int32_t> kinds_;
   std::vector<int32_t> removed_indexes_;
   std::vector<int32_t> added_indexes_;
   std::vector<int32_t> methods_;
+  std::vector<int32_t> groups_;
   // Places in the batch, in the order in which the server gets them.
   std::vector<size_t> tasks_;
   std::vector<size_t> aggregates_;

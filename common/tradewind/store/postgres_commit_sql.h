@@ -24,7 +24,7 @@ namespace tradewind::store {
 //
 // The long keys come in arrays of their own, which are as long as the others or empty: unnest fills up with nulls.
 inline constexpr const char* kCommitBatchSql = R"sql(
-CREATE FUNCTION commit_batch_3(
+CREATE FUNCTION commit_batch_5(
   p_task_group bytea[], p_task_partition integer[], p_task_epoch bigint[], p_task_sequence bigint[],
   p_task_new_sequence bigint[], p_task_progress bytea[], p_task_outbox bytea[], p_task_acknowledged bigint[],
   p_aggregate_kind integer[], p_aggregate_key bytea[], p_aggregate_version bigint[], p_aggregate_value bytea[],
@@ -43,6 +43,7 @@ CREATE FUNCTION commit_batch_3(
   p_has_doubles boolean,
   p_aggregate_long_key bytea[], p_kept_long_key bytea[], p_timer_long_key bytea[],
   p_task_ends_takes integer[], p_aggregate_only_read integer[], p_kept_place integer[], p_updated_carried_out integer[],
+  p_request_group integer[], p_request_partition integer[],
   OUT new_version bigint, OUT fenced bigint[], OUT aggregate_conflicts bigint[], OUT request_conflicts bigint[],
   OUT kept_ids bigint[])
 LANGUAGE plpgsql AS $body$
@@ -99,10 +100,11 @@ BEGIN
 
   IF cardinality(p_request_id) > 0 THEN
     WITH written AS (
-      INSERT INTO request AS r (request_id, caller, method, hash, reply, created_ms)
-        SELECT w.request_id, w.caller, w.method, w.hash, w.reply, p_now_ms
-          FROM unnest(p_request_id, p_request_caller, p_request_method, p_request_hash, p_request_reply)
-            WITH ORDINALITY AS w (request_id, caller, method, hash, reply, place) ORDER BY w.place
+      INSERT INTO request AS r (request_id, caller, method, hash, reply, created_ms, task_group, task_partition)
+        SELECT w.request_id, w.caller, w.method, w.hash, w.reply, p_now_ms, w.task_group, w.task_partition
+          FROM unnest(p_request_id, p_request_caller, p_request_method, p_request_hash, p_request_reply,
+                      p_request_group, p_request_partition) WITH ORDINALITY
+            AS w (request_id, caller, method, hash, reply, task_group, task_partition, place) ORDER BY w.place
         ON CONFLICT DO NOTHING RETURNING r.ctid AS place)
     SELECT count(*), array_agg(written.place) INTO done, places FROM written;
     IF done < cardinality(p_request_id) THEN
@@ -200,11 +202,11 @@ $body$;
 )sql";
 
 // The call of it, and its name as a prepared statement.
-inline constexpr const char* kCommitBatch = "commit_batch_3";
+inline constexpr const char* kCommitBatch = "commit_batch_5";
 inline constexpr const char* kCallCommitBatch =
-    "SELECT new_version, fenced, aggregate_conflicts, request_conflicts, kept_ids FROM commit_batch_3("
+    "SELECT new_version, fenced, aggregate_conflicts, request_conflicts, kept_ids FROM commit_batch_5("
     "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, "
     "$23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, "
-    "$44, $45, $46, $47, $48, $49, $50, $51, $52, $53, $54, $55, $56, $57, $58, $59, $60, $61)";
+    "$44, $45, $46, $47, $48, $49, $50, $51, $52, $53, $54, $55, $56, $57, $58, $59, $60, $61, $62, $63)";
 
 }  // namespace tradewind::store

@@ -32,6 +32,11 @@ absl::StatusOr<std::optional<int32_t>> PostgresNames::Method(PostgresConnection&
   return Find(connection, kMethods, name, if_missing);
 }
 
+absl::StatusOr<std::optional<int32_t>> PostgresNames::Group(PostgresConnection& connection, std::string_view name,
+                                                            IfMissing if_missing) {
+  return Find(connection, kGroups, name, if_missing);
+}
+
 absl::StatusOr<std::optional<int32_t>> PostgresNames::Find(PostgresConnection& connection, int32_t parent,
                                                            std::string_view name, IfMissing if_missing) {
   Ids& ids = ids_[parent];

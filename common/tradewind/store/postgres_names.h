@@ -1,4 +1,4 @@
-// The numbers that rows hold in place of names that repeat: kinds of aggregates, their indexes, methods. Each
+// The numbers that rows hold in place of names that repeat: kinds of aggregates, their indexes, methods, groups. Each
 // connection has its own memory of them, so that a name is asked for once.
 //
 // A name once written is never changed or removed: what is added stays even if the batch that needed it comes to
@@ -35,6 +35,8 @@ class PostgresNames {
                                                IfMissing if_missing);
   absl::StatusOr<std::optional<int32_t>> Method(PostgresConnection& connection, std::string_view name,
                                                 IfMissing if_missing);
+  absl::StatusOr<std::optional<int32_t>> Group(PostgresConnection& connection, std::string_view name,
+                                               IfMissing if_missing);
 
   // For a new connection, behind which may be a database restored from a backup.
   void Forget() { ids_.clear(); }
@@ -48,9 +50,10 @@ class PostgresNames {
   absl::StatusOr<std::optional<int32_t>> Find(PostgresConnection& connection, int32_t parent, std::string_view name,
                                               IfMissing if_missing);
 
-  // By what the names belong to: a kind's number for its indexes, or one of the two below.
+  // By what the names belong to: a kind's number for its indexes, or one of those below.
   static constexpr int32_t kKinds = 0;
   static constexpr int32_t kMethods = -1;
+  static constexpr int32_t kGroups = -2;
   std::map<int32_t, Ids> ids_;
 };
 

@@ -151,6 +151,20 @@ TEST(PostgresStore, RefusesASchemaNewerThanItsOwn) {
   EXPECT_THAT(Message(refused), AllOf(HasSubstr(schema.name()), HasSubstr("newer version")));
 }
 
+// Makes a schema what the version left before requests named their tasks. Goes before what undoes earlier steps.
+std::string UndoTasksOfRequests(const TemporarySchema& schema) {
+  return "SET search_path = " + schema.Quoted() + "; DROP FUNCTION " + kCommitBatch +
+         "; DROP INDEX request_by_age; ALTER TABLE request DROP COLUMN task_group; "
+         "ALTER TABLE request DROP COLUMN task_partition; CREATE INDEX request_by_age ON request (created_ms); ";
+}
+
+TEST(PostgresStore, KeepsAnswersOfBeforeTheyNamedTasks) {
+  const TemporarySchema schema;
+  WriteUnderK(*OpenOrDie(schema.name()));
+  TestServer::Execute(UndoTasksOfRequests(schema) + "UPDATE meta SET value = '4' WHERE name = 'schema_version'");
+  ExpectAnswersWithoutTasksAreKept(*OpenOrDie(schema.name()));
+}
+
 TEST(PostgresStore, KnowsWhetherItIsOlderThanMeshNames) {
   const TemporarySchema schema;
   {
@@ -160,8 +174,7 @@ TEST(PostgresStore, KnowsWhetherItIsOlderThanMeshNames) {
   }
   EXPECT_FALSE(OpenOrDie(schema.name())->predates_mesh_names());
   // As the version before that step left it.
-  TestServer::Execute("SET search_path = " + schema.Quoted() + "; DROP FUNCTION " + kCommitBatch +
-                      "; UPDATE meta SET value = '3' WHERE name = 'schema_version'");
+  TestServer::Execute(UndoTasksOfRequests(schema) + "UPDATE meta SET value = '3' WHERE name = 'schema_version'");
   EXPECT_TRUE(OpenOrDie(schema.name())->predates_mesh_names());
   EXPECT_TRUE(OpenOrDie(schema.name())->predates_mesh_names());
 }
@@ -172,16 +185,15 @@ TEST(PostgresStore, ShortensTheKeysOfAnOlderSchema) {
   const std::string key(5000, 'k');
   WriteUnderK(*OpenOrDie(schema.name()));
   const std::string is = " = '" + key + "'::bytea";
-  TestServer::Execute("SET search_path = " + schema.Quoted() +
-                      "; DROP INDEX kept_by_queue; ALTER TABLE kept DROP COLUMN place; "
+  TestServer::Execute(UndoTasksOfRequests(schema) +
+                      "DROP INDEX kept_by_queue; ALTER TABLE kept DROP COLUMN place; "
                       "CREATE INDEX kept_by_queue ON kept (\"group\", partition, key, id) WHERE queued; "
                       "ALTER TABLE aggregate DROP COLUMN long_key; ALTER TABLE kept DROP COLUMN long_key; "
                       "ALTER TABLE timer DROP COLUMN long_key; UPDATE aggregate SET key" +
                       is + "; UPDATE aggregate_index SET key" + is + ", value" + is +
                       "; UPDATE request SET request_id" + is + ", caller" + is + "; UPDATE kept SET key" + is +
                       "; UPDATE timer SET key" + is + "; UPDATE name SET name" + is +
-                      " WHERE name = 'K'; DROP FUNCTION " + kCommitBatch +
-                      "; UPDATE meta SET value = '1' WHERE name = 'schema_version'");
+                      " WHERE name = 'K'; UPDATE meta SET value = '1' WHERE name = 'schema_version'");
   const auto store = OpenOrDie(schema.name());
   ASSERT_NE(store, nullptr);
   ExpectFoundByLongKey(*store, key);

@@ -146,7 +146,16 @@ constexpr const char* kMeshNames = R"sql(
 INSERT INTO meta SELECT 'predates_mesh_names', '1' WHERE EXISTS (SELECT 1 FROM task);
 )sql";
 
-constexpr std::array kSteps = {kTables, kShortKeys, kPlaces, kMeshNames};
+// Answers to requests name the task that gave them. Number 0 stands for no group: rows of before have none, and neither
+// have those of instances that still run an older version.
+constexpr const char* kTasksOfRequests = R"sql(
+ALTER TABLE request ADD COLUMN task_group integer NOT NULL DEFAULT 0;
+ALTER TABLE request ADD COLUMN task_partition integer NOT NULL DEFAULT 0;
+DROP INDEX request_by_age;
+CREATE INDEX request_by_age ON request (created_ms, task_group, task_partition);
+)sql";
+
+constexpr std::array kSteps = {kTables, kShortKeys, kPlaces, kMeshNames, kTasksOfRequests};
 
 // Migrations may take long, and so may waiting for another instance's.
 constexpr const char* kBegin =

@@ -73,8 +73,13 @@ constexpr std::array kStatements = {
     // What another instance prunes at the same time is skipped, not waited for.
     PostgresStatement{"prune_requests",
                       R"(DELETE FROM request WHERE ctid = ANY (ARRAY(
-                           SELECT ctid FROM request WHERE created_ms < $1 ORDER BY created_ms LIMIT $2
-                           FOR UPDATE SKIP LOCKED)))"},
+                           SELECT ctid FROM request
+                             WHERE created_ms < $1 AND task_group = $3 AND task_partition = ANY ($4::integer[])
+                             ORDER BY created_ms LIMIT $2 FOR UPDATE SKIP LOCKED)))"},
+    PostgresStatement{"prune_requests_without_task",
+                      R"(DELETE FROM request WHERE ctid = ANY (ARRAY(
+                           SELECT ctid FROM request WHERE created_ms < $1 AND task_group = 0
+                             ORDER BY created_ms LIMIT $2 FOR UPDATE SKIP LOCKED)))"},
     PostgresStatement{kCommitBatch, kCallCommitBatch},
 };
 
@@ -277,9 +282,27 @@ absl::StatusOr<std::vector<Timer>> PostgresSession::LoadTimers(const TaskId& tas
   return timers;
 }
 
-absl::StatusOr<int64_t> PostgresSession::PruneRequests(absl::Time before, int64_t limit) {
+absl::StatusOr<int64_t> PostgresSession::PruneRequests(std::string_view group, absl::Span<const int32_t> partitions,
+                                                       absl::Time before, int64_t limit) {
+  if (absl::Status ready = link_.Ready(); !ready.ok()) return ready;
+  const auto number = link_.names().Group(link_.connection(), group, PostgresNames::IfMissing::kNothing);
+  if (!number.ok()) return number.status();
+  if (!number->has_value()) return 0;
+  PostgresArray wanted(Element::kInteger, partitions.size());
+  for (const int32_t partition : partitions) wanted.Add(int64_t{partition});
+  const absl::StatusOr<PostgresResult> pruned = Run({"prune_requests", true,
+                                                     PostgresParameters()
+                                                         .Bigint(absl::ToUnixMillis(before))
+                                                         .Bigint(std::max<int64_t>(limit, 0))
+                                                         .Integer(**number)
+                                                         .Array(std::move(wanted))});
+  if (!pruned.ok()) return pruned.status();
+  return pruned->changed();
+}
+
+absl::StatusOr<int64_t> PostgresSession::PruneRequestsWithoutTask(absl::Time before, int64_t limit) {
   const absl::StatusOr<PostgresResult> pruned =
-      Run({"prune_requests", true,
+      Run({"prune_requests_without_task", true,
            PostgresParameters().Bigint(absl::ToUnixMillis(before)).Bigint(std::max<int64_t>(limit, 0))});
   if (!pruned.ok()) return pruned.status();
   return pruned->changed();

@@ -36,7 +36,9 @@ class PostgresSession final : public Session {
   absl::StatusOr<std::vector<KeptRecord>> LoadRequested(std::string_view group, absl::Span<const int32_t> partitions,
                                                         int64_t limit) override;
   absl::StatusOr<std::vector<Timer>> LoadTimers(const TaskId& task, int64_t limit) override;
-  absl::StatusOr<int64_t> PruneRequests(absl::Time before, int64_t limit) override;
+  absl::StatusOr<int64_t> PruneRequests(std::string_view group, absl::Span<const int32_t> partitions, absl::Time before,
+                                        int64_t limit) override;
+  absl::StatusOr<int64_t> PruneRequestsWithoutTask(absl::Time before, int64_t limit) override;
 
  private:
   // Connects where need be and runs one statement.

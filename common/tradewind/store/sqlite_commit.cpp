@@ -211,6 +211,8 @@ absl::Status SqliteCommit::WriteRequests() {
     const absl::StatusOr<std::optional<int64_t>> method =
         writer_.names.Method(write.key.method, SqliteNames::IfMissing::kAdd);
     if (!method.ok()) return method.status();
+    const absl::StatusOr<std::optional<int64_t>> group = writer_.names.Group(write.group, SqliteNames::IfMissing::kAdd);
+    if (!group.ok()) return group.status();
     const absl::StatusOr<int64_t> changed =
         writer_.statements.insert_request.BindBytes(1, ShortKey(write.key.request_id, request_id))
             .BindBytes(2, ShortKey(write.key.caller, caller))
@@ -218,6 +220,8 @@ absl::Status SqliteCommit::WriteRequests() {
             .BindBytes(4, write.hash)
             .BindBytes(5, write.reply)
             .BindInteger(6, now_ms)
+            .BindInteger(7, group->value())
+            .BindInteger(8, write.partition)
             .Run();
     if (!changed.ok()) return changed.status();
     if (*changed == 0) result_.conflicting_requests.push_back(i);

@@ -13,6 +13,8 @@ absl::StatusOr<SqliteNames> SqliteNames::Prepare(Connection& connection) {
       {&names.indexes_.add, "INSERT INTO index_name (name, kind) VALUES (?1, ?2) RETURNING id"},
       {&names.methods_.find, "SELECT id FROM method WHERE name = ?1"},
       {&names.methods_.add, "INSERT INTO method (name) VALUES (?1) RETURNING id"},
+      {&names.groups_.find, "SELECT id FROM group_name WHERE name = ?1"},
+      {&names.groups_.add, "INSERT INTO group_name (name) VALUES (?1) RETURNING id"},
   };
   for (const auto& [statement, sql] : statements) {
     absl::StatusOr<Statement> prepared = connection.Prepare(sql);
@@ -32,6 +34,10 @@ absl::StatusOr<std::optional<int64_t>> SqliteNames::Index(int64_t kind, std::str
 
 absl::StatusOr<std::optional<int64_t>> SqliteNames::Method(std::string_view name, IfMissing if_missing) {
   return Find(methods_, method_ids_, name, std::nullopt, if_missing);
+}
+
+absl::StatusOr<std::optional<int64_t>> SqliteNames::Group(std::string_view name, IfMissing if_missing) {
+  return Find(groups_, group_ids_, name, std::nullopt, if_missing);
 }
 
 absl::StatusOr<std::optional<int64_t>> SqliteNames::Find(Table& table, Ids& ids, std::string_view name,
@@ -63,6 +69,7 @@ void SqliteNames::Forget() {
   kind_ids_.clear();
   index_ids_.clear();
   method_ids_.clear();
+  group_ids_.clear();
   added_ = false;
 }
 

@@ -1,4 +1,4 @@
-// The numbers that rows hold in place of names that repeat: kinds of aggregates, their indexes, methods. Each
+// The numbers that rows hold in place of names that repeat: kinds of aggregates, their indexes, methods, groups. Each
 // connection has its own memory of them, so that a name is looked up in the file once.
 //
 // A name once written is never changed or removed. Belongs to its connection's thread.
@@ -33,6 +33,7 @@ class SqliteNames {
   absl::StatusOr<std::optional<int64_t>> Kind(std::string_view name, IfMissing if_missing);
   absl::StatusOr<std::optional<int64_t>> Index(int64_t kind, std::string_view name, IfMissing if_missing);
   absl::StatusOr<std::optional<int64_t>> Method(std::string_view name, IfMissing if_missing);
+  absl::StatusOr<std::optional<int64_t>> Group(std::string_view name, IfMissing if_missing);
 
   // Drops the names added since the last call of Keep.
   void Forget();
@@ -54,9 +55,11 @@ class SqliteNames {
   Table kinds_;
   Table indexes_;
   Table methods_;
+  Table groups_;
   Ids kind_ids_;
   std::map<int64_t, Ids> index_ids_;
   Ids method_ids_;
+  Ids group_ids_;
   bool added_ = false;
 };
 

@@ -146,6 +146,14 @@ CREATE INDEX kept_by_queue ON kept ("group", partition, key, place, id) WHERE qu
     R"sql(
 INSERT INTO meta SELECT 'predates_mesh_names', '1' WHERE EXISTS (SELECT 1 FROM task);
 )sql",
+    // Answers to requests name the task that gave them. Number 0 stands for no group: rows of before have none.
+    R"sql(
+CREATE TABLE group_name (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+ALTER TABLE request ADD COLUMN task_group INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE request ADD COLUMN task_partition INTEGER NOT NULL DEFAULT 0;
+DROP INDEX request_by_age;
+CREATE INDEX request_by_age ON request (created_ms, task_group, task_partition);
+)sql",
 };
 
 void ShortKeyFunction(sqlite3_context* context, int, sqlite3_value** arguments) {

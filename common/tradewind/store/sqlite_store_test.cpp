@@ -92,6 +92,18 @@ TEST(SqliteStore, RefusesASchemaNewerThanItsOwn) {
   EXPECT_THAT(Message(refused), AllOf(HasSubstr(folder.File("orders.db")), HasSubstr("newer version")));
 }
 
+// Makes a file what the version left before requests named their tasks. Goes before what undoes earlier steps.
+constexpr char kUndoTasksOfRequests[] =
+    "DROP TABLE group_name; DROP INDEX request_by_age; ALTER TABLE request DROP COLUMN task_group; "
+    "ALTER TABLE request DROP COLUMN task_partition; CREATE INDEX request_by_age ON request (created_ms); ";
+
+TEST(SqliteStore, KeepsAnswersOfBeforeTheyNamedTasks) {
+  const TemporaryFolder folder;
+  WriteUnderK(*OpenOrDie(folder.Config()));
+  ExecuteOn(folder.File("orders.db"), std::string(kUndoTasksOfRequests) + "PRAGMA user_version = 5");
+  ExpectAnswersWithoutTasksAreKept(*OpenOrDie(folder.Config()));
+}
+
 TEST(SqliteStore, KnowsWhetherItIsOlderThanMeshNames) {
   const TemporaryFolder folder;
   {
@@ -101,7 +113,7 @@ TEST(SqliteStore, KnowsWhetherItIsOlderThanMeshNames) {
   }
   EXPECT_FALSE(OpenOrDie(folder.Config())->predates_mesh_names());
   // As the version before that step left it.
-  ExecuteOn(folder.File("orders.db"), "PRAGMA user_version = 4");
+  ExecuteOn(folder.File("orders.db"), std::string(kUndoTasksOfRequests) + "PRAGMA user_version = 4");
   EXPECT_TRUE(OpenOrDie(folder.Config())->predates_mesh_names());
   EXPECT_TRUE(OpenOrDie(folder.Config())->predates_mesh_names());
 }
@@ -113,10 +125,11 @@ TEST(SqliteStore, ShortensTheKeysOfAnOlderFile) {
   WriteUnderK(*OpenOrDie(folder.Config()));
   const std::string is = " = CAST('" + key + "' AS BLOB)";
   ExecuteOn(folder.File("orders.db"),
-            "DROP INDEX kept_by_queue; ALTER TABLE kept DROP COLUMN place; "
-            "CREATE INDEX kept_by_queue ON kept (\"group\", partition, key, id) WHERE queued = 1; "
-            "ALTER TABLE aggregate DROP COLUMN long_key; ALTER TABLE kept DROP COLUMN long_key; "
-            "ALTER TABLE timer DROP COLUMN long_key; UPDATE aggregate SET key" +
+            std::string(kUndoTasksOfRequests) +
+                "DROP INDEX kept_by_queue; ALTER TABLE kept DROP COLUMN place; "
+                "CREATE INDEX kept_by_queue ON kept (\"group\", partition, key, id) WHERE queued = 1; "
+                "ALTER TABLE aggregate DROP COLUMN long_key; ALTER TABLE kept DROP COLUMN long_key; "
+                "ALTER TABLE timer DROP COLUMN long_key; UPDATE aggregate SET key" +
                 is + "; UPDATE aggregate_index SET key" + is + ", value" + is + "; UPDATE request SET request_id" + is +
                 ", caller" + is + "; UPDATE kept SET key" + is + "; UPDATE timer SET key" + is +
                 "; UPDATE method SET name = '" + key + "'; PRAGMA user_version = 2");

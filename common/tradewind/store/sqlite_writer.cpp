@@ -40,7 +40,11 @@ absl::Status PrepareAll(Connection& connection, SqliteWriterStatements& all) {
           ORDER BY due_ms, key, name LIMIT ?3)"},
       {&all.prune_requests,
        R"(DELETE FROM request WHERE id IN
-          (SELECT id FROM request WHERE created_ms < ?1 ORDER BY created_ms LIMIT ?2))"},
+          (SELECT id FROM request WHERE created_ms < ?1 AND task_group = ?3
+             AND task_partition IN (SELECT value FROM json_each(?4)) ORDER BY created_ms LIMIT ?2))"},
+      {&all.prune_requests_without_task,
+       R"(DELETE FROM request WHERE id IN
+          (SELECT id FROM request WHERE created_ms < ?1 AND task_group = 0 ORDER BY created_ms LIMIT ?2))"},
 
       {&all.update_task,
        R"(UPDATE task SET emit_sequence = ?5, progress = ?6, takes = CASE WHEN ?7 THEN 0 ELSE takes END
@@ -62,7 +66,8 @@ absl::Status PrepareAll(Connection& connection, SqliteWriterStatements& all) {
        R"(INSERT INTO aggregate_index (index_name, value, "order", key) VALUES (?1, ?2, ?3, ?4)
           ON CONFLICT (index_name, value, "order", key) DO NOTHING)"},
       {&all.insert_request,
-       R"(INSERT INTO request (request_id, caller, method, hash, reply, created_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+       R"(INSERT INTO request (request_id, caller, method, hash, reply, created_ms, task_group, task_partition)
+          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
           ON CONFLICT (request_id, caller, method) DO NOTHING)"},
       {&all.insert_kept,
        R"(INSERT INTO kept ("group", partition, state, key, source, type, reason, record, queued, attempts, due_ms, long_key,

@@ -211,6 +211,9 @@ struct RequestWrite {
   RequestKey key;
   std::string_view hash;
   std::string_view reply;
+  // The task that answered it, by whose progress it is removed.
+  std::string_view group;
+  int32_t partition = 0;
 };
 
 struct TaskCommit {
@@ -319,8 +322,13 @@ class Session {
   // The first `limit` timers of the task by (due, key, name).
   virtual absl::StatusOr<std::vector<Timer>> LoadTimers(const TaskId& task, int64_t limit) = 0;
 
-  // Removes up to `limit` request rows written before `before`; returns how many went.
-  virtual absl::StatusOr<int64_t> PruneRequests(absl::Time before, int64_t limit) = 0;
+  // Removes up to `limit` request rows of these tasks of the group that were written before `before`; returns how many
+  // were removed.
+  virtual absl::StatusOr<int64_t> PruneRequests(std::string_view group, absl::Span<const int32_t> partitions,
+                                                absl::Time before, int64_t limit) = 0;
+  // The same for the rows that name no task: those that were written before rows did, or by an instance of an older
+  // version.
+  virtual absl::StatusOr<int64_t> PruneRequestsWithoutTask(absl::Time before, int64_t limit) = 0;
 };
 
 struct ListQuery {

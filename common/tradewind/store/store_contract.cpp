@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "absl/time/clock.h"
+
 #include "tradewind/store/short_key.h"
 
 namespace tradewind::store {
@@ -109,6 +111,19 @@ void WriteUnderK(Store& store) {
   batch.kept = {{.task = kTaskOfK, .state = KeptState::kParked, .queued = true, .key = "K", .record = "parked"}};
   batch.timers_set = {{.task = kTaskOfK, .key = "K", .name = "pay", .due = absl::UnixEpoch(), .record = "timer"}};
   ASSERT_TRUE(session->Commit(batch).ok());
+}
+
+void ExpectAnswersWithoutTasksAreKept(Store& store) {
+  const auto session = *store.OpenSession();
+  const RequestKey request{"K", "K", "K"};
+  const int32_t partitions[] = {0, 1};
+  // The group is known by now.
+  Batch batch;
+  batch.requests = {{{"L", "L", "L"}, "hash", "reply", kTaskOfK.group, 1}};
+  ASSERT_TRUE(session->Commit(batch).ok());
+  EXPECT_EQ(*session->PruneRequests(kTaskOfK.group, partitions, absl::Now(), 10), 1);
+  EXPECT_EQ(session->LoadRequests({&request, 1})->at(0)->reply, "reply");
+  EXPECT_EQ(*session->PruneRequestsWithoutTask(absl::Now(), 10), 1);
 }
 
 void ExpectFoundByLongKey(Store& store, const std::string& key) {

@@ -63,5 +63,7 @@ TaskCommit MakeTaskCommit(const TaskId& id, const TakenTask& taken);
 // what must be read once a test has put `key` in the place of "K" as the version before wrote it.
 void WriteUnderK(Store& store);
 void ExpectFoundByLongKey(Store& store, const std::string& key);
+// What must hold of the request under "K" once a test has taken its task from it, as the version before wrote it.
+void ExpectAnswersWithoutTasksAreKept(Store& store);
 
 }  // namespace tradewind::store

@@ -54,17 +54,40 @@ TEST_P(StoreContract, PrunesOldRequestsUpToALimit) {
   for (const int i : {3, 0, 9, 1, 2, 4, 8, 5, 7, 6}) {
     Batch batch;
     batch.now = start + absl::Hours(i);
-    batch.requests = {{{"caller", "method", ids[static_cast<size_t>(i)]}, "hash", "reply"}};
+    batch.requests = {{{"caller", "method", ids[static_cast<size_t>(i)]}, "hash", "reply", "orders", i % 2}};
     ASSERT_EQ(Commit(batch).kind, Kind::kCommitted);
   }
   const absl::Time before = start + absl::Hours(6);
-  EXPECT_EQ(*session_->PruneRequests(before, 0), 0);
-  EXPECT_EQ(*session_->PruneRequests(before, 4), 4);
-  EXPECT_EQ(*session_->PruneRequests(before, 4), 2);
-  EXPECT_EQ(*session_->PruneRequests(before, 4), 0);
+  const int32_t both[] = {0, 1};
+  EXPECT_EQ(*session_->PruneRequests("orders", both, before, 0), 0);
+  EXPECT_EQ(*session_->PruneRequests("orders", both, before, 4), 4);
+  EXPECT_EQ(*session_->PruneRequests("orders", both, before, 4), 2);
+  EXPECT_EQ(*session_->PruneRequests("orders", both, before, 4), 0);
+  EXPECT_EQ(*session_->PruneRequestsWithoutTask(before, 4), 0);
   for (size_t i = 0; i < ids.size(); ++i) {
     EXPECT_EQ(LoadRequest({"caller", "method", ids[i]}).has_value(), i >= 6) << i;
   }
+}
+
+TEST_P(StoreContract, PrunesOnlyRequestsOfTheTasksNamed) {
+  const absl::Time now = absl::FromUnixSeconds(1'700'000'000);
+  Batch batch;
+  batch.now = now;
+  batch.requests = {{{"", "m", "a"}, "hash", "reply", "orders", 0},
+                    {{"", "m", "b"}, "hash", "reply", "orders", 1},
+                    {{"", "m", "c"}, "hash", "reply", "orders", 11},
+                    {{"", "m", "d"}, "hash", "reply", "mails", 0}};
+  ASSERT_EQ(Commit(batch).kind, Kind::kCommitted);
+  Reopen();
+  const absl::Time later = now + absl::Seconds(1);
+  const int32_t partitions[] = {0, 11};
+  EXPECT_EQ(*session_->PruneRequests("orders", {}, later, 10), 0);
+  EXPECT_EQ(*session_->PruneRequests("nobody", partitions, later, 10), 0);
+  EXPECT_EQ(*session_->PruneRequests("orders", partitions, later, 10), 2);
+  EXPECT_FALSE(LoadRequest({"", "m", "a"}).has_value());
+  EXPECT_TRUE(LoadRequest({"", "m", "b"}).has_value());
+  EXPECT_FALSE(LoadRequest({"", "m", "c"}).has_value());
+  EXPECT_TRUE(LoadRequest({"", "m", "d"}).has_value());
 }
 
 TEST_P(StoreContract, ReaderFindsNothingWhereThereIsNothing) {

@@ -55,8 +55,12 @@ class ForwardingSession : public store::Session {
   absl::StatusOr<std::vector<store::Timer>> LoadTimers(const store::TaskId& task, int64_t limit) override {
     return inner_.LoadTimers(task, limit);
   }
-  absl::StatusOr<int64_t> PruneRequests(absl::Time before, int64_t limit) override {
-    return inner_.PruneRequests(before, limit);
+  absl::StatusOr<int64_t> PruneRequests(std::string_view group, absl::Span<const int32_t> partitions, absl::Time before,
+                                        int64_t limit) override {
+    return inner_.PruneRequests(group, partitions, before, limit);
+  }
+  absl::StatusOr<int64_t> PruneRequestsWithoutTask(absl::Time before, int64_t limit) override {
+    return inner_.PruneRequestsWithoutTask(before, limit);
   }
 
  private:
