@@ -9,6 +9,7 @@ It prints a line for each order that was confirmed, those of the past first, unt
 
 import argparse
 import importlib
+import operator
 import re
 import signal
 import sys
@@ -106,11 +107,16 @@ class Event:
     mesh: bytes | None
 
 
+# message.headers(), checked: where the name of a header is not UTF-8, confluent-kafka returns a broken list and an
+# exception, and Python ends at the list where the call is a plain one that has been made often.
+get_headers = operator.methodcaller("headers")
+
+
 def headers_of(message):
     """The headers as a dict. Those without a value count as absent, and of two with one name the last holds, unless they
     are those that say what the event is."""
     headers = {}
-    for name, value in message.headers() or []:
+    for name, value in get_headers(message) or []:
         if name in headers and name.startswith(("ce_", "tradewind-")):
             raise NoEvent(f"header {name} is there twice")
         headers[name] = value
