@@ -118,6 +118,12 @@ class HeaderSorter {
       }
       bit <<= 1;
     }
+    // Some clients write this name as they would in HTTP, where case does not matter.
+    if (absl::EqualsIgnoreCase({header.name.data(), header.name.size()},
+                               {kContentTypeHeader.data(), kContentTypeHeader.size()})) {
+      envelope_.content_type = header.value;
+      return;
+    }
     if (MustBeUnique(header.name)) {
       others_.push_back(header.name);
     }

@@ -175,6 +175,7 @@ TEST(Envelope, NamesBinaryModeToAnEventInAnotherMode) {
   for (const char* type : {"application/cloudevents+json", "application/cloudevents-batch+json; charset=utf-8",
                            "Application/CloudEvents+avro"}) {
     EXPECT_THAT(ErrorOf({{"content-type", type}}), HasSubstr("binary mode"));
+    EXPECT_THAT(ErrorOf({{"Content-Type", type}}), HasSubstr("binary mode"));
     EXPECT_THAT(ErrorOf(With({{"content-type", type}})), HasSubstr("binary mode"));
   }
 }
