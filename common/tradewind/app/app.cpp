@@ -289,9 +289,7 @@ absl::Status App::Impl::MeetKafka() {
       for (const std::string& name : *names) topics.push_back(bus::FullTopic(settings_.kafka, name));
     }
   }
-  for (const std::string_view name : {bus::kRepliesTopic, bus::kDeadTopic}) {
-    topics.push_back(bus::FullTopic(settings_.kafka, name));
-  }
+  topics.push_back(bus::FullTopic(settings_.kafka, bus::kDeadTopic));
   // A group's own topic is both its input and its output, and Kafka must not be asked twice about one.
   std::sort(topics.begin(), topics.end());
   topics.erase(std::unique(topics.begin(), topics.end()), topics.end());

@@ -98,7 +98,7 @@ absl::Status CommandLink::MakeTopics(const std::vector<std::string>& command_top
     return admin.status();
   }
   const std::string replies_topic = bus::FullTopic(kafka_, bus::kRepliesTopic);
-  std::vector<std::string> names = {replies_topic};
+  std::vector<std::string> names;
   for (const std::string& topic : command_topics) {
     names.push_back(bus::FullTopic(kafka_, topic));
   }
@@ -111,11 +111,15 @@ absl::Status CommandLink::MakeTopics(const std::vector<std::string>& command_top
   if (!counts.ok()) {
     return counts.status();
   }
+  const auto replies = (*admin)->EnsureTopics({&replies_topic, 1}, bus::TopicKind::kReplies);
+  if (!replies.ok()) {
+    return replies.status();
+  }
   for (const std::string& topic : command_topics) {
     const std::string full_name = bus::FullTopic(kafka_, topic);
     targets_[topic] = {.topic = full_name, .partitions = counts->at(full_name)};
   }
-  reply_partition_ = bus::PartitionOf(instance_id_, counts->at(replies_topic));
+  reply_partition_ = bus::PartitionOf(instance_id_, replies->at(replies_topic));
   return absl::OkStatus();
 }
 
