@@ -342,7 +342,13 @@ class CommandCall final : public ServerCall, public commands::PendingCall {
 
   // The call is ours again, and Kafka does not have the command.
   void EndUnsent(const absl::Status& status) {
-    if (absl::IsResourceExhausted(status)) {
+    if (commands::IsTooManyWaiting(status)) {
+      End(errors::Problem{.code = absl::StatusCode::kResourceExhausted,
+                          .reason = "TOO_MANY_WAITING",
+                          .message = "so many calls wait for the outcome of their commands that no more may, as where "
+                                     "a service is away or slow (`tradewind status`); nothing was done, try again "
+                                     "later"});
+    } else if (absl::IsResourceExhausted(status)) {
       End(Busy("the queue of commands to Kafka is full"));
     } else if (absl::IsInvalidArgument(status)) {
       End(errors::Problem{
