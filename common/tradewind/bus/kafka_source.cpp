@@ -73,6 +73,7 @@ class KafkaSource::Impl {
   absl::Status Resume(absl::Span<const Position> positions);
   absl::StatusOr<std::vector<CommittedOffset>> Committed(absl::Span<const Position> partitions);
   absl::StatusOr<OffsetRange> Range(const std::string& topic, int32_t partition);
+  std::vector<absl::StatusOr<OffsetRange>> Ranges(absl::Span<const Position> partitions);
   bool CaughtUp(const std::string& topic, int32_t partition, int64_t end);
   absl::Status CommitOffsets(absl::Span<const CommittedOffset> offsets, bool wait);
   bool TakeFailedCommits() { return committer_->TakeFailed(); }
@@ -448,6 +449,14 @@ absl::StatusOr<OffsetRange> KafkaSource::Impl::Range(const std::string& topic, i
   return range;
 }
 
+std::vector<absl::StatusOr<OffsetRange>> KafkaSource::Impl::Ranges(absl::Span<const Position> partitions) {
+  auto ranges = internal::QueryRanges(client_.get(), partitions, Deadline(config_.request_timeout));
+  if (!ranges.empty() && std::all_of(ranges.begin(), ranges.end(), [](const auto& range) { return range.ok(); })) {
+    disturbed_ = false;
+  }
+  return ranges;
+}
+
 absl::Status KafkaSource::Impl::CommitOffsets(absl::Span<const CommittedOffset> offsets, bool wait) {
   // While closing, all wait: none may be in flight when the consumer goes.
   return wait || closing_ ? committer_->SendAndWait(offsets, config_.request_timeout) : committer_->Send(offsets);
@@ -532,6 +541,9 @@ absl::StatusOr<std::vector<CommittedOffset>> KafkaSource::Committed(absl::Span<c
 }
 absl::StatusOr<OffsetRange> KafkaSource::Range(const std::string& topic, int32_t partition) {
   return impl_->Range(topic, partition);
+}
+std::vector<absl::StatusOr<OffsetRange>> KafkaSource::Ranges(absl::Span<const Position> partitions) {
+  return impl_->Ranges(partitions);
 }
 bool KafkaSource::CaughtUp(const std::string& topic, int32_t partition, int64_t end) {
   return impl_->CaughtUp(topic, partition, end);
