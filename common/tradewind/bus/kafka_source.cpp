@@ -105,6 +105,8 @@ class KafkaSource::Impl {
   std::vector<TopicHandle> topics_;
   std::unique_ptr<OffsetCommitter> committer_;
   bool closing_ = false;
+  // Means something once it is closing.
+  Deadline close_deadline_{absl::ZeroDuration()};
   bool was_assigned_ = false;
   // A broker did not answer, and none has been asked since.
   bool disturbed_ = false;
@@ -459,7 +461,9 @@ std::vector<absl::StatusOr<OffsetRange>> KafkaSource::Impl::Ranges(absl::Span<co
 
 absl::Status KafkaSource::Impl::CommitOffsets(absl::Span<const CommittedOffset> offsets, bool wait) {
   // While closing, all wait: none may be in flight when the consumer goes.
-  return wait || closing_ ? committer_->SendAndWait(offsets, config_.request_timeout) : committer_->Send(offsets);
+  const absl::Duration left = closing_ ? absl::Milliseconds(close_deadline_.RemainingMs()) : absl::InfiniteDuration();
+  return wait || closing_ ? committer_->SendAndWait(offsets, std::min(config_.request_timeout, left))
+                          : committer_->Send(offsets);
 }
 
 // ---- closing -------------------------------------------------------------------------------------------------------
@@ -470,6 +474,7 @@ absl::Status KafkaSource::Impl::Close(absl::Duration limit) {
   }
   closing_ = true;
   const Deadline deadline(limit);
+  close_deadline_ = deadline;
   const bool in_time = committer_->WaitUntilIdle(deadline) && LeaveGroup(deadline);
   if (const std::vector<int32_t> left = assignment_.Owned(); !left.empty()) {
     // The group was not left in order: who knows whose these are by now.
