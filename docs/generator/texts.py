@@ -11,8 +11,8 @@ OWN_TOPICS = {
         "repeating the `request_id`."
     ),
     "mesh.dead.v1": (
-        "Announces every message that a service set aside for good. The message itself stays in the store of the "
-        "service; `tradewind parked` shows it."
+        "Announces every message that a service set aside for good, up to 1,000 a minute from one process. The message "
+        "itself stays in the store of the service; `tradewind parked` shows it."
     ),
 }
 

@@ -9,6 +9,7 @@
 #include "absl/time/clock.h"
 
 #include "services/cli/text.h"
+#include "tradewind/clock/steady_now.h"
 
 namespace tradewind::cli {
 namespace {
@@ -114,7 +115,7 @@ absl::StatusOr<bool> AdminClient::AwaitCarriedOut(const v1::ParkedFilter& filter
       return record.requested() != v1::PARKED_ACTION_UNSPECIFIED;
     });
     if (open) {
-      if (absl::Now() >= deadline) {
+      if (clock::SteadyNow() >= deadline) {
         return false;
       }
       absl::SleepFor(kPollEvery);

@@ -7,12 +7,11 @@
 #include <optional>
 #include <utility>
 
-#include "absl/time/clock.h"
-
 #include "services/cli/mesh_problems.h"
 #include "services/cli/mesh_topics.h"
 #include "tradewind/bus/kafka_admin.h"
 #include "tradewind/bus/partition_reader.h"
+#include "tradewind/clock/steady_now.h"
 
 namespace tradewind::cli {
 namespace {
@@ -94,7 +93,7 @@ absl::Status Follow(const Session& session, Plan plan, absl::FunctionRef<bool(co
     return reader.status();
   }
   const absl::Duration patience = session.config.kafka.request_timeout;
-  absl::Time last_record = absl::Now();
+  absl::Time last_record = clock::SteadyNow();
   while (!session.interrupted && session.out.good() && !(plan.ends.has_value() && plan.ends->reached())) {
     const auto record = (*reader)->Poll(kPollTimeout);
     if (!record.ok()) {
@@ -103,17 +102,17 @@ absl::Status Follow(const Session& session, Plan plan, absl::FunctionRef<bool(co
     for (const bus::Position& end : (*reader)->TakeReachedEnds()) {
       if (plan.ends.has_value()) {
         plan.ends->ReachEnd(end);
-        last_record = absl::Now();
+        last_record = clock::SteadyNow();
       }
     }
     if (!record->has_value()) {
-      if (plan.ends.has_value() && !plan.ends->reached() && absl::Now() - last_record > patience) {
+      if (plan.ends.has_value() && !plan.ends->reached() && clock::SteadyNow() - last_record > patience) {
         return absl::DeadlineExceededError(fmt::format("no record came for {} from {}: is the broker still there?",
                                                        absl::FormatDuration(patience), plan.ends->AnyMissing()));
       }
       continue;
     }
-    last_record = absl::Now();
+    last_record = clock::SteadyNow();
     if (plan.ends.has_value() && !plan.ends->Pass(**record)) {
       continue;
     }

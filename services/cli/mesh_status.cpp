@@ -15,6 +15,7 @@
 #include "services/cli/event_schema.h"
 #include "services/cli/metrics_scrape.h"
 #include "tradewind/bus/envelope.h"
+#include "tradewind/clock/steady_now.h"
 #include "tradewind/rpc/server.h"
 
 namespace tradewind::cli {
@@ -131,7 +132,7 @@ void KeepStillOpen(absl::Span<const bus::LogEnd> ends, std::vector<bus::LogEnd>&
 // Finds transactions that have been open for kOpenTransactionBound, by what the services say or by waiting that long.
 absl::Status GatherTransactions(const CliConfig& config, absl::Span<const std::string> topics, bus::KafkaAdmin& admin,
                                 absl::Span<const std::string> pages, std::vector<Problem>& problems) {
-  const absl::Time begun = absl::Now();
+  const absl::Time begun = clock::SteadyNow();
   auto ends = admin.LogEnds(topics);
   if (!ends.ok()) {
     return ends.status();
@@ -151,7 +152,7 @@ absl::Status GatherTransactions(const CliConfig& config, absl::Span<const std::s
       open.push_back(end);
     }
   }
-  while (!open.empty() && absl::Now() - begun < kOpenTransactionBound) {
+  while (!open.empty() && clock::SteadyNow() - begun < kOpenTransactionBound) {
     absl::SleepFor(kLookAgain);  // Between two looks; the condition ends the wait.
     ends = admin.LogEnds(topics);
     if (!ends.ok()) {
@@ -160,7 +161,7 @@ absl::Status GatherTransactions(const CliConfig& config, absl::Span<const std::s
     KeepStillOpen(*ends, open);
   }
   for (const bus::LogEnd& end : open) {
-    problems.push_back(JudgeOpenTransaction(end, absl::Now() - begun, config.kafka.brokers));
+    problems.push_back(JudgeOpenTransaction(end, clock::SteadyNow() - begun, config.kafka.brokers));
   }
   return absl::OkStatus();
 }

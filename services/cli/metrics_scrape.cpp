@@ -14,7 +14,9 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/string_view.h"
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
+
+#include "tradewind/clock/steady_now.h"
 
 namespace tradewind::cli {
 namespace {
@@ -45,7 +47,7 @@ absl::Status SocketError(const std::string& address, int error) {
 // Waits until the socket is ready for `events`.
 absl::Status AwaitReady(const Socket& socket, short events, absl::Time deadline, const std::string& address) {
   pollfd entry{.fd = socket.get(), .events = events, .revents = 0};
-  const int64_t left = absl::ToInt64Milliseconds(deadline - absl::Now());
+  const int64_t left = absl::ToInt64Milliseconds(deadline - clock::SteadyNow());
   const int ready = left > 0 ? poll(&entry, 1, static_cast<int>(left)) : 0;
   if (ready < 0) {
     return SocketError(address, errno);
@@ -225,11 +227,11 @@ absl::StatusOr<std::unique_ptr<Socket>> Open(const std::string& address, absl::T
 }  // namespace
 
 absl::Status CheckConnects(const std::string& address, absl::Duration timeout) {
-  return Open(address, absl::Now() + timeout).status();
+  return Open(address, clock::SteadyNow() + timeout).status();
 }
 
 absl::StatusOr<std::string> FetchMetrics(const std::string& address, absl::Duration timeout) {
-  const absl::Time deadline = absl::Now() + timeout;
+  const absl::Time deadline = clock::SteadyNow() + timeout;
   const auto socket = Open(address, deadline);
   if (!socket.ok()) {
     return socket.status();

@@ -7,12 +7,11 @@
 #include <utility>
 #include <vector>
 
-#include "absl/time/clock.h"
-
 #include "services/cli/admin_client.h"
 #include "services/cli/parked.h"
 #include "services/cli/parked_targets.h"
 #include "services/cli/text.h"
+#include "tradewind/clock/steady_now.h"
 
 namespace tradewind::cli {
 namespace {
@@ -96,7 +95,7 @@ absl::Status Ask(AdminClient& client, const ParkedRequestOptions& options, const
   if (answer.chosen == 0 || options.wait == absl::ZeroDuration()) {
     return absl::OkStatus();
   }
-  const auto carried_out = client.AwaitCarriedOut(filter, absl::Now() + options.wait);
+  const auto carried_out = client.AwaitCarriedOut(filter, clock::SteadyNow() + options.wait);
   if (!carried_out.ok()) {
     return carried_out.status();
   }
@@ -175,7 +174,7 @@ int RunParkedRequest(const ParkedRequestOptions& options, const Session& session
   if (!filter.ok()) {
     return Fail(session, filter.status(), absl::IsFailedPrecondition(filter.status()) ? kExitNotWell : kExitUsage);
   }
-  const absl::Time begin = absl::Now();
+  const absl::Time begin = clock::SteadyNow();
   std::vector<std::future<Answer>> asked;
   for (const auto& client : *clients) {
     asked.push_back(std::async(std::launch::async, [&filter, &options, client = client.get()] {
@@ -189,7 +188,7 @@ int RunParkedRequest(const ParkedRequestOptions& options, const Session& session
   for (auto& answer : asked) {
     answers.push_back(answer.get());
   }
-  options.json ? PrintJson(answers, options.verb, session) : PrintText(answers, options, absl::Now() - begin, session);
+  options.json ? PrintJson(answers, options.verb, session) : PrintText(answers, options, clock::SteadyNow() - begin, session);
   int code = kExitOk;
   for (const Answer& answer : answers) {
     if (!answer.status.ok()) {

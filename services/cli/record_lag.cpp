@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <set>
 
-#include "absl/time/clock.h"
-
 #include "tradewind/bus/partition_reader.h"
+#include "tradewind/clock/steady_now.h"
 
 namespace tradewind::cli {
 namespace {
@@ -21,7 +20,7 @@ int64_t RecordsFrom(int64_t next, int64_t end, const LogPiece& piece) {
 }
 
 absl::Status ReadPieces(const bus::KafkaConfig& kafka, std::map<Place, LogPiece>& pieces, absl::Duration patience) {
-  const absl::Time deadline = absl::Now() + patience;
+  const absl::Time deadline = clock::SteadyNow() + patience;
   std::vector<bus::Position> positions;
   std::map<Place, int64_t> open;
   for (auto& [place, piece] : pieces) {
@@ -36,7 +35,7 @@ absl::Status ReadPieces(const bus::KafkaConfig& kafka, std::map<Place, LogPiece>
   if (!reader.ok()) {
     return reader.status();
   }
-  while (!open.empty() && absl::Now() < deadline) {
+  while (!open.empty() && clock::SteadyNow() < deadline) {
     const auto record = (*reader)->Poll(kPollTimeout);
     if (!record.ok()) {
       return record.status();

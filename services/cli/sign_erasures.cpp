@@ -5,10 +5,9 @@
 #include <algorithm>
 #include <string>
 
-#include "absl/time/clock.h"
-
 #include "tradewind/bus/envelope.h"
 #include "tradewind/bus/kafka_admin.h"
+#include "tradewind/clock/steady_now.h"
 #include "tradewind/seal/keys.h"
 
 namespace tradewind::cli {
@@ -57,7 +56,7 @@ int RunSignErasures(const SignErasuresOptions& options, const Session& session) 
     session.out << "nothing was done; add --yes to sign them\n";
     return kExitNotWell;
   }
-  if (const absl::Status done = keys.SignErasures(absl::Now() + kTimeout); !done.ok()) return Fail(session, done);
+  if (const absl::Status done = keys.SignErasures(clock::SteadyNow() + kTimeout); !done.ok()) return Fail(session, done);
   session.out << fmt::format("{} signed; seal.require_signed_erasures can be set\n", count);
   return kExitOk;
 }

@@ -16,6 +16,7 @@
 #include "services/gateway/command_path.h"
 #include "services/gateway/field_sealing.h"
 #include "services/gateway/logger.h"
+#include "tradewind/clock/steady_now.h"
 #include "tradewind/commands/problems.h"
 #include "tradewind/ids/ids.h"
 #include "tradewind/mesh/v1/envelope.pb.h"
@@ -291,7 +292,7 @@ class CommandCall final : public ServerCall, public commands::PendingCall {
     return subject == nullptr ? "" : message_->GetReflection()->GetString(*message_, subject);
   }
 
-  absl::Time KeyDeadline() const { return absl::Now() + std::min(Remaining(), path_.key_timeout); }
+  absl::Time KeyDeadline() const { return clock::SteadyNow() + std::min(Remaining(), path_.key_timeout); }
 
   // Opens what is sealed in the answer, in place. Does not wait for a key: replies come one after the other.
   absl::Status Open(std::string* resource) const {
@@ -341,7 +342,13 @@ class CommandCall final : public ServerCall, public commands::PendingCall {
 
   // The call is ours again, and Kafka does not have the command.
   void EndUnsent(const absl::Status& status) {
-    if (absl::IsResourceExhausted(status)) {
+    if (commands::IsTooManyWaiting(status)) {
+      End(errors::Problem{.code = absl::StatusCode::kResourceExhausted,
+                          .reason = "TOO_MANY_WAITING",
+                          .message = "so many calls wait for the outcome of their commands that no more may, as where "
+                                     "a service is away or slow (`tradewind status`); nothing was done, try again "
+                                     "later"});
+    } else if (absl::IsResourceExhausted(status)) {
       End(Busy("the queue of commands to Kafka is full"));
     } else if (absl::IsInvalidArgument(status)) {
       End(errors::Problem{

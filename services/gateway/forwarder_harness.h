@@ -37,6 +37,7 @@ class NoSink final : public bus::EventSink {
  public:
   absl::Status Produce(const bus::OutgoingRecord& record, uint64_t) override {
     offered.emplace_back(record.value);
+    if (takes) return absl::OkStatus();
     return absl::ResourceExhaustedError("takes nothing");
   }
   int Poll(absl::Duration timeout, absl::FunctionRef<void(const bus::Delivery&)>) override {
@@ -46,6 +47,8 @@ class NoSink final : public bus::EventSink {
   absl::Status Reset() override { return absl::OkStatus(); }
 
   std::vector<std::string> offered;
+  // Set before the first call: it takes all, and tells of none.
+  bool takes = false;
 
  private:
   absl::Notification stop_;
@@ -175,7 +178,9 @@ class ForwarderTest : public ::testing::Test {
   std::unique_ptr<Catalog> catalog_;
   std::unique_ptr<Forwarder> forwarder_;
   commands::CommandLink link_{
-      {.client_id = "test", .source = "/test"}, {}, telemetry::NewGauge("test_pending", "For tests.")};
+      {.client_id = "test", .source = "/test", .max_pending = 4},
+      {},
+      telemetry::NewGauge("test_pending", "For tests.")};
   NoSink* sink_ = nullptr;
   seal::Keys keys_;
   rpc::WorkPool hashers_{{.name = "test", .threads = 1, .max_waiting = 2}};

@@ -61,6 +61,7 @@ Gateway::Gateway(const GatewayConfig& config, const bus::KafkaConfig& kafka, con
              .delivery_timeout = config.delivery_timeout,
              .linger = config.linger,
              .queue_limit = config.queue_limit,
+             .max_pending = config.max_pending,
              .longest_wait = std::max(config.timeout, config.max_timeout)},
             kafka, telemetry::NewGauge("tradewind_gateway_pending_commands", "Commands that wait for their outcome.")),
       commands_{.timeout = config.timeout,

@@ -28,6 +28,10 @@ void Describe(config::Schema& schema, GatewayConfig& config) {
       .Min(absl::Milliseconds(10));
   section.Field("linger", &config.linger, "wait for more commands to share a request to Kafka").Max(absl::Seconds(1));
   section.Field("queue_limit", &config.queue_limit, "commands in the producer's queue, in flight included").Min(1);
+  section
+      .Field("max_pending", &config.max_pending,
+             "commands whose callers wait for an outcome, half of them at most for one service; more are refused")
+      .Min(2);
   section.Field("hash_memory", &config.hash_memory, "memory of one Argon2id hash")
       .Min(config::ByteSize{static_cast<int64_t>(crypto_pwhash_argon2id_MEMLIMIT_MIN)})
       .Max(config::ByteSize{auth::kMaxHashMemory});

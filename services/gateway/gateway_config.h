@@ -34,6 +34,8 @@ struct GatewayConfig {
   absl::Duration linger = absl::ZeroDuration();
   // Commands in the producer's queue, in flight included.
   int32_t queue_limit = 100'000;
+  // Commands whose callers wait for an outcome, some 10 KB each; half of them at most for one service.
+  int32_t max_pending = 50'000;
   // Argon2id for fields marked SENSITIVE_HASH.
   config::ByteSize hash_memory{19 << 20};
   int32_t hash_passes = 2;

@@ -25,6 +25,7 @@
 #include "tradewind/bus/internal/kafka_fixture.h"
 #include "tradewind/bus/kafka_sink.h"
 #include "tradewind/bus/partition_reader.h"
+#include "tradewind/clock/steady_now.h"
 #include "tradewind/ids/ids.h"
 #include "tradewind/mesh/v1/envelope.pb.h"
 #include "tradewind/rpc/channel.h"
@@ -343,7 +344,7 @@ TEST_F(GatewayOnKafka, RefusesACommandForWhoWasErased) {
   ASSERT_TRUE(SealAt(*stub_, "ann").ok());
   seal::Keys keys;
   ASSERT_TRUE(keys.Start({.key_file = key_file_}, kafka_, "test").ok());
-  ASSERT_TRUE(keys.Erase("ann", absl::Now() + kPatience).ok());
+  ASSERT_TRUE(keys.Erase("ann", clock::SteadyNow() + kPatience).ok());
   // Its own reading of the log is a moment behind at most.
   Ordered refused = OrderAt(*stub_, "ann");
   for (int i = 0; refused.status.ok() && i < 100; ++i) refused = OrderAt(*stub_, "ann");

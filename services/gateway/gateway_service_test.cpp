@@ -124,6 +124,37 @@ TEST_F(GatewayServiceTest, DropsReservedFieldsOnEveryRoute) {
               ::testing::ElementsAre(::testing::AllOf(HasSubstr("kept"), ::testing::Not(HasSubstr("hunter2")))));
 }
 
+TEST_F(GatewayServiceTest, RefusesCommandsWhereTooManyWait) {
+  Open();
+  sink_->takes = true;
+  struct Making {
+    grpc::ClientContext context;
+    test::v1::MakeRequest request;
+    Thing made;
+    absl::Notification ended;
+  };
+  std::vector<std::unique_ptr<Making>> waiting;
+  for (int i = 0; i < 2; ++i) {
+    Making& call = *waiting.emplace_back(std::make_unique<Making>());
+    call.request.set_name("waits");
+    stub_->async()->Make(&call.context, &call.request, &call.made,
+                         [&call](const grpc::Status&) { call.ended.Notify(); });
+  }
+  ASSERT_TRUE(testing::Eventually([&] { return link_.pending() == 2; }));
+  Thing thing;
+  test::v1::MakeRequest make;
+  make.set_name("one too many");
+  const grpc::Status refused = stub_->Make(&context_, make, &thing);
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(ReasonOf(refused), "TOO_MANY_WAITING");
+  EXPECT_THAT(refused.error_message(), HasSubstr("try again later"));
+  EXPECT_THAT(sink_->offered, ::testing::SizeIs(2));
+  for (const auto& call : waiting) {
+    call->context.TryCancel();
+    call->ended.WaitForNotification();
+  }
+}
+
 TEST_F(GatewayServiceTest, MakesNoHashForACallerWhoWentAway) {
   Open();
   // The thread that waits for it may be the last to use it.

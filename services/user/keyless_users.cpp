@@ -3,9 +3,8 @@
 #include <string>
 #include <utility>
 
-#include "absl/time/clock.h"
-
 #include "services/user/user_decider.h"
+#include "tradewind/clock/steady_now.h"
 #include "tradewind/seal/sealed_text.h"
 #include "tradewind/telemetry/logger.h"
 
@@ -39,7 +38,7 @@ size_t GiveKeys(store::Reader& reader, seal::Keys& keys, const std::stop_token& 
       internal::v1::UserRecord record;
       if (!record.ParseFromString(item.value) || !NeedsKey(record)) continue;
       ++count;
-      keys.Prepare(record.user().id(), absl::Now() + kPatience, [](const absl::Status& made) {
+      keys.Prepare(record.user().id(), clock::SteadyNow() + kPatience, [](const absl::Status& made) {
         if (!made.ok()) kLog.Warn("an account has no key yet; trying again at the next start", {{"error", made}});
       });
     }

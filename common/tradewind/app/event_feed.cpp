@@ -22,12 +22,12 @@ constexpr std::chrono::milliseconds kRetryDelay{1000};
 
 class KafkaEventFeed final : public EventFeed {
  public:
-  KafkaEventFeed(bus::KafkaConfig config, std::string client_id, std::string mesh, std::vector<bus::Position> positions,
+  KafkaEventFeed(bus::KafkaConfig config, std::string client_id, std::string mesh, std::string topic,
                  std::unique_ptr<bus::PartitionReader> reader)
       : table_(std::move(mesh)),
         config_(std::move(config)),
         client_id_(std::move(client_id)),
-        positions_(std::move(positions)),
+        topic_(std::move(topic)),
         reader_(std::move(reader)),
         thread_([this](const std::stop_token& stop) { Follow(stop); }) {}
 
@@ -44,18 +44,18 @@ class KafkaEventFeed final : public EventFeed {
         continue;
       }
       if (!record->has_value()) continue;
-      positions_[static_cast<size_t>((*record)->partition())].offset = (*record)->offset() + 1;
       table_.Dispatch(**record);
     }
   }
 
-  // Only what cannot pass by itself gets here: a client that failed for good, a permission taken away. Reads on behind
-  // the last record seen of each partition, and from the end where none was seen yet.
+  // Only what cannot pass by itself gets here: a client that failed for good, a permission taken away. Reads on where the
+  // reader was in each partition.
   void Reopen(const absl::Status& error, const std::stop_token& stop) {
     kLog.Error("watch streams cannot read their topic; trying again",
-               {{"topic", positions_.front().topic}, {"reason", error}});
+               {{"topic", topic_}, {"reason", error}});
+    const std::vector<bus::Position> positions = reader_->Next();
     while (!stop.stop_requested()) {
-      auto reader = bus::PartitionReader::Create(config_, client_id_, positions_);
+      auto reader = bus::PartitionReader::Create(config_, client_id_, positions);
       if (reader.ok()) {
         reader_ = std::move(*reader);
         return;
@@ -69,8 +69,8 @@ class KafkaEventFeed final : public EventFeed {
   WatcherTable table_;
   const bus::KafkaConfig config_;
   const std::string client_id_;
-  // The feed's thread only. By partition number; the next offset to read, kFromEnd before the first record.
-  std::vector<bus::Position> positions_;
+  const std::string topic_;
+  // The feed's thread only.
   std::unique_ptr<bus::PartitionReader> reader_;
   // Last: ends before what it uses.
   std::jthread thread_;
@@ -88,7 +88,7 @@ absl::StatusOr<std::unique_ptr<EventFeed>> StartEventFeed(const bus::KafkaConfig
   // The topic is there, since its partitions were counted: a broker that does not know it has yet to hear of it.
   if (absl::IsNotFound(reader.status())) return absl::UnavailableError(reader.status().message());
   if (!reader.ok()) return reader.status();
-  return std::make_unique<KafkaEventFeed>(config, std::move(client_id), std::move(mesh), std::move(positions),
+  return std::make_unique<KafkaEventFeed>(config, std::move(client_id), std::move(mesh), std::move(topic),
                                           std::move(*reader));
 }
 

@@ -5,12 +5,14 @@
 #include <algorithm>
 
 #include "tradewind/app/wait_for_part.h"
+#include "tradewind/bus/envelope.h"
 #include "tradewind/bus/kafka_admin.h"
 
 namespace tradewind {
 namespace {
 
-absl::StatusOr<KafkaMesh> TryOnce(bus::KafkaAdmin& admin, const std::vector<std::string>& topics) {
+absl::StatusOr<KafkaMesh> TryOnce(bus::KafkaAdmin& admin, const std::vector<std::string>& topics,
+                                  const std::string& replies_topic) {
   KafkaMesh mesh;
   auto cluster_id = admin.ClusterId();
   if (!cluster_id.ok()) return cluster_id.status();
@@ -18,6 +20,9 @@ absl::StatusOr<KafkaMesh> TryOnce(bus::KafkaAdmin& admin, const std::vector<std:
   auto counts = admin.EnsureTopics(topics);
   if (!counts.ok()) return counts.status();
   mesh.partition_counts = *std::move(counts);
+  auto replies = admin.EnsureTopics({&replies_topic, 1}, bus::TopicKind::kReplies);
+  if (!replies.ok()) return replies.status();
+  mesh.partition_counts.merge(*replies);
   return mesh;
 }
 
@@ -27,8 +32,9 @@ absl::StatusOr<KafkaMesh> MeetKafkaMesh(const bus::KafkaConfig& config, const st
                                         const std::vector<std::string>& topics, ShutdownSignal& shutdown) {
   auto admin = bus::KafkaAdmin::Create(config, client_id + "-admin");
   if (!admin.ok()) return admin.status();
+  const std::string replies_topic = bus::FullTopic(config, bus::kRepliesTopic);
   return WaitForPart<KafkaMesh>(
-      "Kafka", [&] { return TryOnce(**admin, topics); }, shutdown);
+      "Kafka", [&] { return TryOnce(**admin, topics, replies_topic); }, shutdown);
 }
 
 std::string DescribeUnequal(const std::string& group, const std::map<std::string, int32_t>& partition_counts) {

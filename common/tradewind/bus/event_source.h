@@ -75,6 +75,10 @@ class EventSource {
   // Network calls; block up to the configured request timeout.
   virtual absl::StatusOr<std::vector<CommittedOffset>> Committed(absl::Span<const Position> partitions) = 0;
   virtual absl::StatusOr<OffsetRange> Range(const std::string& topic, int32_t partition) = 0;
+  // Range of each of `partitions` (their offsets mean nothing), in their order, by a few requests for all. One without
+  // a leader is Unavailable and holds up none of the others; a broker that does not answer does for a second, and so
+  // are its own.
+  virtual std::vector<absl::StatusOr<OffsetRange>> Ranges(absl::Span<const Position> partitions) = 0;
   // Without `wait` it does not block, and a failure is told by TakeFailedCommits.
   virtual absl::Status CommitOffsets(absl::Span<const CommittedOffset> offsets, bool wait) = 0;
   // Returns whether a commit that was not waited for has failed since this was last called. Does not block.

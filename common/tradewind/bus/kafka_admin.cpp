@@ -265,6 +265,9 @@ absl::Status KafkaAdmin::Impl::CheckTopics(absl::Span<const std::string> topics,
     if (absl::Status status = internal::CheckTopicSettings(config_, kind, topic, settings); !status.ok()) {
       return status;
     }
+    if (const std::string advice = internal::AdviseTopicSettings(kind, topic, settings); !advice.empty()) {
+      kLog.Warn(advice);
+    }
   }
   return absl::OkStatus();
 }

@@ -28,6 +28,8 @@ enum class TopicKind {
   kEvents,
   // Of each key the newest stays; one without a value removes its key.
   kCompacted,
+  // They go within minutes: whom they are for reads them at once or not at all.
+  kReplies,
 };
 
 // Where a partition ends: for whoever reads what is committed, as everything of the mesh does, and in truth.
@@ -59,9 +61,10 @@ class KafkaAdmin {
   absl::StatusOr<std::string> ClusterId();
 
   // Creates what is missing of `topics` (full names) with the configured partition count, replication and
-  // min.insync.replicas, the cleanup.policy of `kind` and no unclean leader election. FailedPrecondition, naming topic
+  // min.insync.replicas, what `kind` says of old records and no unclean leader election. FailedPrecondition, naming topic
   // and setting, when one exists with another cleanup policy, unclean election, or fewer in-sync replicas asked for
-  // than configured. Returns the partition count of each.
+  // than configured. One that keeps replies for longer than it would be given is named in the log. Returns the partition
+  // count of each.
   absl::StatusOr<std::map<std::string, int32_t>> EnsureTopics(absl::Span<const std::string> topics,
                                                               TopicKind kind = TopicKind::kEvents);
 

@@ -73,6 +73,7 @@ class KafkaSource::Impl {
   absl::Status Resume(absl::Span<const Position> positions);
   absl::StatusOr<std::vector<CommittedOffset>> Committed(absl::Span<const Position> partitions);
   absl::StatusOr<OffsetRange> Range(const std::string& topic, int32_t partition);
+  std::vector<absl::StatusOr<OffsetRange>> Ranges(absl::Span<const Position> partitions);
   bool CaughtUp(const std::string& topic, int32_t partition, int64_t end);
   absl::Status CommitOffsets(absl::Span<const CommittedOffset> offsets, bool wait);
   bool TakeFailedCommits() { return committer_->TakeFailed(); }
@@ -104,6 +105,8 @@ class KafkaSource::Impl {
   std::vector<TopicHandle> topics_;
   std::unique_ptr<OffsetCommitter> committer_;
   bool closing_ = false;
+  // Means something once it is closing.
+  Deadline close_deadline_{absl::ZeroDuration()};
   bool was_assigned_ = false;
   // A broker did not answer, and none has been asked since.
   bool disturbed_ = false;
@@ -448,9 +451,19 @@ absl::StatusOr<OffsetRange> KafkaSource::Impl::Range(const std::string& topic, i
   return range;
 }
 
+std::vector<absl::StatusOr<OffsetRange>> KafkaSource::Impl::Ranges(absl::Span<const Position> partitions) {
+  auto ranges = internal::QueryRanges(client_.get(), partitions, Deadline(config_.request_timeout));
+  if (!ranges.empty() && std::all_of(ranges.begin(), ranges.end(), [](const auto& range) { return range.ok(); })) {
+    disturbed_ = false;
+  }
+  return ranges;
+}
+
 absl::Status KafkaSource::Impl::CommitOffsets(absl::Span<const CommittedOffset> offsets, bool wait) {
   // While closing, all wait: none may be in flight when the consumer goes.
-  return wait || closing_ ? committer_->SendAndWait(offsets, config_.request_timeout) : committer_->Send(offsets);
+  const absl::Duration left = closing_ ? absl::Milliseconds(close_deadline_.RemainingMs()) : absl::InfiniteDuration();
+  return wait || closing_ ? committer_->SendAndWait(offsets, std::min(config_.request_timeout, left))
+                          : committer_->Send(offsets);
 }
 
 // ---- closing -------------------------------------------------------------------------------------------------------
@@ -461,6 +474,7 @@ absl::Status KafkaSource::Impl::Close(absl::Duration limit) {
   }
   closing_ = true;
   const Deadline deadline(limit);
+  close_deadline_ = deadline;
   const bool in_time = committer_->WaitUntilIdle(deadline) && LeaveGroup(deadline);
   if (const std::vector<int32_t> left = assignment_.Owned(); !left.empty()) {
     // The group was not left in order: who knows whose these are by now.
@@ -532,6 +546,9 @@ absl::StatusOr<std::vector<CommittedOffset>> KafkaSource::Committed(absl::Span<c
 }
 absl::StatusOr<OffsetRange> KafkaSource::Range(const std::string& topic, int32_t partition) {
   return impl_->Range(topic, partition);
+}
+std::vector<absl::StatusOr<OffsetRange>> KafkaSource::Ranges(absl::Span<const Position> partitions) {
+  return impl_->Ranges(partitions);
 }
 bool KafkaSource::CaughtUp(const std::string& topic, int32_t partition, int64_t end) {
   return impl_->CaughtUp(topic, partition, end);

@@ -36,6 +36,7 @@ class KafkaSource final : public EventSource {
   absl::Status Resume(absl::Span<const Position> positions) override;
   absl::StatusOr<std::vector<CommittedOffset>> Committed(absl::Span<const Position> partitions) override;
   absl::StatusOr<OffsetRange> Range(const std::string& topic, int32_t partition) override;
+  std::vector<absl::StatusOr<OffsetRange>> Ranges(absl::Span<const Position> partitions) override;
   bool CaughtUp(const std::string& topic, int32_t partition, int64_t end) override;
   bool TakeFailedCommits() override;
   absl::Status CommitOffsets(absl::Span<const CommittedOffset> offsets, bool wait) override;

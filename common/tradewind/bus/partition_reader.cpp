@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -49,6 +51,7 @@ class PartitionReader::Impl {
   absl::StatusOr<std::optional<Record>> Poll(absl::Duration timeout);
   std::vector<Position> TakeReachedEnds() { return std::exchange(reached_ends_, {}); }
   absl::StatusOr<int64_t> End(const std::string& topic, int32_t partition) const;
+  std::vector<Position> Next() const;
 
  private:
   // Remembers the last end of each partition.
@@ -57,6 +60,8 @@ class PartitionReader::Impl {
   const KafkaConfig config_;
   ClientHandle client_;
   std::vector<TopicHandle> topics_;
+  // By topic and partition.
+  std::map<std::string, std::map<int32_t, int64_t>, std::less<>> next_;
   // One for each partition at most.
   std::vector<Position> reached_ends_;
 };
@@ -98,6 +103,9 @@ absl::Status PartitionReader::Impl::Start(const std::string& client_id, absl::Sp
   for (const rd_kafka_topic_partition_t& end : internal::Elements(*ends)) {
     internal::Add(*list, end.topic, end.partition, end.offset);
   }
+  for (const rd_kafka_topic_partition_t& start : internal::Elements(*list)) {
+    next_[start.topic][start.partition] = start.offset;
+  }
   return internal::ToStatus(rd_kafka_assign(client_.get(), list.get()), "reading of chosen partitions");
 }
 
@@ -109,6 +117,7 @@ absl::StatusOr<std::optional<Record>> PartitionReader::Impl::Poll(absl::Duration
       continue;
     }
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      next_.find(std::string_view(rd_kafka_topic_name(message->rkt)))->second[message->partition] = message->offset + 1;
       return internal::RecordFrom(std::move(message));
     }
     if (const std::string reason = internal::FatalError(client_.get()); !reason.empty()) {
@@ -150,6 +159,14 @@ absl::StatusOr<int64_t> PartitionReader::Impl::End(const std::string& topic, int
   return internal::Elements(*list)[0].offset;
 }
 
+std::vector<Position> PartitionReader::Impl::Next() const {
+  std::vector<Position> positions;
+  for (const auto& [topic, partitions] : next_) {
+    for (const auto& [partition, offset] : partitions) positions.push_back({topic, partition, offset});
+  }
+  return positions;
+}
+
 PartitionReader::PartitionReader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 PartitionReader::~PartitionReader() = default;
 
@@ -165,6 +182,7 @@ absl::StatusOr<std::unique_ptr<PartitionReader>> PartitionReader::Create(const K
 }
 
 std::vector<Position> PartitionReader::TakeReachedEnds() { return impl_->TakeReachedEnds(); }
+std::vector<Position> PartitionReader::Next() const { return impl_->Next(); }
 absl::StatusOr<std::optional<Record>> PartitionReader::Poll(absl::Duration timeout) { return impl_->Poll(timeout); }
 
 absl::StatusOr<int64_t> PartitionReader::End(const std::string& topic, int32_t partition) const {

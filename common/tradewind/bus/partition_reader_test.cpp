@@ -53,6 +53,37 @@ TEST(PartitionReader, ReachesTheEndBehindTransactionsThatWereAborted) {
   EXPECT_GE(seen.end, 3);
 }
 
+// One partition has a record since the reader came, the other has its first while there is no reader.
+TEST(PartitionReader, LeavesNothingOutWhereAnotherTakesItsPlace) {
+  const KafkaConfig config = TestKafka();
+  const std::string topic = MakeTopic(config, "replaced", 2);
+  Fill(config, topic, 0, 0, 2);
+  Fill(config, topic, 1, 0, 2);
+  const Position ends[] = {{topic, 0, kFromEnd}, {topic, 1, kFromEnd}};
+  auto first = PartitionReader::Create(config, "test", ends);
+  ASSERT_TRUE(first.ok()) << first.status();
+  Fill(config, topic, 0, 2, 1);
+  std::optional<Record> seen;
+  const auto poll = [&](PartitionReader& reader) {
+    auto record = reader.Poll(absl::Milliseconds(50));
+    ASSERT_TRUE(record.ok()) << record.status();
+    seen = *std::move(record);
+  };
+  ASSERT_TRUE(WaitFor([&] { return seen.has_value(); }, [&] { poll(**first); }));
+  EXPECT_EQ(seen->offset(), 2);
+  seen.reset();
+  const std::vector<Position> next = (*first)->Next();
+  first->reset();
+
+  Fill(config, topic, 1, 2, 1);
+  auto second = PartitionReader::Create(config, "test", next);
+  ASSERT_TRUE(second.ok()) << second.status();
+  ASSERT_TRUE(WaitFor([&] { return seen.has_value(); }, [&] { poll(**second); }));
+  EXPECT_EQ(seen->partition(), 1);
+  EXPECT_EQ(seen->offset(), 2);
+  seen.reset();
+}
+
 TEST(PartitionReader, ReachesTheEndBeforeAnOpenTransaction) {
   const KafkaConfig config = TestKafka();
   const std::string topic = MakeTopic(config, "open", 1);

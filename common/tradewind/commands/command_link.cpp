@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -52,7 +53,7 @@ CommandLink::CommandLink(LinkConfig config, bus::KafkaConfig kafka, telemetry::G
       kafka_(std::move(kafka)),
       instance_id_(ids::NewUuid(absl::Now()).view()),
       source_(fmt::format("{}/{}", config_.source, instance_id_)),
-      pending_(std::move(pending)),
+      pending_(std::move(pending), config_.max_pending, std::max(config_.max_pending / 2, 1)),
       deadlines_(config_.longest_wait, [this](uint64_t id) { EndOverdue(pending_, id); }) {}
 
 CommandLink::~CommandLink() { Close(); }
@@ -87,7 +88,8 @@ void CommandLink::OpenOver(std::unique_ptr<bus::EventSink> sink,
                            const std::map<std::string, int32_t>& partition_counts) {
   mesh_ = bus::MeshName("test", "");
   for (const auto& [topic, partitions] : partition_counts) {
-    targets_[topic] = {.topic = topic, .partitions = partitions};
+    targets_[topic].topic = topic;
+    targets_[topic].partitions = partitions;
   }
   publisher_ = std::make_unique<CommandPublisher>(std::move(sink), pending_);
 }
@@ -98,7 +100,7 @@ absl::Status CommandLink::MakeTopics(const std::vector<std::string>& command_top
     return admin.status();
   }
   const std::string replies_topic = bus::FullTopic(kafka_, bus::kRepliesTopic);
-  std::vector<std::string> names = {replies_topic};
+  std::vector<std::string> names;
   for (const std::string& topic : command_topics) {
     names.push_back(bus::FullTopic(kafka_, topic));
   }
@@ -111,11 +113,16 @@ absl::Status CommandLink::MakeTopics(const std::vector<std::string>& command_top
   if (!counts.ok()) {
     return counts.status();
   }
+  const auto replies = (*admin)->EnsureTopics({&replies_topic, 1}, bus::TopicKind::kReplies);
+  if (!replies.ok()) {
+    return replies.status();
+  }
   for (const std::string& topic : command_topics) {
     const std::string full_name = bus::FullTopic(kafka_, topic);
-    targets_[topic] = {.topic = full_name, .partitions = counts->at(full_name)};
+    targets_[topic].topic = full_name;
+    targets_[topic].partitions = counts->at(full_name);
   }
-  reply_partition_ = bus::PartitionOf(instance_id_, counts->at(replies_topic));
+  reply_partition_ = bus::PartitionOf(instance_id_, replies->at(replies_topic));
   return absl::OkStatus();
 }
 
@@ -143,7 +150,7 @@ absl::Status CommandLink::Send(const Command& command, uint64_t id, PendingCall&
                                    .key = command.key,
                                    .value = command.value,
                                    .headers = headers.view()};
-  if (absl::Status status = publisher_->Publish(record, id, call, await); !status.ok()) {
+  if (absl::Status status = publisher_->Publish(record, id, call, await, *target.share); !status.ok()) {
     return status;
   }
   deadlines_.Add(id, wait);

@@ -32,6 +32,8 @@ struct LinkConfig {
   absl::Duration linger = absl::ZeroDuration();
   // Commands in the producer's queue, in flight included.
   int32_t queue_limit = 100'000;
+  // Calls that wait for their outcome, and half of them for one topic's.
+  int32_t max_pending = 50'000;
   // No call waits longer.
   absl::Duration longest_wait = absl::Seconds(60);
 };
@@ -93,6 +95,8 @@ class CommandLink {
     // Full name.
     std::string topic;
     int32_t partitions = 0;
+    // Never null.
+    std::unique_ptr<PendingShare> share = std::make_unique<PendingShare>();
   };
   absl::Status MakeTopics(const std::vector<std::string>& command_topics);
 

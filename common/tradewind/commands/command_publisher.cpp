@@ -24,13 +24,16 @@ CommandPublisher::~CommandPublisher() {
   thread_.join();
 }
 
-absl::Status CommandPublisher::Publish(const bus::OutgoingRecord& record, uint64_t id, PendingCall& call, Await await) {
+absl::Status CommandPublisher::Publish(const bus::OutgoingRecord& record, uint64_t id, PendingCall& call, Await await,
+                                       PendingShare& share) {
   absl::Status status;
   bool still_ours = false;
   {
     absl::ReaderMutexLock lock(&mutex_);
     // Before the record is on its way: the answer may be here before Produce has returned.
-    pending_.Insert(id, call, await);
+    if (!pending_.Insert(id, call, await, share)) {
+      return TooManyWaiting();
+    }
     owed_.fetch_add(1, std::memory_order_relaxed);
     status = sink_->Produce(record, id);
     if (status.ok()) {

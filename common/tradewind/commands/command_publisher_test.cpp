@@ -88,9 +88,10 @@ class RecordingCall final : public PendingCall {
 class CommandPublisherTest : public testing::Test {
  protected:
   absl::Status Publish(uint64_t id, PendingCall& call, Await await = Await::kOutcome) {
-    return publisher_.Publish({.topic = "t", .key = "k", .value = "v"}, id, call, await);
+    return publisher_.Publish({.topic = "t", .key = "k", .value = "v"}, id, call, await, share_);
   }
 
+  PendingShare share_;
   PendingTable table_{telemetry::NewGauge("test_pending", "For tests.")};
   ScriptedSink* sink_ = new ScriptedSink;
   CommandPublisher publisher_{std::unique_ptr<bus::EventSink>(sink_), table_};

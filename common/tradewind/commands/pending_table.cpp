@@ -2,6 +2,8 @@
 
 #include <sodium.h>
 
+#include "absl/strings/cord.h"
+
 namespace tradewind::commands {
 namespace {
 
@@ -12,38 +14,62 @@ uint64_t RandomStart() {
   return (start >> 1) + 1;
 }
 
+// Marks the status of TooManyWaiting: a producer whose queue is full says ResourceExhausted too.
+constexpr char kTooManyWaiting[] = "tradewind.commands/too-many-waiting";
+
 }  // namespace
 
-PendingTable::PendingTable(telemetry::Gauge pending) : pending_(pending), next_id_(RandomStart()) {}
+absl::Status TooManyWaiting() {
+  absl::Status status = absl::ResourceExhaustedError("too many calls wait for the outcome of their commands");
+  status.SetPayload(kTooManyWaiting, absl::Cord());
+  return status;
+}
 
-void PendingTable::Insert(uint64_t id, PendingCall& call, Await await) {
-  Shard& shard = ShardOf(id);
-  {
-    absl::MutexLock lock(&shard.mutex);
-    shard.entries.emplace(id, Entry{.call = &call, .await = await});
-  }
+bool IsTooManyWaiting(const absl::Status& status) { return status.GetPayload(kTooManyWaiting).has_value(); }
+
+PendingTable::PendingTable(telemetry::Gauge pending, int64_t max_calls, int64_t max_of_share)
+    : pending_(pending), max_calls_(max_calls), max_of_share_(max_of_share), next_id_(RandomStart()) {}
+
+bool PendingTable::Insert(uint64_t id, PendingCall& call, Await await, PendingShare& share) {
+  // Counted first: calls that meet here may be refused one too early, and never let in one too many.
+  const int64_t calls = calls_.fetch_add(1, std::memory_order_relaxed);
+  const int64_t of_share = share.calls.fetch_add(1, std::memory_order_relaxed);
   pending_.Add(1);
+  if (calls >= max_calls_ || of_share >= max_of_share_) {
+    NoteTaken(share);
+    return false;
+  }
+  Shard& shard = ShardOf(id);
+  absl::MutexLock lock(&shard.mutex);
+  shard.entries.emplace(id, Entry{.call = &call, .await = await, .share = &share});
+  return true;
+}
+
+void PendingTable::NoteTaken(PendingShare& share) {
+  share.calls.fetch_sub(1, std::memory_order_relaxed);
+  calls_.fetch_sub(1, std::memory_order_relaxed);
+  pending_.Add(-1);
 }
 
 PendingCall* PendingTable::Take(uint64_t id) {
   Shard& shard = ShardOf(id);
-  PendingCall* call = nullptr;
+  Entry taken;
   {
     absl::MutexLock lock(&shard.mutex);
     const auto entry = shard.entries.find(id);
     if (entry == shard.entries.end()) {
       return nullptr;
     }
-    call = entry->second.call;
+    taken = entry->second;
     shard.entries.erase(entry);
   }
-  pending_.Add(-1);
-  return call;
+  NoteTaken(*taken.share);
+  return taken.call;
 }
 
 PendingCall* PendingTable::Deliver(uint64_t id) {
   Shard& shard = ShardOf(id);
-  PendingCall* call = nullptr;
+  Entry taken;
   {
     absl::MutexLock lock(&shard.mutex);
     const auto entry = shard.entries.find(id);
@@ -54,11 +80,11 @@ PendingCall* PendingTable::Deliver(uint64_t id) {
       entry->second.delivered = true;
       return nullptr;
     }
-    call = entry->second.call;
+    taken = entry->second;
     shard.entries.erase(entry);
   }
-  pending_.Add(-1);
-  return call;
+  NoteTaken(*taken.share);
+  return taken.call;
 }
 
 std::vector<PendingCall*> PendingTable::TakeUndelivered() {
@@ -71,10 +97,10 @@ std::vector<PendingCall*> PendingTable::TakeUndelivered() {
         continue;
       }
       calls.push_back(entry->second.call);
+      NoteTaken(*entry->second.share);
       entry = shard.entries.erase(entry);
     }
   }
-  pending_.Add(-static_cast<double>(calls.size()));
   return calls;
 }
 

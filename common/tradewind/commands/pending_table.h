@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <limits>
 #include <unordered_map>
 #include <vector>
 
@@ -39,17 +40,28 @@ class PendingCall {
 
 enum class Await { kOutcome, kAcceptance };
 
+// How many of the calls that wait go to one service.
+struct PendingShare {
+  std::atomic<int64_t> calls = 0;
+};
+
+// Told of a call that may not wait because as many wait as may. ResourceExhausted.
+absl::Status TooManyWaiting();
+bool IsTooManyWaiting(const absl::Status& status);
+
 // Thread-safe. Locks are per shard and held for a few instructions.
 class PendingTable {
  public:
-  // `pending` shows how many calls wait.
-  explicit PendingTable(telemetry::Gauge pending);
+  // `pending` shows how many calls wait: `max_calls` of them at most. One share has `max_of_share` at most, so that a
+  // service that is away takes no place from calls of the others.
+  explicit PendingTable(telemetry::Gauge pending, int64_t max_calls = std::numeric_limits<int64_t>::max(),
+                        int64_t max_of_share = std::numeric_limits<int64_t>::max());
 
   // Starts at random: an answer to a previous life of this process must not meet a call of this one.
   uint64_t NextId() { return next_id_.fetch_add(1, std::memory_order_relaxed); }
 
-  // `call` stays valid until it is taken.
-  void Insert(uint64_t id, PendingCall& call, Await await);
+  // `call` stays valid until it is taken, and `share` as long as the table. False where no more may wait.
+  bool Insert(uint64_t id, PendingCall& call, Await await, PendingShare& share);
 
   // Out of the table, to be ended by the caller. Null when somebody else has it.
   PendingCall* Take(uint64_t id);
@@ -66,6 +78,7 @@ class PendingTable {
   struct Entry {
     PendingCall* call = nullptr;
     Await await = Await::kOutcome;
+    PendingShare* share = nullptr;
     bool delivered = false;
   };
   struct alignas(64) Shard {
@@ -74,8 +87,12 @@ class PendingTable {
   };
 
   Shard& ShardOf(uint64_t id) { return shards_[id % shards_.size()]; }
+  void NoteTaken(PendingShare& share);
 
   telemetry::Gauge pending_;
+  const int64_t max_calls_;
+  const int64_t max_of_share_;
+  std::atomic<int64_t> calls_ = 0;
   std::atomic<uint64_t> next_id_;
   std::array<Shard, 64> shards_;
 };

@@ -1,6 +1,7 @@
 #include "tradewind/commands/pending_table.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <thread>
 #include <vector>
@@ -31,10 +32,11 @@ class CountingCall final : public PendingCall {
 telemetry::Gauge TestGauge() { return telemetry::NewGauge("test_pending", "For tests."); }
 
 TEST(PendingTable, GivesACallToTheFirstWhoTakesIt) {
+  PendingShare share;
   PendingTable table(TestGauge());
   CountingCall call;
   const uint64_t id = table.NextId();
-  table.Insert(id, call, Await::kOutcome);
+  table.Insert(id, call, Await::kOutcome, share);
   EXPECT_EQ(table.Take(id), &call);
   EXPECT_EQ(table.Take(id), nullptr);
   EXPECT_EQ(table.Take(id + 1), nullptr);
@@ -42,13 +44,14 @@ TEST(PendingTable, GivesACallToTheFirstWhoTakesIt) {
 }
 
 TEST(PendingTable, NeverGivesACallTwiceUnderARace) {
+  PendingShare share;
   PendingTable table(TestGauge());
   constexpr int kCalls = 2000;
   std::vector<CountingCall> calls(kCalls);
   std::vector<uint64_t> ids;
   for (CountingCall& call : calls) {
     ids.push_back(table.NextId());
-    table.Insert(ids.back(), call, Await::kAcceptance);
+    table.Insert(ids.back(), call, Await::kAcceptance, share);
   }
   // A deadline, a delivery report and a replaced producer meet.
   std::thread deadline([&] {
@@ -76,25 +79,52 @@ TEST(PendingTable, NeverGivesACallTwiceUnderARace) {
 }
 
 TEST(PendingTable, DeliveryEndsOnlyCallsThatAwaitJustThat) {
+  PendingShare share;
   PendingTable table(TestGauge());
   CountingCall waits_for_kafka;
   CountingCall waits_for_outcome;
-  table.Insert(1, waits_for_kafka, Await::kAcceptance);
-  table.Insert(2, waits_for_outcome, Await::kOutcome);
+  table.Insert(1, waits_for_kafka, Await::kAcceptance, share);
+  table.Insert(2, waits_for_outcome, Await::kOutcome, share);
   EXPECT_EQ(table.Deliver(1), &waits_for_kafka);
   EXPECT_EQ(table.Deliver(2), nullptr);
   EXPECT_EQ(table.Take(2), &waits_for_outcome);
 }
 
 TEST(PendingTable, AReplacedProducerLosesOnlyWhatWasNotDelivered) {
+  PendingShare share;
   PendingTable table(TestGauge());
   CountingCall delivered;
   CountingCall under_way;
-  table.Insert(1, delivered, Await::kOutcome);
-  table.Insert(2, under_way, Await::kOutcome);
+  table.Insert(1, delivered, Await::kOutcome, share);
+  table.Insert(2, under_way, Await::kOutcome, share);
   EXPECT_EQ(table.Deliver(1), nullptr);
   EXPECT_EQ(table.TakeUndelivered(), std::vector<PendingCall*>{&under_way});
   EXPECT_EQ(table.size(), 1u);
+}
+
+TEST(PendingTable, LetsSoManyWaitAndHalfOfThemForOneService) {
+  PendingShare away;
+  PendingShare well;
+  PendingTable table(TestGauge(), 4, 2);
+  std::array<CountingCall, 6> calls;
+  EXPECT_TRUE(table.Insert(1, calls[0], Await::kOutcome, away));
+  EXPECT_TRUE(table.Insert(2, calls[1], Await::kAcceptance, away));
+  EXPECT_FALSE(table.Insert(3, calls[2], Await::kOutcome, away));
+  EXPECT_EQ(table.Take(3), nullptr);
+  EXPECT_TRUE(table.Insert(4, calls[3], Await::kOutcome, well));
+  // However a call ends, its place is another's.
+  EXPECT_NE(table.Deliver(2), nullptr);
+  EXPECT_TRUE(table.Insert(5, calls[4], Await::kOutcome, away));
+  EXPECT_NE(table.Take(5), nullptr);
+  EXPECT_TRUE(table.Insert(6, calls[5], Await::kOutcome, away));
+  EXPECT_EQ(table.TakeUndelivered().size(), 3u);
+  PendingShare third;
+  EXPECT_TRUE(table.Insert(7, calls[0], Await::kOutcome, away));
+  EXPECT_TRUE(table.Insert(8, calls[1], Await::kOutcome, away));
+  EXPECT_TRUE(table.Insert(9, calls[2], Await::kOutcome, well));
+  EXPECT_TRUE(table.Insert(10, calls[3], Await::kOutcome, well));
+  EXPECT_FALSE(table.Insert(11, calls[4], Await::kOutcome, third));
+  EXPECT_EQ(table.size(), 4u);
 }
 
 std::string BatchFor(const std::string& instance, std::initializer_list<uint64_t> ids) {
@@ -107,11 +137,12 @@ std::string BatchFor(const std::string& instance, std::initializer_list<uint64_t
 }
 
 TEST(Replies, EndTheCallsTheyBelongTo) {
+  PendingShare share;
   PendingTable table(TestGauge());
   CountingCall first;
   CountingCall second;
-  table.Insert(7, first, Await::kOutcome);
-  table.Insert(8, second, Await::kOutcome);
+  table.Insert(7, first, Await::kOutcome, share);
+  table.Insert(8, second, Await::kOutcome, share);
   mesh::v1::ReplyBatch scratch;
   // 9 is nobody's any more, and a batch may come twice.
   EXPECT_EQ(*DeliverReplies(BatchFor("me", {7, 9}), "me", scratch, table), 1);
@@ -121,9 +152,10 @@ TEST(Replies, EndTheCallsTheyBelongTo) {
 }
 
 TEST(Replies, ForOthersArePassedOver) {
+  PendingShare share;
   PendingTable table(TestGauge());
   CountingCall call;
-  table.Insert(7, call, Await::kOutcome);
+  table.Insert(7, call, Await::kOutcome, share);
   mesh::v1::ReplyBatch scratch;
   EXPECT_EQ(*DeliverReplies(BatchFor("you", {7}), "me", scratch, table), 0);
   EXPECT_EQ(*DeliverReplies(BatchFor(std::string(200, 'y'), {7}), "me", scratch, table), 0);
@@ -132,6 +164,7 @@ TEST(Replies, ForOthersArePassedOver) {
 }
 
 TEST(Replies, ThatAreNoneAreRefused) {
+  PendingShare share;
   PendingTable table(TestGauge());
   mesh::v1::ReplyBatch scratch;
   EXPECT_EQ(DeliverReplies("\xFF\xFF\xFF", "me", scratch, table).status().code(), absl::StatusCode::kInvalidArgument);
@@ -188,9 +221,10 @@ TEST(DeadlineWheel, LosesNothingWhenAddedToWhileTaken) {
 }
 
 TEST(DeadlineThread, EndsACallThatNobodyAnswers) {
+  PendingShare share;
   PendingTable table(TestGauge());
   CountingCall call;
-  table.Insert(1, call, Await::kOutcome);
+  table.Insert(1, call, Await::kOutcome, share);
   absl::Notification ended;
   DeadlineThread deadlines(absl::Seconds(60), [&](uint64_t id) {
     if (PendingCall* found = table.Take(id)) {

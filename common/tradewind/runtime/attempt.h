@@ -23,6 +23,7 @@
 #include "tradewind/runtime/aggregate_cache.h"
 #include "tradewind/runtime/event_router.h"
 #include "tradewind/runtime/group.h"
+#include "tradewind/runtime/notice_limit.h"
 #include "tradewind/runtime/record_check.h"
 #include "tradewind/runtime/repeat_watch.h"
 #include "tradewind/runtime/request_ledger.h"
@@ -51,6 +52,8 @@ struct Counts {
   int64_t timers = 0;
   // Of the dead: from a source for which there was no room.
   int64_t beyond_sources = 0;
+  // Of the dead: not announced, since there were so many.
+  int64_t unannounced = 0;
 };
 
 // What the attempt makes of one task.
@@ -105,6 +108,8 @@ struct AttemptSettings {
   // Full names of Group::RekeyedTopic and of kTimersTopic.
   std::string rekeyed_topic;
   std::string timers_topic;
+  // Of the worker; outlives the attempt.
+  NoticeLimits* notices;
 
   // Whether what `handler` is for has to travel under its other key first, when it comes from `topic` (full name).
   bool IsToBePassedOn(const Handler& handler, std::string_view topic) const {
@@ -211,6 +216,7 @@ class Attempt {
   // For what no handler can be given, whatever happens: holds nothing.
   void Bury(TaskWork& work, const Item& item, const absl::Status& why);
   void Announce(TaskWork& work, const Item& item, const std::string& reason);
+  void AddNotice(TaskWork& work, const Item& item, const std::string& reason);
   void CarryOut(TaskWork& work, const store::KeptRecord& requested);
   void CarryOutForHeld(TaskWork& work, const store::KeptRecord& requested);
 

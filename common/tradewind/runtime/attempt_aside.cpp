@@ -152,13 +152,15 @@ void Attempt::HoldBack(TaskWork& work, const bus::Record& record, const bus::Env
     return;
   }
   ++counts_.gaps;
-  kLog.Warn("events are missing before this one; it is held back until they come",
-            {{"topic", record.topic()},
-             {"partition", record.partition()},
-             {"offset", record.offset()},
-             {"source", envelope.source},
-             {"sequence", envelope.sequence->ToString()},
-             {"missing", envelope.previous.ToString()}});
+  if (settings_.notices->held_lines.Take(now_)) {
+    kLog.Warn("events are missing before this one; it is held back until they come",
+              {{"topic", record.topic()},
+               {"partition", record.partition()},
+               {"offset", record.offset()},
+               {"source", envelope.source},
+               {"sequence", envelope.sequence->ToString()},
+               {"missing", envelope.previous.ToString()}});
+  }
   work.newly_held[chain][*envelope.sequence] = {
       .sequence = *envelope.sequence, .previous = envelope.previous, .id = static_cast<int64_t>(kept_.size())};
   store::KeptRecord& kept = kept_.emplace_back(ToKept(work, record, &envelope));
@@ -201,15 +203,17 @@ void Attempt::Park(TaskWork& work, const Item& item, int32_t attempts, const Out
   const std::string reason = Printable(outcome.reason(), kMaxNotice);
   ++counts_.parked;
   const absl::Duration delay = std::max(outcome.after(), DelayAfter(attempts, settings_));
-  kLog.Warn("a message failed; it is handled again later, and its key's later ones wait",
-            {{"topic", item.record.topic()},
-             {"partition", item.record.partition()},
-             {"offset", item.record.offset()},
-             {"key", Printable(item.record.key(), kMaxLogged)},
-             {"type", Printable(item.envelope->type, kMaxLogged)},
-             {"attempt", attempts},
-             {"retry_in", delay},
-             {"reason", reason}});
+  if (settings_.notices->parked_lines.Take(now_)) {
+    kLog.Warn("a message failed; it is handled again later, and its key's later ones wait",
+              {{"topic", item.record.topic()},
+               {"partition", item.record.partition()},
+               {"offset", item.record.offset()},
+               {"key", Printable(item.record.key(), kMaxLogged)},
+               {"type", Printable(item.envelope->type, kMaxLogged)},
+               {"attempt", attempts},
+               {"retry_in", delay},
+               {"reason", reason}});
+  }
   const absl::Time due = now_ + delay;
   work.queues[QueueKeyOf(item.record)] = due;
   if (item.queued != nullptr) {
@@ -231,13 +235,15 @@ void Attempt::Park(TaskWork& work, const Item& item, int32_t attempts, const Out
 void Attempt::Bury(TaskWork& work, const Item& item, int32_t attempts, std::string_view why, Hold hold) {
   const std::string reason = Printable(why, kMaxNotice);
   ++counts_.dead;
-  kLog.Error("an event was kept as dead",
-             {{"topic", item.record.topic()},
-              {"partition", item.record.partition()},
-              {"offset", item.record.offset()},
-              {"key", Printable(item.record.key(), kMaxLogged)},
-              {"type", item.envelope == nullptr ? "" : Printable(item.envelope->type, kMaxNotice)},
-              {"reason", reason}});
+  if (settings_.notices->dead_lines.Take(now_)) {
+    kLog.Error("an event was kept as dead",
+               {{"topic", item.record.topic()},
+                {"partition", item.record.partition()},
+                {"offset", item.record.offset()},
+                {"key", Printable(item.record.key(), kMaxLogged)},
+                {"type", item.envelope == nullptr ? "" : Printable(item.envelope->type, kMaxNotice)},
+                {"reason", reason}});
+  }
   if (hold == Hold::kKey) work.queues[QueueKeyOf(item.record)] = absl::InfiniteFuture();
   if (hold == Hold::kKey && item.queued != nullptr) {
     kept_updated_.push_back(
@@ -257,6 +263,21 @@ void Attempt::Bury(TaskWork& work, const Item& item, const absl::Status& why) {
 }
 
 void Attempt::Announce(TaskWork& work, const Item& item, const std::string& reason) {
+  if (settings_.notices->deaths.Take(now_)) {
+    AddNotice(work, item, reason);
+  } else {
+    ++counts_.unannounced;
+  }
+  if (item.envelope == nullptr) return;
+  auto reply = std::make_unique<mesh::v1::Reply>();
+  *reply->mutable_error() = errors::ToRpcStatus(
+      {.code = absl::StatusCode::kInternal,
+       .reason = "COMMAND_DEAD",
+       .message = "the command could not be handled and was set aside; `tradewind parked list` shows why"});
+  Send(*item.envelope, std::move(reply));
+}
+
+void Attempt::AddNotice(TaskWork& work, const Item& item, const std::string& reason) {
   mesh::v1::EventDied died;
   died.set_group(group_.name());
   died.set_key(Printable(KeptKeyOf(item.record), kMaxNotice));
@@ -273,14 +294,6 @@ void Attempt::Announce(TaskWork& work, const Item& item, const std::string& reas
     // Kept all the same, and counted.
     kLog.Error("the notice of a dead event could not be published", {{"error", error.what()}});
   }
-
-  if (item.envelope == nullptr) return;
-  auto reply = std::make_unique<mesh::v1::Reply>();
-  *reply->mutable_error() = errors::ToRpcStatus(
-      {.code = absl::StatusCode::kInternal,
-       .reason = "COMMAND_DEAD",
-       .message = "the command could not be handled and was set aside; `tradewind parked list` shows why"});
-  Send(*item.envelope, std::move(reply));
 }
 
 void Attempt::CarryOut(TaskWork& work, const store::KeptRecord& requested) {

@@ -60,12 +60,57 @@ absl::Status Takeover::CheckPartition(int32_t partition) const {
   return absl::OkStatus();
 }
 
-absl::StatusOr<TakenOver> Takeover::Take(bus::EventSource& source, int32_t partition) {
-  if (absl::Status there = CheckPartition(partition); !there.ok()) return there;
-  auto committed = Committed(source, partition);
-  if (!committed.ok()) return committed.status();
+Takeover::All Takeover::Take(bus::EventSource& source, absl::Span<const int32_t> partitions,
+                             absl::FunctionRef<bool()> goes_on) {
+  All all;
+  const Committed committed = AskForCommitted(source, partitions, all);
+  std::vector<bus::Position> logs;
+  for (const auto& [partition, offsets] : committed) {
+    if (!goes_on()) break;
+    auto taken = TakeRow(offsets, partition);
+    if (taken.ok()) logs.insert(logs.end(), taken->positions.begin(), taken->positions.end());
+    all.emplace(partition, std::move(taken));
+  }
+  // Not before: as long as a task had another owner that one went on.
+  const std::vector<absl::StatusOr<bus::OffsetRange>> ranges = source.Ranges(logs);
+  absl::Span<const absl::StatusOr<bus::OffsetRange>> rest = ranges;
+  for (auto& [partition, taken] : all) {
+    if (!taken.ok()) continue;
+    const size_t count = taken->positions.size();
+    const absl::Status gone_on = GoOn(rest.first(count), *taken);
+    rest.remove_prefix(count);
+    if (!gone_on.ok()) taken = gone_on;
+  }
+  return all;
+}
+
+Takeover::Committed Takeover::AskForCommitted(bus::EventSource& source, absl::Span<const int32_t> partitions,
+                                              All& all) const {
+  Committed by_partition;
+  std::vector<bus::Position> wanted;
+  for (const int32_t partition : partitions) {
+    if (absl::Status there = CheckPartition(partition); !there.ok()) {
+      all.emplace(partition, there);
+      continue;
+    }
+    by_partition[partition] = {};
+    for (const std::string& topic : group_.input_topics()) {
+      wanted.push_back({.topic = router_.FullTopic(topic), .partition = partition});
+    }
+  }
+  if (wanted.empty()) return by_partition;
+  auto committed = source.Committed(wanted);
+  if (!committed.ok()) {
+    for (const auto& [partition, offsets] : by_partition) all.emplace(partition, committed.status());
+    return {};
+  }
+  for (bus::CommittedOffset& offset : *committed) by_partition.at(offset.partition).push_back(std::move(offset));
+  return by_partition;
+}
+
+absl::StatusOr<TakenOver> Takeover::TakeRow(absl::Span<const bus::CommittedOffset> committed, int32_t partition) {
   uint64_t epoch_floor = 0;
-  for (const bus::CommittedOffset& offset : *committed) {
+  for (const bus::CommittedOffset& offset : committed) {
     if (const auto metadata = OffsetMetadata::Parse(offset.metadata)) {
       epoch_floor = std::max(epoch_floor, metadata->epoch + 1);
     }
@@ -105,30 +150,29 @@ absl::StatusOr<TakenOver> Takeover::Take(bus::EventSource& source, int32_t parti
         group_.name(), task.progress.cluster_id(), cluster_id_));
   }
 
-  for (const bus::CommittedOffset& offset : *committed) {
+  for (const bus::CommittedOffset& offset : committed) {
     if (absl::Status checked = CheckMirror(offset, task); !checked.ok()) return checked;
-    auto range = source.Range(offset.topic, partition);
-    if (!range.ok()) return range.status();
-    auto start = Start(offset.topic, *range, task);
+    taken.positions.push_back({.topic = offset.topic, .partition = partition});
+  }
+  return taken;
+}
+
+absl::Status Takeover::GoOn(absl::Span<const absl::StatusOr<bus::OffsetRange>> ranges, TakenOver& taken) {
+  Task& task = *taken.task;
+  for (size_t i = 0; i < ranges.size(); ++i) {
+    bus::Position& position = taken.positions[i];
+    if (!ranges[i].ok()) return ranges[i].status();
+    auto start = Start(position.topic, *ranges[i], task);
     if (!start.ok()) return start.status();
-    task.ends[offset.topic] = range->high;
-    taken.positions.push_back({.topic = offset.topic, .partition = partition, .offset = *start});
+    task.ends[position.topic] = ranges[i]->high;
+    position.offset = *start;
   }
   if (absl::Status held = LoadHeld(session_, task); !held.ok()) return held;
   if (absl::Status queues = LoadQueues(session_, task); !queues.ok()) return queues;
   // The first look at the timers tells.
   task.next_timer = absl::InfinitePast();
-  kLog.Debug("task taken", {{"group", group_.name()}, {"partition", partition}, {"epoch", task.epoch}});
-  return taken;
-}
-
-absl::StatusOr<std::vector<bus::CommittedOffset>> Takeover::Committed(bus::EventSource& source,
-                                                                      int32_t partition) const {
-  std::vector<bus::Position> wanted;
-  for (const std::string& topic : group_.input_topics()) {
-    wanted.push_back({.topic = router_.FullTopic(topic), .partition = partition});
-  }
-  return source.Committed(wanted);
+  kLog.Debug("task taken", {{"group", group_.name()}, {"partition", task.id.partition}, {"epoch", task.epoch}});
+  return absl::OkStatus();
 }
 
 absl::Status Takeover::CheckCommits(const LastTake& last, const store::TakenTask& row, int32_t partition) const {

@@ -9,7 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 
 #include "tradewind/bus/event_source.h"
 #include "tradewind/runtime/event_router.h"
@@ -59,7 +61,9 @@ class Takeover {
   // Blocks for requests to Kafka and the store. Unavailable: try again. FailedPrecondition: this store, this group and
   // this cluster do not belong together. OutOfRange, NotFound and DataLoss: one log, or the task's row, is not what it
   // has to be. The message names the way out.
-  absl::StatusOr<TakenOver> Take(bus::EventSource& source, int32_t partition);
+  // All of them, by partition, but for those that come when `goes_on` has said no. Kafka is asked for all together, twice.
+  using All = std::map<int32_t, absl::StatusOr<TakenOver>>;
+  All Take(bus::EventSource& source, absl::Span<const int32_t> partitions, absl::FunctionRef<bool()> goes_on);
 
   // The places of the held events of a task, in the order of their chains.
   static absl::Status LoadHeld(store::Session& session, Task& task);
@@ -77,7 +81,13 @@ class Takeover {
 
   // NotFound where not every input topic has the partition.
   absl::Status CheckPartition(int32_t partition) const;
-  absl::StatusOr<std::vector<bus::CommittedOffset>> Committed(bus::EventSource& source, int32_t partition) const;
+  // Adds what is wrong, and returns by partition what Kafka has on record for the others.
+  using Committed = std::map<int32_t, std::vector<bus::CommittedOffset>>;
+  Committed AskForCommitted(bus::EventSource& source, absl::Span<const int32_t> partitions, All& all) const;
+  // Takes the task in the store.
+  absl::StatusOr<TakenOver> TakeRow(absl::Span<const bus::CommittedOffset> committed, int32_t partition);
+  // Finds out where a task whose row was taken goes on: `ranges` are those of the logs in `taken.positions`.
+  absl::Status GoOn(absl::Span<const absl::StatusOr<bus::OffsetRange>> ranges, TakenOver& taken);
   absl::Status CheckMirror(const bus::CommittedOffset& committed, const Task& task) const;
   // FailedPrecondition where the store does not have what it has acknowledged: a replica without the last commits.
   absl::Status CheckCommits(const LastTake& last, const store::TakenTask& row, int32_t partition) const;

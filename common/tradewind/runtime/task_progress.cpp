@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "google/protobuf/message.h"
+#include "google/protobuf/unknown_field_set.h"
+
 #include "tradewind/mesh/v1/state.pb.h"
 
 namespace tradewind::runtime {
@@ -18,6 +21,19 @@ void ToProto(const bus::Sequence& sequence, mesh::v1::Sequence& out) {
 
 uint32_t HourOf(absl::Time time) {
   return static_cast<uint32_t>(std::max<int64_t>(absl::ToUnixSeconds(time) / 3600, 0));
+}
+
+// What `message` holds that this version has no fields for.
+std::string UnknownOf(const google::protobuf::Message& message) {
+  const google::protobuf::UnknownFieldSet& unknown = message.GetReflection()->GetUnknownFields(message);
+  std::string bytes;
+  if (!unknown.empty()) unknown.SerializeToString(&bytes);
+  return bytes;
+}
+
+void PutUnknown(const std::string& bytes, google::protobuf::Message& message) {
+  if (bytes.empty()) return;
+  message.GetReflection()->MutableUnknownFields(&message)->ParseFromString(bytes);
 }
 
 }  // namespace
@@ -48,6 +64,7 @@ bool InputProgress::MakeRoomFor(const bus::Envelope& envelope, absl::Time now) {
   const uint32_t oldest_kept = HourOf(now - kSourceAge);
   const auto forgotten =
       std::erase_if(watermarks_, [&](const Watermark& mark) { return mark.seen_hour < oldest_kept; });
+  std::erase_if(unknown_of_watermarks_, [&](const auto& unknown) { return !Knows(unknown.first); });
   // One that was forgotten and speaks again is taken as it comes.
   if (forgotten > 0) read_from_start_ = false;
   return forgotten > 0;
@@ -100,17 +117,23 @@ absl::StatusOr<TaskProgress> TaskProgress::Parse(const std::string& blob) {
   if (!proto.ParseFromString(blob)) return absl::DataLossError("the progress of a task does not parse");
   TaskProgress progress;
   progress.cluster_id_ = proto.cluster_id();
+  progress.unknown_ = UnknownOf(proto);
   if (proto.has_suspect()) {
     const auto& suspect = proto.suspect();
-    progress.suspect_ = {suspect.topic(), suspect.offset(), suspect.fingerprint(), suspect.attempts()};
+    progress.suspect_ = {suspect.topic(), suspect.offset(), suspect.fingerprint(), suspect.attempts(),
+                         UnknownOf(suspect)};
   }
   for (const auto& input : proto.inputs()) {
     InputProgress& added = progress.AddInput(input.topic(), input.offset());
     added.fingerprint_ = input.fingerprint();
     added.read_from_start_ = input.read_from_start();
     added.outdated_mirror_ = input.outdated_mirror();
+    added.unknown_ = UnknownOf(input);
     for (const auto& mark : input.watermarks()) {
       added.watermarks_.push_back({mark.source(), FromProto(mark.sequence()), mark.seen_hour(), mark.takes_up()});
+      if (std::string unknown = UnknownOf(mark); !unknown.empty()) {
+        added.unknown_of_watermarks_[mark.source()] = std::move(unknown);
+      }
     }
     int64_t pending = input.offset();
     for (const uint64_t distance : input.pending_distances()) {
@@ -120,7 +143,7 @@ absl::StatusOr<TaskProgress> TaskProgress::Parse(const std::string& blob) {
     std::reverse(added.pending_.begin(), added.pending_.end());
   }
   for (const auto& output : proto.outputs()) {
-    progress.outputs_.push_back({output.topic(), output.partition(), FromProto(output.last())});
+    progress.outputs_.push_back({output.topic(), output.partition(), FromProto(output.last()), UnknownOf(output)});
   }
   return progress;
 }
@@ -128,12 +151,14 @@ absl::StatusOr<TaskProgress> TaskProgress::Parse(const std::string& blob) {
 std::string TaskProgress::Serialize(const std::string& cluster_id) const {
   mesh::v1::TaskProgress proto;
   proto.set_cluster_id(cluster_id);
+  PutUnknown(unknown_, proto);
   if (suspect_.has_value()) {
     auto& suspect = *proto.mutable_suspect();
     suspect.set_topic(suspect_->topic);
     suspect.set_offset(suspect_->offset);
     suspect.set_fingerprint(suspect_->fingerprint);
     suspect.set_attempts(suspect_->attempts);
+    PutUnknown(suspect_->unknown, suspect);
   }
   for (const InputProgress& input : inputs_) {
     auto& out = *proto.add_inputs();
@@ -142,12 +167,15 @@ std::string TaskProgress::Serialize(const std::string& cluster_id) const {
     out.set_fingerprint(input.fingerprint_);
     out.set_read_from_start(input.read_from_start_);
     out.set_outdated_mirror(input.outdated_mirror_);
+    PutUnknown(input.unknown_, out);
     for (const auto& mark : input.watermarks_) {
       auto& watermark = *out.add_watermarks();
       watermark.set_source(mark.source);
       ToProto(mark.sequence, *watermark.mutable_sequence());
       watermark.set_seen_hour(mark.seen_hour);
       watermark.set_takes_up(mark.takes_up);
+      const auto unknown = input.unknown_of_watermarks_.find(mark.source);
+      if (unknown != input.unknown_of_watermarks_.end()) PutUnknown(unknown->second, watermark);
     }
     int64_t behind = input.next_offset_;
     for (auto pending = input.pending_.rbegin(); pending != input.pending_.rend(); ++pending) {
@@ -160,6 +188,7 @@ std::string TaskProgress::Serialize(const std::string& cluster_id) const {
     out.set_topic(output.topic);
     out.set_partition(output.partition);
     ToProto(output.last, *out.mutable_last());
+    PutUnknown(output.unknown, out);
   }
   return proto.SerializeAsString();
 }

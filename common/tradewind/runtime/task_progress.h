@@ -1,5 +1,7 @@
 // What a task remembers of its inputs and outputs: offsets, the watermark of each source, the end of each chain. Plain
-// values, copied by every batch and kept only when its transaction commits.
+// values, copied by every batch and kept only when its transaction commits. Fields that a later version has added to them
+// are kept as they came, so that a service of this version beside one of that does not erase them; only those of a
+// Sequence go, which is replaced as a whole.
 //
 // The rule of the chain (DESIGN, "Repeats and gaps are recognised"): an event is taken iff its sequence is above its
 // source's watermark and its predecessor is not. tests/ drive it against a plain model.
@@ -7,6 +9,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -100,6 +104,9 @@ class InputProgress {
   int64_t outdated_mirror_ = 0;
   std::vector<Watermark> watermarks_;
   std::vector<int64_t> pending_;
+  // Fields of a later version: its own, and by source those of watermarks, few of which have any.
+  std::string unknown_;
+  std::map<std::string, std::string, std::less<>> unknown_of_watermarks_;
 };
 
 // A message that is handled by itself because it may be what kills the process.
@@ -109,6 +116,8 @@ struct Suspect {
   uint64_t fingerprint = 0;
   // How often a process has begun to handle it.
   int32_t attempts = 0;
+  // Fields of a later version.
+  std::string unknown = {};
 };
 
 class TaskProgress {
@@ -138,8 +147,12 @@ class TaskProgress {
     std::string topic;
     int32_t partition;
     bus::Sequence last;
+    // Fields of a later version.
+    std::string unknown = {};
   };
   std::string cluster_id_;
+  // Fields of a later version.
+  std::string unknown_;
   std::optional<Suspect> suspect_;
   std::vector<InputProgress> inputs_;
   // Sorted by partition, then topic.

@@ -9,6 +9,8 @@
 #include "rapidcheck.h"
 #include "rapidcheck/gtest.h"
 
+#include "tradewind/mesh/v1/state.pb.h"
+
 namespace tradewind::runtime {
 namespace {
 
@@ -81,6 +83,41 @@ TEST(TaskProgress, SurvivesItsBlob) {
   EXPECT_EQ(copy->FindInput("topic")->Judge(Event("/a/0", {7, 6}, {})), Verdict::kRepeat);
   EXPECT_EQ(copy->Extend("out", 2, {1, 9}), (bus::Sequence{1, 8}));
   EXPECT_FALSE(TaskProgress::Parse("\xff\xff").ok());
+}
+
+// A service of a later version runs beside this one, and takes the task when this one has had it.
+TEST(TaskProgress, KeepsTheFieldsOfALaterVersion) {
+  mesh::v1::TaskProgress proto;
+  const auto add_field = [](google::protobuf::Message& message, const std::string& text) {
+    message.GetReflection()->MutableUnknownFields(&message)->AddLengthDelimited(1000)->assign(text);
+  };
+  add_field(proto, "task");
+  auto& input = *proto.add_inputs();
+  input.set_topic("topic");
+  add_field(input, "input");
+  for (const char* source : {"/a/0", "/b/0"}) {
+    auto& watermark = *input.add_watermarks();
+    watermark.set_source(source);
+    watermark.mutable_sequence()->set_number(4);
+  }
+  add_field(*input.mutable_watermarks(1), "watermark");
+  auto& output = *proto.add_outputs();
+  output.set_topic("out");
+  add_field(output, "output");
+  add_field(*proto.mutable_suspect(), "suspect");
+
+  auto progress = TaskProgress::Parse(proto.SerializeAsString());
+  ASSERT_TRUE(progress.ok());
+  progress->FindInput("topic")->Take(Event("/b/0", {0, 5}, {0, 4}), absl::UnixEpoch());
+  progress->FindInput("topic")->MoveTo(9, 0);
+  progress->Extend("out", 0, {0, 7});
+
+  input.set_offset(9);
+  input.mutable_watermarks(1)->mutable_sequence()->set_number(5);
+  output.mutable_last()->set_number(7);
+  mesh::v1::TaskProgress kept;
+  ASSERT_TRUE(kept.ParseFromString(progress->Serialize("")));
+  EXPECT_EQ(kept.DebugString(), proto.DebugString());
 }
 
 // A chain sent with any prefix repeated any number of times, as a publisher does that starts again from the first row

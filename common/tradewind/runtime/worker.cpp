@@ -17,8 +17,10 @@ namespace {
 // How long a poll waits: with events on their way their deliveries are looked after in between.
 constexpr absl::Duration kIdlePoll = absl::Milliseconds(100);
 constexpr absl::Duration kBusyPoll = absl::Milliseconds(5);
-// What was published when the worker stops is waited for this long, then the group is left.
+// When the worker stops: the effects that run and what was published are waited for this long together, the latter for
+// a second in any case; then the group is left.
 constexpr absl::Duration kSettleOnStop = absl::Seconds(5);
+constexpr absl::Duration kShortestSettle = absl::Seconds(1);
 constexpr absl::Duration kSettleReplies = absl::Seconds(1);
 constexpr absl::Duration kCloseDeadline = absl::Seconds(5);
 
@@ -89,8 +91,9 @@ absl::Status Worker::Impl::Run() {
   if (result.ok()) {
     const std::vector<int32_t> partitions = AllPartitions();
     if (lanes_ != nullptr) lanes_->Stop();
+    const absl::Time end = clock::SteadyNow() + kSettleOnStop;
     FinishEffects(partitions, kSettleOnStop);
-    publisher_.Settle(partitions, kSettleOnStop);
+    publisher_.Settle(partitions, std::max(end - clock::SteadyNow(), kShortestSettle));
   }
   const absl::Status closed = source_->Close(kCloseDeadline);
   if (!closed.ok()) kLog.Warn("leaving the consumer group failed", {{"error", closed}});

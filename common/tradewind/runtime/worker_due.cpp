@@ -151,7 +151,7 @@ bool Worker::Impl::InputsAreRead(const Task& task, absl::Time now) {
     // Where a broker was away, asking it is what shows that it is back.
     if (now - ends_asked_at_ >= kAskForEndsEvery) {
       ends_asked_at_ = now;
-      source_->Range(input.topic(), task.id.partition).IgnoreError();
+      source_->Ranges(std::vector<bus::Position>{{.topic = input.topic(), .partition = task.id.partition}});
     }
     return false;
   }

@@ -45,7 +45,8 @@ class Worker::Impl final : public bus::AssignmentListener {
                           .mesh = bus::MeshName(ports_.cluster_id, ports_.topic_prefix),
                           .accept_unmarked = ports_.accept_unmarked_events,
                           .rekeyed_topic = router_.FullTopic(ports_.group->RekeyedTopic()),
-                          .timers_topic = router_.FullTopic(std::string(kTimersTopic))},
+                          .timers_topic = router_.FullTopic(std::string(kTimersTopic)),
+                          .notices = &notices_},
         takeover_(*ports_.group, router_, *ports_.session, ports_.store_id, ports_.cluster_id, config.adopt_offsets),
         publisher_(*ports_.events, attempt_settings_.mesh),
         replier_(*ports_.replies, router_.FullTopic(std::string(bus::kRepliesTopic))),
@@ -170,6 +171,7 @@ class Worker::Impl final : public bus::AssignmentListener {
   // Time in which nothing goes back. What is due, in the store too, is due by it.
   clock::SteppingClock clock_;
   EventRouter router_;
+  NoticeLimits notices_;
   const AttemptSettings attempt_settings_;
   Takeover takeover_;
   Publisher publisher_;

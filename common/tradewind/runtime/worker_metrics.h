@@ -22,6 +22,8 @@ struct WorkerMetrics {
             New("tradewind_events_parked_total", "Messages that failed and are retried, or wait behind one.", group)),
         beyond_sources(New("tradewind_events_beyond_sources_total",
                            "Events set aside because their partition has too many sources.", group)),
+        unannounced(New("tradewind_deaths_unannounced_total",
+                        "Dead messages without a notice on mesh.dead.v1: there were too many in a minute.", group)),
         timers(New("tradewind_timers_fired_total", "Timers handled.", group)),
         conflicts(New("tradewind_commit_conflicts_total", "Batches decided again: an aggregate had changed.", group)),
         fenced(New("tradewind_commits_fenced_total", "Commits refused because a task had another owner.", group)),
@@ -61,12 +63,13 @@ struct WorkerMetrics {
     rejected.Add(static_cast<double>(counts.rejected));
     parked.Add(static_cast<double>(counts.parked));
     beyond_sources.Add(static_cast<double>(counts.beyond_sources));
+    unannounced.Add(static_cast<double>(counts.unannounced));
     timers.Add(static_cast<double>(counts.timers));
     batches.Add();
     batch_seconds.Observe(absl::ToDoubleSeconds(took));
   }
 
-  telemetry::Counter handled, skipped, repeats, gaps, dead, rejected, parked, beyond_sources, timers, conflicts, fenced,
+  telemetry::Counter handled, skipped, repeats, gaps, dead, rejected, parked, beyond_sources, unannounced, timers, conflicts, fenced,
       clock_steps, batches;
   telemetry::Gauge dead_records, parked_records, held_records, parked_keys, no_handler_records, tasks_stopped,
       requests_held_back, outbox_bytes, outbox_full;

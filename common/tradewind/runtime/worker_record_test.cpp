@@ -12,6 +12,7 @@
 #include "tradewind/mesh/v1/envelope.pb.h"
 #include "tradewind/mesh/v1/state.pb.h"
 #include "tradewind/order/v1/events.pb.h"
+#include "tradewind/runtime/notice_limit.h"
 #include "tradewind/runtime/task_progress.h"
 #include "tradewind/runtime/worker_harness.h"
 #include "tradewind/runtime/worker_test_group.h"
@@ -117,6 +118,19 @@ class Subscriber {
 
 std::string Value(const std::string& user_id, const std::string& name) {
   return Registered(user_id, name).SerializeAsString();
+}
+
+// A million records of garbage cost their place in the store, and not as many notices.
+TEST(WorkerRecord, AnnouncesSoManyDeathsInAMinute) {
+  constexpr int64_t kGarbage = NoticeLimits::kMaxDeaths + 50;
+  Subscriber subscriber;
+  for (int64_t i = 0; i < kGarbage; ++i) subscriber.Put("k", "garbage", {});
+  const auto kept = [&] {
+    return *subscriber.mesh().store().reader().CountKept("loyalty", store::KeptState::kDead);
+  };
+  ASSERT_TRUE(Eventually([&] { return kept() == kGarbage; }));
+  subscriber.ExpectAllIsWellBeside("k");
+  EXPECT_THAT(subscriber.mesh().kafka().ReadAll(std::string(bus::kDeadTopic)), SizeIs(NoticeLimits::kMaxDeaths));
 }
 
 // Headers of an event from outside the mesh.

@@ -87,13 +87,15 @@ std::vector<bus::Position> Worker::Impl::OnAssigned(absl::Span<const int32_t> pa
 std::vector<bus::Position> Worker::Impl::TakeOver(absl::Span<const int32_t> partitions) {
   std::vector<bus::Position> positions;
   std::map<int32_t, std::vector<store::OutboxRow>> outboxes;
+  // Taking them asks Kafka and the store, and may wait for the answers: not for tasks that are given back at once.
+  const auto goes_on = [this] { return !stopping_.load(std::memory_order_relaxed); };
+  if (!goes_on()) return {};
   for (const int32_t partition : partitions) {
-    // Taking one asks Kafka several times, and may wait for each answer: not for tasks that are given back at once.
-    if (stopping_.load(std::memory_order_relaxed)) break;
     publisher_.Forget(partition);
     std::erase_if(gathered_, [&](const Input& input) { return input.task->id.partition == partition; });
     NoteCommitted(partition);
-    auto taken = takeover_.Take(*source_, partition);
+  }
+  for (auto& [partition, taken] : takeover_.Take(*source_, partitions, goes_on)) {
     if (!taken.ok() && ConcernsTheMesh(taken.status())) {
       if (fatal_.ok()) fatal_ = taken.status();
       continue;

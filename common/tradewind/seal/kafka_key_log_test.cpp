@@ -21,6 +21,7 @@
 #include "tradewind/bus/internal/kafka_fixture.h"
 #include "tradewind/bus/kafka_admin.h"
 #include "tradewind/bus/kafka_sink.h"
+#include "tradewind/clock/steady_now.h"
 #include "tradewind/seal/keys.h"
 #include "tradewind/testing/eventually.h"
 
@@ -54,7 +55,7 @@ class KafkaKeysTest : public ::testing::Test {
   static absl::Status Prepare(Keys& keys, const std::string& subject, absl::Duration wait = kLong) {
     absl::Status prepared;
     absl::Notification done;
-    keys.Prepare(subject, absl::Now() + wait, [&](absl::Status status) {
+    keys.Prepare(subject, clock::SteadyNow() + wait, [&](absl::Status status) {
       prepared = std::move(status);
       done.Notify();
     });
@@ -65,7 +66,7 @@ class KafkaKeysTest : public ::testing::Test {
   static absl::Status Require(Keys& keys, const std::string& subject) {
     absl::Status required;
     absl::Notification done;
-    keys.Require(subject, absl::Now() + kLong, [&](absl::Status status) {
+    keys.Require(subject, clock::SteadyNow() + kLong, [&](absl::Status status) {
       required = std::move(status);
       done.Notify();
     });
@@ -96,7 +97,7 @@ TEST_F(KafkaKeysTest, ProcessesThatMakeAKeyAtOnceAgreeOnOne) {
   std::atomic<int> prepared = 0;
   for (int i = 0; i < kSubjects; ++i) {
     for (Keys* keys : {first.get(), second.get()}) {
-      keys->Prepare("subject-" + std::to_string(i), absl::Now() + kLong, [&](const absl::Status& status) {
+      keys->Prepare("subject-" + std::to_string(i), clock::SteadyNow() + kLong, [&](const absl::Status& status) {
         EXPECT_TRUE(status.ok()) << status;
         ++prepared;
       });
@@ -115,14 +116,14 @@ TEST_F(KafkaKeysTest, ErasureReachesEverybodyAndRemovesTheKeysRecord) {
   ASSERT_TRUE(Prepare(*gateway, "ann").ok());
   ASSERT_TRUE(Prepare(*gateway, "bob").ok());
   const std::string text = gateway->Seal("ann", "Ann").value() + gateway->Seal("bob", "Bob").value();
-  const absl::Status erased = service->Erase("ann", absl::Now() + kLong);
+  const absl::Status erased = service->Erase("ann", clock::SteadyNow() + kLong);
   ASSERT_TRUE(erased.ok()) << erased;
   EXPECT_EQ(service->Open(text).value(), "[erased]Bob");
   EXPECT_TRUE(Eventually([&] { return gateway->Open(text).value() == "[erased]Bob"; }));
   EXPECT_EQ(Start()->Open(text).value(), "[erased]Bob");
   EXPECT_EQ(Prepare(*gateway, "ann").code(), absl::StatusCode::kFailedPrecondition);
   // Erasing again, as an effect does that was cut short, finds nothing left to do.
-  EXPECT_TRUE(service->Erase("ann", absl::Now() + kLong).ok());
+  EXPECT_TRUE(service->Erase("ann", clock::SteadyNow() + kLong).ok());
 
   const std::string topic = bus::FullTopic(kafka_, bus::kKeysTopic);
   const std::string tag = ToText(TagOf("ann"));
@@ -153,8 +154,8 @@ TEST_F(KafkaKeysTest, LeavesNoKeyOfWhoIsErasedMeanwhile) {
   std::atomic<int> answered = 0;
   for (int i = 0; i < kSubjects; ++i) {
     const std::string subject = "subject-" + std::to_string(i);
-    std::thread erasing([&] { EXPECT_TRUE(service->Erase(subject, absl::Now() + kLong).ok()); });
-    gateway->Prepare(subject, absl::Now() + kLong, [&](const absl::Status&) { ++answered; });
+    std::thread erasing([&] { EXPECT_TRUE(service->Erase(subject, clock::SteadyNow() + kLong).ok()); });
+    gateway->Prepare(subject, clock::SteadyNow() + kLong, [&](const absl::Status&) { ++answered; });
     erasing.join();
   }
   ASSERT_TRUE(Eventually([&] { return answered == kSubjects; }));

@@ -7,9 +7,8 @@
 #include <stdexcept>
 #include <utility>
 
-#include "absl/time/clock.h"
-
 #include "tradewind/bus/envelope.h"
+#include "tradewind/clock/steady_now.h"
 #include "tradewind/seal/kafka_key_log.h"
 #include "tradewind/seal/logger.h"
 
@@ -27,6 +26,8 @@ constexpr absl::Duration kLookInterval = absl::Milliseconds(250);
 // The longest pause before a key is put on the log again.
 constexpr absl::Duration kMaxPause = absl::Seconds(10);
 // Between two rounds of putting back what was taken away: processes that disagree must not keep each other busy.
+// Stands for a deadline that never comes.
+constexpr absl::Duration kLongestWait = absl::Hours(24 * 365);
 constexpr absl::Duration kRestoreInterval = absl::Seconds(1);
 
 // Hands every record back at once.
@@ -112,7 +113,7 @@ absl::Status Keys::StartOver(MasterKey master, bool require_signed, MakeLog make
 
 KeyLogListener Keys::Listener() {
   return {.on_record = [this](auto name, auto value) { return OnRecord(name, value); },
-          .on_tick = [this] { OnTick(absl::Now()); },
+          .on_tick = [this] { OnTick(clock::SteadyNow()); },
           .on_lost = [this] { OnLost(); }};
 }
 
@@ -135,7 +136,7 @@ absl::Status Keys::Begin() {
     return fits;
   }
   AppendAll(records);
-  OnTick(absl::Now());
+  OnTick(clock::SteadyNow());
   return absl::OkStatus();
 }
 
@@ -154,7 +155,7 @@ absl::Status Keys::OnRecord(std::string_view name, std::string_view value) {
   {
     const Lock lock(mutex_);
     taken = table_->Apply(name, value, subject);
-    if (started_) AddLost(absl::Now(), records);
+    if (started_) AddLost(clock::SteadyNow(), records);
     if (taken.ok()) {
       const State state = table_->Find(subject).state;
       erased = state == State::kErased;
@@ -185,7 +186,7 @@ void Keys::TakeOwn(const SubjectTag& subject, const std::string& name, bool has_
     owed_[name] = {.subject = subject, .value = ""};
     out.push_back({.subject = subject, .name = name, .value = ""});
   } else if (const std::optional<RecordName> parsed = ParseRecordName(name)) {
-    Remember(subject, *parsed->number, absl::Now());
+    Remember(subject, *parsed->number, clock::SteadyNow());
   }
 }
 
@@ -221,7 +222,7 @@ void Keys::OnLost() {
         making = making_.erase(making);
         continue;
       }
-      making->second.sent = absl::Now();
+      making->second.sent = clock::SteadyNow();
       records.push_back({.subject = making->first, .name = making->second.name, .value = making->second.value});
       ++making;
     }
@@ -258,7 +259,8 @@ void Keys::AddLost(absl::Time now, std::vector<ToAppend>& out) {
 
 bool Keys::Await(absl::Time deadline, absl::FunctionRef<bool()> there) {
   Lock lock(mutex_);
-  return changed_.wait_until(lock, absl::ToChronoTime(deadline), there);
+  const absl::Duration left = std::clamp(deadline - clock::SteadyNow(), absl::ZeroDuration(), kLongestWait);
+  return changed_.wait_for(lock, absl::ToChronoMicroseconds(left), there);
 }
 
 // ---- sealing --------------------------------------------------------------------------------------------------------
@@ -294,7 +296,7 @@ void Keys::Prepare(std::string_view subject, absl::Time deadline, Done done) {
     state = table_->Find(tag).state;
     if (state == State::kUnknown) {
       waiters_.AddForNew(tag, deadline, std::move(done));
-      if (auto next = NextKey(tag, absl::Now())) records.push_back(*std::move(next));
+      if (auto next = NextKey(tag, clock::SteadyNow())) records.push_back(*std::move(next));
     }
   }
   if (state != State::kUnknown) return std::move(done)(state == State::kErased ? IsErased() : absl::OkStatus());
@@ -317,7 +319,7 @@ void Keys::Require(std::string_view subject, absl::Time deadline, Done done) {
     }
   }
   if (state != State::kUnknown) return std::move(done)(state == State::kErased ? IsErased() : absl::OkStatus());
-  if (is_read) OnTick(absl::Now());
+  if (is_read) OnTick(clock::SteadyNow());
 }
 
 void Keys::Remember(const SubjectTag& subject, uint64_t number, absl::Time now) {
@@ -341,7 +343,7 @@ void Keys::Withdraw(std::string_view subject) {
     const Lock lock(mutex_);
     const auto made = made_.find(tag);
     if (made == made_.end()) return;
-    if (absl::Now() - made->second.time < kWithdrawableFor) TakeBack(tag, made->second.number, records);
+    if (clock::SteadyNow() - made->second.time < kWithdrawableFor) TakeBack(tag, made->second.number, records);
     made_.erase(made);
   }
   AppendAll(records);

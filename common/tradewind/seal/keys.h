@@ -99,6 +99,8 @@ class Keys {
                           absl::Duration patience = kPatience) const;
   absl::Status OpenFields(google::protobuf::Message& message, absl::Duration patience = kPatience) const;
 
+  // Deadlines are points in time of clock::SteadyNow.
+
   // `done` of the next two is called once, here where the answer is known already, else by another thread:
   // FailedPrecondition for a subject that was erased, Unavailable when `deadline` has passed.
   using Done = KeyWaiters::Done;

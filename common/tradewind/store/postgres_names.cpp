@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "tradewind/store/short_key.h"
+#include "tradewind/store/store.h"
 
 namespace tradewind::store {
 namespace {
@@ -11,6 +12,8 @@ namespace {
 constexpr std::array kStatements = {
     PostgresStatement{"find_name", "SELECT id FROM name WHERE parent = $1 AND name = $2"},
     PostgresStatement{"add_name", "INSERT INTO name (parent, name) VALUES ($1, $2) ON CONFLICT DO NOTHING"},
+    PostgresStatement{"count_names",
+                      "SELECT count(*) FROM (SELECT FROM name WHERE parent = $1 LIMIT $2) AS first"},
 };
 
 }  // namespace
@@ -29,7 +32,22 @@ absl::StatusOr<std::optional<int32_t>> PostgresNames::Index(PostgresConnection& 
 
 absl::StatusOr<std::optional<int32_t>> PostgresNames::Method(PostgresConnection& connection, std::string_view name,
                                                              IfMissing if_missing) {
-  return Find(connection, kMethods, name, if_missing);
+  absl::StatusOr<std::optional<int32_t>> known = Find(connection, kMethods, name, IfMissing::kNothing);
+  if (!known.ok() || known->has_value()) return known;
+  const absl::StatusOr<bool> has_all = HasAllMethods(connection);
+  if (!has_all.ok()) return has_all.status();
+  if (!*has_all && if_missing == IfMissing::kNothing) return known;
+  return Find(connection, kMethods, *has_all ? kOtherMethods : name, if_missing);
+}
+
+absl::StatusOr<bool> PostgresNames::HasAllMethods(PostgresConnection& connection) {
+  if (has_all_methods_) return true;
+  const PostgresCall count{"count_names", true,
+                           PostgresParameters().Integer(kMethods).Bigint(static_cast<int64_t>(kMaxMethods))};
+  const absl::StatusOr<std::vector<PostgresResult>> results = connection.Run({&count, 1});
+  if (!results.ok()) return results.status();
+  has_all_methods_ = results->front().Bigint(0, 0) >= static_cast<int64_t>(kMaxMethods);
+  return has_all_methods_;
 }
 
 absl::StatusOr<std::optional<int32_t>> PostgresNames::Group(PostgresConnection& connection, std::string_view name,

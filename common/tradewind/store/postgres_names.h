@@ -33,23 +33,30 @@ class PostgresNames {
                                               IfMissing if_missing);
   absl::StatusOr<std::optional<int32_t>> Index(PostgresConnection& connection, int32_t kind, std::string_view name,
                                                IfMissing if_missing);
+  // The number of kOtherMethods for one that is not among the first kMaxMethods, or as many more as instances write at
+  // once.
   absl::StatusOr<std::optional<int32_t>> Method(PostgresConnection& connection, std::string_view name,
                                                 IfMissing if_missing);
   absl::StatusOr<std::optional<int32_t>> Group(PostgresConnection& connection, std::string_view name,
                                                IfMissing if_missing);
 
   // For a new connection, behind which may be a database restored from a backup.
-  void Forget() { ids_.clear(); }
+  void Forget() {
+    ids_.clear();
+    has_all_methods_ = false;
+  }
 
  private:
-  // Methods are named by whoever sends a command: what is remembered of them has a limit.
   static constexpr size_t kMaxRememberedNames = 10'000;
   // Looked up by string_view without making a string.
   using Ids = std::map<std::string, int32_t, std::less<>>;
 
   absl::StatusOr<std::optional<int32_t>> Find(PostgresConnection& connection, int32_t parent, std::string_view name,
                                               IfMissing if_missing);
+  absl::StatusOr<bool> HasAllMethods(PostgresConnection& connection);
 
+  // None is ever removed.
+  bool has_all_methods_ = false;
   // By what the names belong to: a kind's number for its indexes, or one of those below.
   static constexpr int32_t kKinds = 0;
   static constexpr int32_t kMethods = -1;

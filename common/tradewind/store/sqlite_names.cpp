@@ -1,6 +1,7 @@
 #include "tradewind/store/sqlite_names.h"
 
 #include "tradewind/store/short_key.h"
+#include "tradewind/store/store.h"
 
 namespace tradewind::store {
 
@@ -15,6 +16,8 @@ absl::StatusOr<SqliteNames> SqliteNames::Prepare(Connection& connection) {
       {&names.methods_.add, "INSERT INTO method (name) VALUES (?1) RETURNING id"},
       {&names.groups_.find, "SELECT id FROM group_name WHERE name = ?1"},
       {&names.groups_.add, "INSERT INTO group_name (name) VALUES (?1) RETURNING id"},
+      // None is ever removed.
+      {&names.last_method_, "SELECT coalesce(max(id), 0) FROM method"},
   };
   for (const auto& [statement, sql] : statements) {
     absl::StatusOr<Statement> prepared = connection.Prepare(sql);
@@ -33,7 +36,20 @@ absl::StatusOr<std::optional<int64_t>> SqliteNames::Index(int64_t kind, std::str
 }
 
 absl::StatusOr<std::optional<int64_t>> SqliteNames::Method(std::string_view name, IfMissing if_missing) {
-  return Find(methods_, method_ids_, name, std::nullopt, if_missing);
+  absl::StatusOr<std::optional<int64_t>> known =
+      Find(methods_, method_ids_, name, std::nullopt, IfMissing::kNothing);
+  if (!known.ok() || known->has_value()) return known;
+  const absl::StatusOr<bool> has_all = HasAllMethods();
+  if (!has_all.ok()) return has_all.status();
+  if (!*has_all && if_missing == IfMissing::kNothing) return known;
+  return Find(methods_, method_ids_, *has_all ? kOtherMethods : name, std::nullopt, if_missing);
+}
+
+absl::StatusOr<bool> SqliteNames::HasAllMethods() {
+  const ScopedReset reset(last_method_);
+  const absl::StatusOr<bool> row = last_method_.Step();
+  if (!row.ok()) return row.status();
+  return last_method_.Integer(0) >= static_cast<int64_t>(kMaxMethods);
 }
 
 absl::StatusOr<std::optional<int64_t>> SqliteNames::Group(std::string_view name, IfMissing if_missing) {

@@ -32,6 +32,7 @@ class SqliteNames {
   // Nothing where the name is not in the file.
   absl::StatusOr<std::optional<int64_t>> Kind(std::string_view name, IfMissing if_missing);
   absl::StatusOr<std::optional<int64_t>> Index(int64_t kind, std::string_view name, IfMissing if_missing);
+  // The number of kOtherMethods for one that is not among the first kMaxMethods.
   absl::StatusOr<std::optional<int64_t>> Method(std::string_view name, IfMissing if_missing);
   absl::StatusOr<std::optional<int64_t>> Group(std::string_view name, IfMissing if_missing);
 
@@ -40,7 +41,6 @@ class SqliteNames {
   void Keep() { added_ = false; }
 
  private:
-  // Methods are named by whoever sends a command: what is remembered of them has a limit.
   static constexpr size_t kMaxRememberedNames = 10'000;
   // Looked up by string_view without making a string.
   using Ids = std::map<std::string, int64_t, std::less<>>;
@@ -51,7 +51,9 @@ class SqliteNames {
 
   absl::StatusOr<std::optional<int64_t>> Find(Table& table, Ids& ids, std::string_view name,
                                               std::optional<int64_t> parent, IfMissing if_missing);
+  absl::StatusOr<bool> HasAllMethods();
 
+  Statement last_method_;
   Table kinds_;
   Table indexes_;
   Table methods_;

@@ -194,6 +194,12 @@ struct AggregateWrite {
   std::vector<IndexEntry> index_added;
 };
 
+// Methods under whose names requests are kept. Whoever sends a command names its method as they like; those that come
+// when there are so many share one place, where a request_id belongs to whoever comes first.
+inline constexpr size_t kMaxMethods = 1'000;
+// That place. No method of gRPC is called so.
+inline constexpr std::string_view kOtherMethods = "*";
+
 // A request is known by who called what with which id.
 struct RequestKey {
   std::string_view caller;

@@ -369,6 +369,38 @@ TEST_P(StoreContract, NamesEveryConflictAndWritesNothing) {
   EXPECT_THAT(after.outbox, IsEmpty());
 }
 
+// Whoever sends a command names its method, and each name that is remembered takes a row for ever.
+TEST_P(StoreContract, GivesMethodsBeyondTheLimitOnePlace) {
+  const TakenTask taken = Take(kTask);
+  std::vector<std::string> methods;
+  for (size_t i = 0; i < kMaxMethods + 20; ++i) methods.push_back(fmt::format("/made.up/Method{}", i));
+  Batch batch;
+  batch.tasks = {MakeTaskCommit(kTask, taken)};
+  for (const std::string& method : methods) batch.requests.push_back({{"caller", method, method}, "hash", method});
+  ASSERT_EQ(Commit(batch).kind, Kind::kCommitted);
+  const auto commit_again = [&](std::string_view request_id, std::string_view method) {
+    Batch again;
+    again.tasks = {MakeTaskCommit(kTask, Take(kTask))};
+    again.requests.push_back({{"caller", method, request_id}, "hash", "reply"});
+    return Commit(again).kind;
+  };
+  const auto expect_all = [&] {
+    for (const std::string& method : methods) {
+      const auto request = LoadRequest({"caller", method, method});
+      ASSERT_TRUE(request.has_value()) << method;
+      EXPECT_EQ(request->reply, method);
+    }
+    // The last ones share a place, the first ones do not.
+    EXPECT_EQ(LoadRequest({"caller", methods.back(), methods[kMaxMethods]})->reply, methods[kMaxMethods]);
+    EXPECT_FALSE(LoadRequest({"caller", methods[1], methods[0]}).has_value());
+    EXPECT_EQ(commit_again(methods[kMaxMethods], "/made.up/Another"), Kind::kConflict);
+  };
+  expect_all();
+  Reopen();
+  expect_all();
+  EXPECT_EQ(commit_again(methods[0], methods[1]), Kind::kCommitted);
+}
+
 // Names that a rolled-back batch was the first to use must work in the next.
 TEST_P(StoreContract, CommitsAfterAConflictWithNewNames) {
   Write("order", "1", 0, "value");

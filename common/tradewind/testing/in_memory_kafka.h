@@ -7,6 +7,7 @@
 // the integration tests are for that.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -125,6 +126,9 @@ class InMemorySource final : public bus::EventSource {
   absl::Status Resume(absl::Span<const bus::Position> positions) override;
   absl::StatusOr<std::vector<bus::CommittedOffset>> Committed(absl::Span<const bus::Position> partitions) override;
   absl::StatusOr<bus::OffsetRange> Range(const std::string& topic, int32_t partition) override;
+  std::vector<absl::StatusOr<bus::OffsetRange>> Ranges(absl::Span<const bus::Position> partitions) override;
+  // Any thread: how often Kafka was asked for offsets, committed ones or those of logs.
+  int questions() const { return questions_; }
   bool CaughtUp(const std::string& topic, int32_t partition, int64_t end) override;
   bool TakeFailedCommits() override;
   absl::Status CommitOffsets(absl::Span<const bus::CommittedOffset> offsets, bool wait) override;
@@ -162,6 +166,7 @@ class InMemorySource final : public bus::EventSource {
   // Where each log ended when it was last fetched from: the real client knows no more.
   std::map<Place, int64_t> told_;
   std::vector<int32_t> owned_;
+  std::atomic<int> questions_ = 0;
   int failing_resumes_ = 0;
   int failing_commits_ = 0;
   bool failed_commits_ = false;

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
+#include <utility>
+
 #include "absl/time/clock.h"
 
 #include "tradewind/bus/internal/partition_list.h"
@@ -12,6 +16,8 @@ namespace {
 
 // How long a broker may not have heard of a topic that another one has announced.
 constexpr absl::Duration kUntilAnnounced = absl::Seconds(2);
+// How long one of several leaders is waited for. The others' partitions stand still meanwhile.
+constexpr absl::Duration kForOneLeader = absl::Seconds(1);
 
 absl::Status ResolveOnce(rd_kafka_t* client, rd_kafka_topic_partition_list_t& list, const Deadline& deadline) {
   // The offset fields hold timestamps to look up, of which -1 and -2 are the protocol's names for the two ends.
@@ -22,7 +28,76 @@ absl::Status ResolveOnce(rd_kafka_t* client, rd_kafka_topic_partition_list_t& li
   return status.ok() ? FirstError(list, "offsets of") : status;
 }
 
+using PartitionName = std::pair<std::string, int32_t>;
+
+// By partition; negative where it has none. Of all topics that the client knows.
+absl::StatusOr<std::map<PartitionName, int32_t>> QueryLeaders(rd_kafka_t* client, const Deadline& deadline) {
+  const rd_kafka_metadata_t* answer = nullptr;
+  const rd_kafka_resp_err_t error = rd_kafka_metadata(client, 0, nullptr, &answer, deadline.RemainingMs());
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return ToStatus(error, "leaders of partitions");
+  }
+  const MetadataHandle metadata(answer);
+  std::map<PartitionName, int32_t> leaders;
+  for (const rd_kafka_metadata_topic_t& topic :
+       absl::MakeConstSpan(metadata->topics, static_cast<size_t>(metadata->topic_cnt))) {
+    for (const rd_kafka_metadata_partition_t& partition :
+         absl::MakeConstSpan(topic.partitions, static_cast<size_t>(topic.partition_cnt))) {
+      leaders[{topic.topic, partition.id}] = partition.leader;
+    }
+  }
+  return leaders;
+}
+
+// The partitions of one leader: those at `places` among `partitions`.
+void QueryRangesOf(rd_kafka_t* client, absl::Span<const Position> partitions, absl::Span<const size_t> places,
+                   const Deadline& deadline, std::vector<absl::StatusOr<OffsetRange>>& ranges) {
+  const PartitionListHandle lists[] = {NewPartitionList(places.size()), NewPartitionList(places.size())};
+  absl::Status status;
+  for (const auto& [list, end] : {std::pair(lists[0].get(), kEarliest), {lists[1].get(), kLatest}}) {
+    for (const size_t place : places) Add(*list, partitions[place].topic, partitions[place].partition, end);
+    status = ResolveOffsets(client, *list, deadline);
+    // One of them may have an error of its own, or all may have had no answer.
+    const auto elements = Elements(*list);
+    if (std::all_of(elements.begin(), elements.end(), [](const auto& element) { return element.offset < 0; })) break;
+  }
+  for (size_t i = 0; i < places.size(); ++i) {
+    const rd_kafka_topic_partition_t& low = lists[0]->elems[i];
+    const bool known = lists[1]->cnt > 0 && low.offset >= 0 && lists[1]->elems[i].offset >= 0;
+    if (known) {
+      ranges[places[i]] = OffsetRange{low.offset, lists[1]->elems[i].offset};
+    } else {
+      ranges[places[i]] = status;
+    }
+  }
+}
+
 }  // namespace
+
+std::vector<absl::StatusOr<OffsetRange>> QueryRanges(rd_kafka_t* client, absl::Span<const Position> partitions,
+                                                     const Deadline& deadline) {
+  if (partitions.empty()) return {};
+  const auto leaders = QueryLeaders(client, deadline);
+  if (!leaders.ok()) return std::vector<absl::StatusOr<OffsetRange>>(partitions.size(), leaders.status());
+  std::vector<absl::StatusOr<OffsetRange>> ranges(partitions.size());
+  std::map<int32_t, std::vector<size_t>> by_leader;
+  for (size_t i = 0; i < partitions.size(); ++i) {
+    const auto& [topic, partition, offset] = partitions[i];
+    const auto leader = leaders->find({topic, partition});
+    if (leader == leaders->end()) {
+      // Made a moment ago, or not there: asking for it by itself tells, and is waited for.
+      ranges[i] = QueryRange(client, topic, partition, deadline);
+    } else if (leader->second < 0) {
+      ranges[i] = absl::UnavailableError(fmt::format("{}-{} has no leader", topic, partition));
+    } else {
+      by_leader[leader->second].push_back(i);
+    }
+  }
+  for (const auto& [leader, places] : by_leader) {
+    QueryRangesOf(client, partitions, places, Deadline(kForOneLeader), ranges);
+  }
+  return ranges;
+}
 
 absl::Status ResolveOffsets(rd_kafka_t* client, rd_kafka_topic_partition_list_t& list, const Deadline& deadline) {
   if (list.cnt == 0) {

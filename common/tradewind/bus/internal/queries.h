@@ -2,9 +2,11 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 
 #include "tradewind/bus/event_source.h"
 #include "tradewind/bus/internal/deadline.h"
@@ -25,5 +27,10 @@ absl::Status ResolveOffsets(rd_kafka_t* client, rd_kafka_topic_partition_list_t&
 // The offsets that a partition holds. As ResolveOffsets.
 absl::StatusOr<OffsetRange> QueryRange(rd_kafka_t* client, const std::string& topic, int32_t partition,
                                        const Deadline& deadline);
+
+// The ranges of many, as EventSource::Ranges says: who leads them is asked once, and each leader once for all of its
+// first offsets and once for all of its ends.
+std::vector<absl::StatusOr<OffsetRange>> QueryRanges(rd_kafka_t* client, absl::Span<const Position> partitions,
+                                                     const Deadline& deadline);
 
 }  // namespace tradewind::bus::internal

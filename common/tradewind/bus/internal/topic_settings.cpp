@@ -11,7 +11,15 @@ namespace {
 constexpr char kCleanupPolicy[] = "cleanup.policy";
 constexpr char kUncleanElection[] = "unclean.leader.election.enable";
 constexpr char kMinInsyncReplicas[] = "min.insync.replicas";
+constexpr char kRetentionMs[] = "retention.ms";
+constexpr char kSegmentMs[] = "segment.ms";
+constexpr char kSegmentBytes[] = "segment.bytes";
 constexpr char kHourMs[] = "3600000";
+// A call waits for its reply for ten minutes at most. A segment goes when its last record is that old, so that what
+// lies on the disk is what came in some fifteen minutes, and the interval at which the broker looks.
+constexpr char kRepliesRetentionMs[] = "600000";
+constexpr char kRepliesSegmentMs[] = "300000";
+constexpr char kRepliesSegmentBytes[] = "67108864";
 
 const char* PolicyOf(TopicKind kind) { return kind == TopicKind::kCompacted ? "compact" : "delete"; }
 
@@ -36,10 +44,28 @@ std::vector<std::pair<std::string, std::string>> TopicSettings(const KafkaConfig
       {kMinInsyncReplicas, std::to_string(config.min_insync_replicas)}};
   if (kind == TopicKind::kCompacted) {
     // What was replaced or removed is gone an hour after the next record, and not when half of the topic is such.
-    settings.emplace_back("segment.ms", kHourMs);
+    settings.emplace_back(kSegmentMs, kHourMs);
     settings.emplace_back("max.compaction.lag.ms", kHourMs);
   }
+  if (kind == TopicKind::kReplies) {
+    settings.emplace_back(kRetentionMs, kRepliesRetentionMs);
+    settings.emplace_back(kSegmentMs, kRepliesSegmentMs);
+    settings.emplace_back(kSegmentBytes, kRepliesSegmentBytes);
+  }
   return settings;
+}
+
+std::string AdviseTopicSettings(TopicKind kind, const std::string& topic,
+                                const std::map<std::string, std::string, std::less<>>& settings) {
+  if (kind != TopicKind::kReplies) return "";
+  // -1 keeps them for ever.
+  const int64_t retention = std::atoll(ValueOf(settings, kRetentionMs).c_str());
+  if (retention >= 0 && retention <= std::atoll(kHourMs)) return "";
+  return fmt::format(
+      "topic {} keeps replies, which nobody reads after a minute, for retention.ms={}; to have the room back: "
+      "kafka-configs --alter --topic {} --add-config {}={},{}={},{}={}",
+      topic, retention, topic, kRetentionMs, kRepliesRetentionMs, kSegmentMs, kRepliesSegmentMs, kSegmentBytes,
+      kRepliesSegmentBytes);
 }
 
 absl::Status CheckTopicSettings(const KafkaConfig& config, TopicKind kind, const std::string& topic,

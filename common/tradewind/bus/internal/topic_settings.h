@@ -20,4 +20,8 @@ std::vector<std::pair<std::string, std::string>> TopicSettings(const KafkaConfig
 absl::Status CheckTopicSettings(const KafkaConfig& config, TopicKind kind, const std::string& topic,
                                 const std::map<std::string, std::string, std::less<>>& settings);
 
+// What an operator may change of an existing topic that loses nothing as it is; empty where there is nothing.
+std::string AdviseTopicSettings(TopicKind kind, const std::string& topic,
+                                const std::map<std::string, std::string, std::less<>>& settings);
+
 }  // namespace tradewind::bus::internal

@@ -47,6 +47,26 @@ TEST(TopicSettings, HasATopicCompactedWithinAnHour) {
   }
 }
 
+TEST(TopicSettings, HasRepliesDeletedWithinMinutes) {
+  const auto settings = TopicSettings({}, TopicKind::kReplies);
+  for (const auto& wanted : {std::pair<std::string, std::string>("cleanup.policy", "delete"),
+                             {"retention.ms", "600000"},
+                             {"segment.ms", "300000"},
+                             {"segment.bytes", "67108864"}}) {
+    EXPECT_THAT(settings, ::testing::Contains(wanted));
+  }
+}
+
+TEST(TopicSettings, AdvisesWhereRepliesAreKeptForDays) {
+  for (const char* retention : {"604800000", "-1", "3600001"}) {
+    EXPECT_THAT(AdviseTopicSettings(TopicKind::kReplies, "mesh.replies.v1", {{"retention.ms", retention}}),
+                AllOf(HasSubstr("mesh.replies.v1"), HasSubstr(retention),
+                      HasSubstr("--add-config retention.ms=600000,segment.ms=300000,segment.bytes=67108864")));
+  }
+  EXPECT_EQ(AdviseTopicSettings(TopicKind::kReplies, "mesh.replies.v1", {{"retention.ms", "3600000"}}), "");
+  EXPECT_EQ(AdviseTopicSettings(TopicKind::kEvents, "order.events.v1", {{"retention.ms", "604800000"}}), "");
+}
+
 TEST(TopicSettings, NeitherTakesTheOthersPolicy) {
   for (const auto& [asked, found] : {std::pair(TopicKind::kCompacted, "delete"), {TopicKind::kEvents, "compact"}}) {
     auto settings = Good({});
