@@ -55,7 +55,8 @@ std::vector<std::string> TakenByWatermark(const std::vector<bus::RecordContent>&
 // A thousand partitions must not take a thousand round trips, in each of which the others stand still.
 TEST(WorkerOwnership, AsksKafkaForAllTasksTogether) {
   Mesh mesh;
-  const auto worker = mesh.Start(CountingGroup());
+  const Group group = CountingGroup();
+  const auto worker = mesh.Start(group);
   // Once what is committed, once what the logs hold, and perhaps where they end for the sake of timers.
   EXPECT_LE(worker->source().questions(), 3);
 }
