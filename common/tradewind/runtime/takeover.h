@@ -94,7 +94,14 @@ class Takeover {
   // The first offset to read.
   absl::StatusOr<int64_t> Start(const std::string& topic, const bus::OffsetRange& range, Task& task) const;
 
+  // The place in the group's own topic of a task that an earlier version has read it for and this one does not; nothing
+  // where there is none.
+  std::optional<bus::Position> RekeyedLeft(const Task& task) const;
+  void NoteUnread(const bus::Position& next, const absl::StatusOr<bus::OffsetRange>& range, TakenOver& taken);
+
   std::map<int32_t, LastTake> last_takes_;
+  // The group's own topic was looked for and is not there.
+  bool rekeyed_is_gone_ = false;
 
   const Group& group_;
   const EventRouter& router_;

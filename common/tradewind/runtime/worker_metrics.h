@@ -40,6 +40,9 @@ struct WorkerMetrics {
         tasks_stopped(NewGauge("tradewind_tasks_stopped",
                                "Tasks that have stopped: their log has lost records, or their row does not parse.",
                                group)),
+        rekeyed_unread(NewGauge("tradewind_rekeyed_unread_records",
+                                "Events under other keys that nothing reads: no subscription is KeyedBy any more.",
+                                group)),
         outbox_bytes(NewGauge("tradewind_outbox_bytes", "Committed and not yet acknowledged by Kafka.", group)),
         outbox_full(NewGauge("tradewind_outbox_full", "1 while a full outbox keeps input from being read.", group)),
         outbox_oldest(telemetry::NewAge("tradewind_outbox_oldest_seconds",
@@ -69,7 +72,7 @@ struct WorkerMetrics {
   telemetry::Counter handled, skipped, repeats, gaps, dead, rejected, parked, beyond_sources, unannounced, timers, conflicts, fenced,
       clock_steps, batches;
   telemetry::Gauge dead_records, parked_records, held_records, parked_keys, no_handler_records, tasks_stopped,
-      outbox_bytes, outbox_full;
+      rekeyed_unread, outbox_bytes, outbox_full;
   telemetry::Age outbox_oldest, timers_waiting;
   telemetry::Histogram batch_seconds;
 
