@@ -61,7 +61,8 @@ class Takeover {
   // Blocks for requests to Kafka and the store. Unavailable: try again. FailedPrecondition: this store, this group and
   // this cluster do not belong together. OutOfRange, NotFound and DataLoss: one log, or the task's row, is not what it
   // has to be. The message names the way out.
-  // All of them, by partition, but for those that come when `goes_on` has said no. Kafka is asked for all together, twice.
+  // All of them, by partition, but for those that come when `goes_on` has said no. Kafka is asked for all together,
+  // twice.
   using All = std::map<int32_t, absl::StatusOr<TakenOver>>;
   All Take(bus::EventSource& source, absl::Span<const int32_t> partitions, absl::FunctionRef<bool()> goes_on);
 

@@ -69,8 +69,8 @@ struct WorkerMetrics {
     batch_seconds.Observe(absl::ToDoubleSeconds(took));
   }
 
-  telemetry::Counter handled, skipped, repeats, gaps, dead, rejected, parked, beyond_sources, unannounced, timers, conflicts, fenced,
-      clock_steps, batches;
+  telemetry::Counter handled, skipped, repeats, gaps, dead, rejected, parked, beyond_sources, unannounced, timers,
+      conflicts, fenced, clock_steps, batches;
   telemetry::Gauge dead_records, parked_records, held_records, parked_keys, no_handler_records, tasks_stopped,
       rekeyed_unread, outbox_bytes, outbox_full;
   telemetry::Age outbox_oldest, timers_waiting;
