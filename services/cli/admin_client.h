@@ -49,7 +49,8 @@ class AdminClient {
   absl::Status AcceptLoss(const mesh::v1::AcceptLossRequest& request);
   absl::Status ForgetSource(const mesh::v1::ForgetSourceRequest& request);
 
-  // Waits until nothing is requested of the records that match. False when something still is at `deadline`.
+  // Waits until nothing is requested of the records that match. False when something still is at `deadline`,
+  // of clock::SteadyNow.
   absl::StatusOr<bool> AwaitCarriedOut(const mesh::v1::ParkedFilter& filter, absl::Time deadline);
 
  private:

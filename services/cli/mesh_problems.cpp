@@ -53,6 +53,12 @@ constexpr GaugeCheck kGaugeChecks[] = {
      .remedy =
          "the service's log names the topics; give all of them the same number with Kafka's `kafka-topics.sh --alter "
          "--partitions N`, and start the service again"},
+    {.metric = "tradewind_rekeyed_unread_records",
+     .bound = 0,
+     .is_time = false,
+     .each = false,
+     .what = "{value} events wait under other keys that nothing reads: no subscription of this build is KeyedBy",
+     .remedy = "start a build with KeyedBy again until it has read them; the service's log names the partitions"},
     {.metric = "tradewind_no_handler_records",
      .bound = 0,
      .is_time = false,

@@ -188,7 +188,8 @@ int RunParkedRequest(const ParkedRequestOptions& options, const Session& session
   for (auto& answer : asked) {
     answers.push_back(answer.get());
   }
-  options.json ? PrintJson(answers, options.verb, session) : PrintText(answers, options, clock::SteadyNow() - begin, session);
+  options.json ? PrintJson(answers, options.verb, session)
+               : PrintText(answers, options, clock::SteadyNow() - begin, session);
   int code = kExitOk;
   for (const Answer& answer : answers) {
     if (!answer.status.ok()) {

@@ -56,7 +56,8 @@ int RunSignErasures(const SignErasuresOptions& options, const Session& session) 
     session.out << "nothing was done; add --yes to sign them\n";
     return kExitNotWell;
   }
-  if (const absl::Status done = keys.SignErasures(clock::SteadyNow() + kTimeout); !done.ok()) return Fail(session, done);
+  if (const absl::Status done = keys.SignErasures(clock::SteadyNow() + kTimeout); !done.ok())
+    return Fail(session, done);
   session.out << fmt::format("{} signed; seal.require_signed_erasures can be set\n", count);
   return kExitOk;
 }

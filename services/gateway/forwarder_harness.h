@@ -177,10 +177,9 @@ class ForwarderTest : public ::testing::Test {
   std::unique_ptr<rpc::Server> owner_server_;
   std::unique_ptr<Catalog> catalog_;
   std::unique_ptr<Forwarder> forwarder_;
-  commands::CommandLink link_{
-      {.client_id = "test", .source = "/test", .max_pending = 4},
-      {},
-      telemetry::NewGauge("test_pending", "For tests.")};
+  commands::CommandLink link_{{.client_id = "test", .source = "/test", .max_pending = 4},
+                              {},
+                              telemetry::NewGauge("test_pending", "For tests.")};
   NoSink* sink_ = nullptr;
   seal::Keys keys_;
   rpc::WorkPool hashers_{{.name = "test", .threads = 1, .max_waiting = 2}};

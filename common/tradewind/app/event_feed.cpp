@@ -48,11 +48,10 @@ class KafkaEventFeed final : public EventFeed {
     }
   }
 
-  // Only what cannot pass by itself gets here: a client that failed for good, a permission taken away. Reads on where the
-  // reader was in each partition.
+  // Only what cannot pass by itself gets here: a client that failed for good, a permission taken away. Reads on where
+  // the reader was in each partition.
   void Reopen(const absl::Status& error, const std::stop_token& stop) {
-    kLog.Error("watch streams cannot read their topic; trying again",
-               {{"topic", topic_}, {"reason", error}});
+    kLog.Error("watch streams cannot read their topic; trying again", {{"topic", topic_}, {"reason", error}});
     const std::vector<bus::Position> positions = reader_->Next();
     while (!stop.stop_requested()) {
       auto reader = bus::PartitionReader::Create(config_, client_id_, positions);

@@ -18,8 +18,9 @@ struct KafkaMesh {
   std::map<std::string, int32_t> partition_counts;
 };
 
-// Blocks until a broker answers, and `topics` (full names) and that of the replies exist, with a line in the log every few seconds. Cancelled
-// when `shutdown` comes first; FailedPrecondition, naming topic and setting, when a topic is not what the mesh needs.
+// Blocks until a broker answers, and `topics` (full names) and that of the replies exist, with a line in the log every
+// few seconds. Cancelled when `shutdown` comes first; FailedPrecondition, naming topic and setting, when a topic is not
+// what the mesh needs.
 absl::StatusOr<KafkaMesh> MeetKafkaMesh(const bus::KafkaConfig& config, const std::string& client_id,
                                         const std::vector<std::string>& topics, ShutdownSignal& shutdown);
 

@@ -61,10 +61,10 @@ class KafkaAdmin {
   absl::StatusOr<std::string> ClusterId();
 
   // Creates what is missing of `topics` (full names) with the configured partition count, replication and
-  // min.insync.replicas, what `kind` says of old records and no unclean leader election. FailedPrecondition, naming topic
-  // and setting, when one exists with another cleanup policy, unclean election, or fewer in-sync replicas asked for
-  // than configured. One that keeps replies for longer than it would be given is named in the log. Returns the partition
-  // count of each.
+  // min.insync.replicas, what `kind` says of old records and no unclean leader election. FailedPrecondition, naming
+  // topic and setting, when one exists with another cleanup policy, unclean election, or fewer in-sync replicas asked
+  // for than configured. One that keeps replies for longer than it would be given is named in the log. Returns the
+  // partition count of each.
   absl::StatusOr<std::map<std::string, int32_t>> EnsureTopics(absl::Span<const std::string> topics,
                                                               TopicKind kind = TopicKind::kEvents);
 

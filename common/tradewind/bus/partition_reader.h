@@ -45,8 +45,8 @@ class PartitionReader {
   // that was aborted, what compaction took away), and those behind it may be an open transaction's.
   std::vector<Position> TakeReachedEnds();
 
-  // Where a reader goes on that takes this one's place: of each partition behind the last record that Poll has returned,
-  // and before the first one where reading began.
+  // Where a reader goes on that takes this one's place: of each partition behind the last record that Poll has
+  // returned, and before the first one where reading began.
   std::vector<Position> Next() const;
 
   // The next record, or nothing after `timeout`. Brokers that are away are waited for inside.

@@ -27,8 +27,8 @@ class CommandPublisher {
 
   // Enters `call` into the table under `id` and hands the record to the producer; does not block. When this returns OK
   // the call is the table's and may have ended already. Otherwise it is the caller's again, and Kafka does not have the
-  // record: ResourceExhausted when the producer's queue is full, TooManyWaiting where no more may wait, InvalidArgument when the record can never be sent,
-  // anything else when the producer is broken (and about to be replaced).
+  // record: ResourceExhausted when the producer's queue is full, TooManyWaiting where no more may wait, InvalidArgument
+  // when the record can never be sent, anything else when the producer is broken (and about to be replaced).
   absl::Status Publish(const bus::OutgoingRecord& record, uint64_t id, PendingCall& call, Await await,
                        PendingShare& share);
 

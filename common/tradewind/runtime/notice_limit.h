@@ -1,5 +1,5 @@
-// How much a worker says of messages that it cannot handle, in the log and on mesh.dead.v1. Whoever can write to a topic
-// decides how many of them there are; all are kept and counted whatever is said.
+// How much a worker says of messages that it cannot handle, in the log and on mesh.dead.v1. Whoever can write to a
+// topic decides how many of them there are; all are kept and counted whatever is said.
 #pragma once
 
 #include <cstdint>

@@ -65,12 +65,17 @@ Takeover::All Takeover::Take(bus::EventSource& source, absl::Span<const int32_t>
   All all;
   const Committed committed = AskForCommitted(source, partitions, all);
   std::vector<bus::Position> logs;
+  std::vector<bus::Position> left;
   for (const auto& [partition, offsets] : committed) {
     if (!goes_on()) break;
     auto taken = TakeRow(offsets, partition);
-    if (taken.ok()) logs.insert(logs.end(), taken->positions.begin(), taken->positions.end());
+    if (taken.ok()) {
+      logs.insert(logs.end(), taken->positions.begin(), taken->positions.end());
+      if (auto position = RekeyedLeft(*taken->task)) left.push_back(*std::move(position));
+    }
     all.emplace(partition, std::move(taken));
   }
+  logs.insert(logs.end(), left.begin(), left.end());
   // Not before: as long as a task had another owner that one went on.
   const std::vector<absl::StatusOr<bus::OffsetRange>> ranges = source.Ranges(logs);
   absl::Span<const absl::StatusOr<bus::OffsetRange>> rest = ranges;
@@ -81,7 +86,35 @@ Takeover::All Takeover::Take(bus::EventSource& source, absl::Span<const int32_t>
     rest.remove_prefix(count);
     if (!gone_on.ok()) taken = gone_on;
   }
+  for (size_t i = 0; i < left.size(); ++i) {
+    if (auto& taken = all.at(left[i].partition); taken.ok()) NoteUnread(left[i], rest[i], *taken);
+  }
   return all;
+}
+
+std::optional<bus::Position> Takeover::RekeyedLeft(const Task& task) const {
+  const auto& topics = group_.input_topics();
+  if (rekeyed_is_gone_ || std::find(topics.begin(), topics.end(), group_.RekeyedTopic()) != topics.end()) {
+    return std::nullopt;
+  }
+  const std::string topic = router_.FullTopic(group_.RekeyedTopic());
+  const InputProgress* const input = task.progress.FindInput(topic);
+  if (input == nullptr) return std::nullopt;
+  return bus::Position{.topic = topic, .partition = task.id.partition, .offset = input->next_offset()};
+}
+
+void Takeover::NoteUnread(const bus::Position& next, const absl::StatusOr<bus::OffsetRange>& range, TakenOver& taken) {
+  rekeyed_is_gone_ = rekeyed_is_gone_ || absl::IsNotFound(range.status());
+  if (!range.ok()) return;
+  taken.task->rekeyed_unread = std::max<int64_t>(range->high - std::max(next.offset, range->low), 0);
+  if (taken.task->rekeyed_unread == 0) return;
+  kLog.Warn(
+      "events wait under other keys that nothing reads, since no subscription of this version is KeyedBy; start a "
+      "version with KeyedBy until it has read them",
+      {{"group", group_.name()},
+       {"topic", next.topic},
+       {"partition", next.partition},
+       {"events", taken.task->rekeyed_unread}});
 }
 
 Takeover::Committed Takeover::AskForCommitted(bus::EventSource& source, absl::Span<const int32_t> partitions,

@@ -61,7 +61,8 @@ class Takeover {
   // Blocks for requests to Kafka and the store. Unavailable: try again. FailedPrecondition: this store, this group and
   // this cluster do not belong together. OutOfRange, NotFound and DataLoss: one log, or the task's row, is not what it
   // has to be. The message names the way out.
-  // All of them, by partition, but for those that come when `goes_on` has said no. Kafka is asked for all together, twice.
+  // All of them, by partition, but for those that come when `goes_on` has said no. Kafka is asked for all together,
+  // twice.
   using All = std::map<int32_t, absl::StatusOr<TakenOver>>;
   All Take(bus::EventSource& source, absl::Span<const int32_t> partitions, absl::FunctionRef<bool()> goes_on);
 
@@ -94,7 +95,14 @@ class Takeover {
   // The first offset to read.
   absl::StatusOr<int64_t> Start(const std::string& topic, const bus::OffsetRange& range, Task& task) const;
 
+  // The place in the group's own topic of a task that an earlier version has read it for and this one does not; nothing
+  // where there is none.
+  std::optional<bus::Position> RekeyedLeft(const Task& task) const;
+  void NoteUnread(const bus::Position& next, const absl::StatusOr<bus::OffsetRange>& range, TakenOver& taken);
+
   std::map<int32_t, LastTake> last_takes_;
+  // The group's own topic was looked for and is not there.
+  bool rekeyed_is_gone_ = false;
 
   const Group& group_;
   const EventRouter& router_;

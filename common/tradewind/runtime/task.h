@@ -128,6 +128,8 @@ struct Task {
   absl::Time taken_at = absl::InfinitePast();
   // By topic: effects below these offsets were under way when the task was taken.
   std::map<std::string, int64_t, std::less<>> begun_before;
+  // Records on the group's own topic that no subscription of this version is KeyedBy, and so nobody reads.
+  int64_t rekeyed_unread = 0;
   // Where its inputs ended when it was taken: what a client knows of their ends may be older than that.
   std::map<std::string, int64_t, std::less<>> ends;
   // When its inputs were last seen to be read to their ends.

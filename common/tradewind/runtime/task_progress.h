@@ -1,6 +1,6 @@
 // What a task remembers of its inputs and outputs: offsets, the watermark of each source, the end of each chain. Plain
-// values, copied by every batch and kept only when its transaction commits. Fields that a later version has added to them
-// are kept as they came, so that a service of this version beside one of that does not erase them; only those of a
+// values, copied by every batch and kept only when its transaction commits. Fields that a later version has added to
+// them are kept as they came, so that a service of this version beside one of that does not erase them; only those of a
 // Sequence go, which is replaced as a whole.
 //
 // The rule of the chain (DESIGN, "Repeats and gaps are recognised"): an event is taken iff its sequence is above its

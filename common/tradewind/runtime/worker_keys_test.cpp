@@ -155,6 +155,33 @@ TEST(WorkerKeys, KeepsTheOrderOfOneSourceUnderTheNewKey) {
   EXPECT_EQ(test.seen, expected);
 }
 
+// The next version is not KeyedBy, and comes while events wait under the other key.
+TEST(WorkerKeys, TellsOfEventsThatNothingReadsWithoutKeyedBy) {
+  RekeyedFixture test;
+  auto worker = test.mesh.Start(test.group);
+  test.Send("u-1", "team", "1");
+  ASSERT_TRUE(Eventually([&] { return test.Count() == 1; }));
+  ASSERT_TRUE(worker->Stop().ok());
+  const auto unread = [] {
+    return telemetry::NewGauge("tradewind_rekeyed_unread_records", "", {{"group", "loyalty"}}).value();
+  };
+  Group without("loyalty");
+  without.Add({.run = [](const google::protobuf::Message&, Context&) { return Ack(); },
+               .prototype = &UserRegistered::default_instance()});
+  worker = test.mesh.Start(without);
+  EXPECT_EQ(unread(), 0);
+  ASSERT_TRUE(worker->Stop().ok());
+
+  const bus::RecordContent left = test.mesh.kafka().ReadAll(kRekeyed).front();
+  for (int i = 0; i < 3; ++i) test.mesh.kafka().Append(left);
+  worker = test.mesh.Start(without);
+  EXPECT_TRUE(Eventually([&] { return unread() == 3; }));
+  ASSERT_TRUE(worker->Stop().ok());
+  // A version with KeyedBy goes on there: they are repeats here.
+  worker = test.mesh.Start(test.group);
+  EXPECT_TRUE(Eventually([&] { return unread() == 0; }));
+}
+
 TEST(WorkerKeys, ParksUnderTheNewKey) {
   RekeyedFixture test;
   const auto worker = test.mesh.Start(test.group);

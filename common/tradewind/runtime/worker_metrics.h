@@ -43,6 +43,9 @@ struct WorkerMetrics {
         requests_held_back(NewGauge(
             "tradewind_requests_held_back_seconds",
             "Since every task was last read to its end: for so much longer are answers to requests kept.", group)),
+        rekeyed_unread(NewGauge("tradewind_rekeyed_unread_records",
+                                "Events under other keys that nothing reads: no subscription is KeyedBy any more.",
+                                group)),
         outbox_bytes(NewGauge("tradewind_outbox_bytes", "Committed and not yet acknowledged by Kafka.", group)),
         outbox_full(NewGauge("tradewind_outbox_full", "1 while a full outbox keeps input from being read.", group)),
         outbox_oldest(telemetry::NewAge("tradewind_outbox_oldest_seconds",
@@ -69,10 +72,10 @@ struct WorkerMetrics {
     batch_seconds.Observe(absl::ToDoubleSeconds(took));
   }
 
-  telemetry::Counter handled, skipped, repeats, gaps, dead, rejected, parked, beyond_sources, unannounced, timers, conflicts, fenced,
-      clock_steps, batches;
+  telemetry::Counter handled, skipped, repeats, gaps, dead, rejected, parked, beyond_sources, unannounced, timers,
+      conflicts, fenced, clock_steps, batches;
   telemetry::Gauge dead_records, parked_records, held_records, parked_keys, no_handler_records, tasks_stopped,
-      requests_held_back, outbox_bytes, outbox_full;
+      requests_held_back, rekeyed_unread, outbox_bytes, outbox_full;
   telemetry::Age outbox_oldest, timers_waiting;
   telemetry::Histogram batch_seconds;
 

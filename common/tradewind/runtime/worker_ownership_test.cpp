@@ -55,7 +55,8 @@ std::vector<std::string> TakenByWatermark(const std::vector<bus::RecordContent>&
 // A thousand partitions must not take a thousand round trips, in each of which the others stand still.
 TEST(WorkerOwnership, AsksKafkaForAllTasksTogether) {
   Mesh mesh;
-  const auto worker = mesh.Start(CountingGroup());
+  const Group group = CountingGroup();
+  const auto worker = mesh.Start(group);
   // Once what is committed, once what the logs hold, and perhaps where they end for the sake of timers.
   EXPECT_LE(worker->source().questions(), 3);
 }
@@ -298,6 +299,27 @@ TEST(WorkerOwnership, StopsTheTaskWhoseRecordsHaveExpiredAlone) {
   EXPECT_TRUE(WaitForRevision(mesh, "o-1", before + 2));
   ASSERT_TRUE(worker->Stop().ok());
   EXPECT_EQ(Revision(mesh, "o-1"), before + 2);
+}
+
+// It must not become a row of no events that never leaves its lane, with all that is behind it.
+TEST(WorkerOwnership, StopsTheTaskWhoseOutboxDoesNotParseAlone) {
+  Mesh mesh;
+  const Group group = CountingGroup();
+  MakeHistory(mesh, group);
+  const auto session = *mesh.store().OpenSession();
+  const store::TaskId id{group.name(), bus::PartitionOf("o-1", kPartitions)};
+  const auto taken = *session->TakeTask(id, 0);
+  store::Batch batch;
+  batch.now = absl::Now();
+  batch.tasks.push_back({.task = id,
+                         .expected_epoch = taken.epoch,
+                         .expected_emit_sequence = taken.emit_sequence,
+                         .new_emit_sequence = taken.emit_sequence + 1,
+                         .progress = taken.progress,
+                         .outbox = "\xff\xff",
+                         .ends_takes = true});
+  ASSERT_EQ(session->Commit(batch)->kind, store::CommitResult::Kind::kCommitted);
+  ExpectStoppedAlone(mesh, group);
 }
 
 TEST(WorkerOwnership, DropsWhatItLostAndTakesItAgain) {

@@ -125,9 +125,7 @@ TEST(WorkerRecord, AnnouncesSoManyDeathsInAMinute) {
   constexpr int64_t kGarbage = NoticeLimits::kMaxDeaths + 50;
   Subscriber subscriber;
   for (int64_t i = 0; i < kGarbage; ++i) subscriber.Put("k", "garbage", {});
-  const auto kept = [&] {
-    return *subscriber.mesh().store().reader().CountKept("loyalty", store::KeptState::kDead);
-  };
+  const auto kept = [&] { return *subscriber.mesh().store().reader().CountKept("loyalty", store::KeptState::kDead); };
   ASSERT_TRUE(Eventually([&] { return kept() == kGarbage; }));
   subscriber.ExpectAllIsWellBeside("k");
   EXPECT_THAT(subscriber.mesh().kafka().ReadAll(std::string(bus::kDeadTopic)), SizeIs(NoticeLimits::kMaxDeaths));

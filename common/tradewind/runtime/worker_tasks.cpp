@@ -179,6 +179,9 @@ void Worker::Impl::StopTask(Task& task, const absl::Status& why) {
 void Worker::Impl::CountStopped() const {
   metrics_.tasks_stopped.Set(static_cast<double>(
       std::count_if(tasks_.begin(), tasks_.end(), [](const auto& owned) { return owned.second->stopped; })));
+  int64_t unread = 0;
+  for (const auto& [partition, task] : tasks_) unread += task->rekeyed_unread;
+  metrics_.rekeyed_unread.Set(static_cast<double>(unread));
 }
 
 void Worker::Impl::PauseTask(Task& task, Task::State state, absl::Duration delay) {

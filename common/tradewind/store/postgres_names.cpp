@@ -12,8 +12,7 @@ namespace {
 constexpr std::array kStatements = {
     PostgresStatement{"find_name", "SELECT id FROM name WHERE parent = $1 AND name = $2"},
     PostgresStatement{"add_name", "INSERT INTO name (parent, name) VALUES ($1, $2) ON CONFLICT DO NOTHING"},
-    PostgresStatement{"count_names",
-                      "SELECT count(*) FROM (SELECT FROM name WHERE parent = $1 LIMIT $2) AS first"},
+    PostgresStatement{"count_names", "SELECT count(*) FROM (SELECT FROM name WHERE parent = $1 LIMIT $2) AS first"},
 };
 
 }  // namespace

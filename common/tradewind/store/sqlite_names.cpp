@@ -36,8 +36,7 @@ absl::StatusOr<std::optional<int64_t>> SqliteNames::Index(int64_t kind, std::str
 }
 
 absl::StatusOr<std::optional<int64_t>> SqliteNames::Method(std::string_view name, IfMissing if_missing) {
-  absl::StatusOr<std::optional<int64_t>> known =
-      Find(methods_, method_ids_, name, std::nullopt, IfMissing::kNothing);
+  absl::StatusOr<std::optional<int64_t>> known = Find(methods_, method_ids_, name, std::nullopt, IfMissing::kNothing);
   if (!known.ok() || known->has_value()) return known;
   const absl::StatusOr<bool> has_all = HasAllMethods();
   if (!has_all.ok()) return has_all.status();

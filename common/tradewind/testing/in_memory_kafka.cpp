@@ -45,7 +45,8 @@ void InMemoryKafka::CreateTopic(const std::string& name, int32_t partitions) {
 void InMemoryKafka::RecreateTopic(const std::string& name) {
   const std::lock_guard lock(mutex_);
   for (Partition& partition : topics_.at(name).partitions) partition = {};
-  // A broker takes longer than a millisecond. Without this wait, equal records of both logs could have equal timestamps.
+  // A broker takes longer than a millisecond. Without this wait, equal records of both logs could have equal
+  // timestamps.
   const int64_t deleted_ms = absl::ToUnixMillis(absl::Now());
   while (absl::ToUnixMillis(absl::Now()) <= deleted_ms) std::this_thread::yield();
 }

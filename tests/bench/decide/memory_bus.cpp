@@ -70,6 +70,12 @@ absl::StatusOr<OffsetRange> MemorySource::Range(const std::string&, int32_t) {
   return OffsetRange{.low = 0, .high = static_cast<int64_t>(total_)};
 }
 
+std::vector<absl::StatusOr<OffsetRange>> MemorySource::Ranges(absl::Span<const Position> partitions) {
+  std::vector<absl::StatusOr<OffsetRange>> ranges;
+  for (const Position& position : partitions) ranges.push_back(Range(position.topic, position.partition));
+  return ranges;
+}
+
 absl::Status MemorySource::CommitOffsets(absl::Span<const CommittedOffset>, bool) { return absl::OkStatus(); }
 
 absl::Status MemorySource::Close(absl::Duration) {

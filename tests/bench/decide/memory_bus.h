@@ -32,6 +32,8 @@ class MemorySource final : public tradewind::bus::EventSource {
   absl::StatusOr<std::vector<tradewind::bus::CommittedOffset>> Committed(
       absl::Span<const tradewind::bus::Position> partitions) override;
   absl::StatusOr<tradewind::bus::OffsetRange> Range(const std::string& topic, int32_t partition) override;
+  std::vector<absl::StatusOr<tradewind::bus::OffsetRange>> Ranges(
+      absl::Span<const tradewind::bus::Position> partitions) override;
   // Timers are not measured.
   bool CaughtUp(const std::string&, int32_t, int64_t) override { return true; }
   bool TakeFailedCommits() override { return false; }

@@ -18,6 +18,10 @@ namespace {
 constexpr absl::Duration kUntilAnnounced = absl::Seconds(2);
 // How long one of several leaders is waited for. The others' partitions stand still meanwhile.
 constexpr absl::Duration kForOneLeader = absl::Seconds(1);
+// Of partitions that nobody is known to lead.
+constexpr int32_t kUnknownLeader = -2;
+// One second more than a topic may take to be announced.
+constexpr absl::Duration kForUnknownLeader = absl::Seconds(3);
 
 absl::Status ResolveOnce(rd_kafka_t* client, rd_kafka_topic_partition_list_t& list, const Deadline& deadline) {
   // The offset fields hold timestamps to look up, of which -1 and -2 are the protocol's names for the two ends.
@@ -85,8 +89,8 @@ std::vector<absl::StatusOr<OffsetRange>> QueryRanges(rd_kafka_t* client, absl::S
     const auto& [topic, partition, offset] = partitions[i];
     const auto leader = leaders->find({topic, partition});
     if (leader == leaders->end()) {
-      // Made a moment ago, or not there: asking for it by itself tells, and is waited for.
-      ranges[i] = QueryRange(client, topic, partition, deadline);
+      // Made a moment ago, not followed by this client, or not there: asking tells, and is waited for.
+      by_leader[kUnknownLeader].push_back(i);
     } else if (leader->second < 0) {
       ranges[i] = absl::UnavailableError(fmt::format("{}-{} has no leader", topic, partition));
     } else {
@@ -94,7 +98,8 @@ std::vector<absl::StatusOr<OffsetRange>> QueryRanges(rd_kafka_t* client, absl::S
     }
   }
   for (const auto& [leader, places] : by_leader) {
-    QueryRangesOf(client, partitions, places, Deadline(kForOneLeader), ranges);
+    const absl::Duration patience = leader == kUnknownLeader ? kForUnknownLeader : kForOneLeader;
+    QueryRangesOf(client, partitions, places, Deadline(patience), ranges);
   }
   return ranges;
 }
