@@ -14,7 +14,8 @@ Made by `docs/generate` from the protos and from what the services declare; [asy
 to programs. Change the comments and options in [proto/](../proto/tradewind) instead of this page.
 
 A value is the binary protobuf of its message; [headers](#headers) say which. Messages with the same key on one topic
-stay in order. Names of topics are without `kafka.topic_prefix`. Writers and readers are the gateway and the consumer
+stay in order, as long as whoever writes them uses the partitioner of Java clients (`murmur2_random` in librdkafka and
+kcat). Names of topics are without `kafka.topic_prefix`. Writers and readers are the gateway and the consumer
 groups; a group `<service>.effects` does things outside the mesh. Anyone else may read, and a service's watch streams
 follow its own events.
 """
