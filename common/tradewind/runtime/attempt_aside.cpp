@@ -57,9 +57,9 @@ bool IsClosed(const TaskProgress& progress, const Task::ChainName& chain, const 
 }
 
 void Attempt::TakeFromQueue(TaskWork& work, const Input& input) {
-  // Not due any more: the one before it has failed in the meantime.
+  // Not due any more: the one before it has failed in the meantime, in this batch or in an earlier one.
   const auto due = QueueOf(work, input.record);
-  if (!due.has_value() || *due > now_) return;
+  if (!due.has_value() || *due > input.queued->loaded_at) return;
   work.moved = true;
   const Item item{.record = input.record,
                   .envelope = input.envelope.ok() ? &*input.envelope : nullptr,
@@ -75,7 +75,7 @@ void Attempt::TakeFromQueue(TaskWork& work, const Input& input) {
   }
   kept_removed_.push_back(input.queued->id);
   auto& queue = work.queues[QueueKeyOf(input.record)];
-  queue = input.queued->last ? std::nullopt : std::optional(now_);
+  queue = input.queued->last ? std::nullopt : std::optional(input.queued->loaded_at);
 }
 
 void Attempt::Fire(TaskWork& work, const Input& input) {

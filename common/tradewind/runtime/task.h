@@ -156,6 +156,8 @@ struct Input {
   struct FromQueue {
     int64_t id;
     int32_t attempts;
+    // When it was loaded. If its queue is due later than that, the record before it has failed since.
+    absl::Time loaded_at = absl::InfinitePast();
     // Certainly nothing waits behind it.
     bool last = false;
   };
@@ -175,5 +177,10 @@ struct Input {
   // Why the store did not take what followed from it, once that is known.
   std::string refused;
 };
+
+// Whether it was loaded from the store, which still has it if it is not handled.
+inline bool IsInStore(const Input& input) {
+  return !input.effect.has_value() && (input.queued.has_value() || input.held.has_value() || !input.timer.empty());
+}
 
 }  // namespace tradewind::runtime

@@ -110,13 +110,11 @@ absl::Status Worker::Impl::Loop() {
     Revive(now);
     Throttle();
     gathered_bytes_ = 0;
+    left_over_ = gathered_.size();
     GatherFinished();
     StartCarefully();
-    // What the last batch had no time for is among what is due.
-    if (gathered_.empty() || lanes_ != nullptr) {
-      if (absl::Status gathered = GatherHeld(); !gathered.ok()) return gathered;
-      if (absl::Status gathered = GatherDue(now); !gathered.ok()) return gathered;
-    }
+    if (absl::Status gathered = GatherHeld(); !gathered.ok()) return gathered;
+    if (absl::Status gathered = GatherDue(now); !gathered.ok()) return gathered;
     const bool busy = publisher_.unacknowledged_bytes() > 0 || (lanes_ != nullptr && lanes_->busy());
     const absl::Duration timeout =
         std::min(busy ? kBusyPoll : kIdlePoll, std::max(NextDue() - now, absl::ZeroDuration()));
@@ -131,7 +129,8 @@ absl::Status Worker::Impl::Loop() {
 
 absl::Status Worker::Impl::Gather(absl::Duration timeout) {
   const auto is_full = [this] {
-    return gathered_.size() >= static_cast<size_t>(config_.batch_messages) || gathered_bytes_ >= config_.batch_bytes;
+    return gathered_.size() >= static_cast<size_t>(config_.batch_messages) ||
+           left_over_bytes_ + gathered_bytes_ >= config_.batch_bytes;
   };
   // Kafka is asked once in any case: a member of the group that does not ask is thrown out of it.
   for (bool first = true; first || !is_full(); first = false) {
@@ -167,12 +166,25 @@ absl::Status Worker::Impl::ProcessGathered() {
   absl::Status processed = Process(absl::MakeSpan(inputs.data(), others));
   const size_t taken = std::min(taken_, others);
   if (processed.ok()) processed = ProcessOneByOne(absl::MakeSpan(inputs.data() + others, inputs.size() - others));
-  // What the batch had no time for comes first in the next one.
   inputs.erase(inputs.begin() + static_cast<std::ptrdiff_t>(others), inputs.end());
   inputs.erase(inputs.begin(), inputs.begin() + static_cast<std::ptrdiff_t>(taken));
+  LeaveOver(inputs);
   // Gives the buffer back for the next batch.
   gathered_.swap(inputs);
   return processed;
+}
+
+void Worker::Impl::LeaveOver(std::vector<Input>& inputs) {
+  left_over_bytes_ = 0;
+  for (const Input& input : inputs) {
+    if (!IsInStore(input)) {
+      left_over_bytes_ += static_cast<int64_t>(input.record.value().size() + input.record.key().size());
+      continue;
+    }
+    looked_at_ = absl::InfinitePast();
+    if (!input.timer.empty()) input.task->next_timer = absl::InfinitePast();
+  }
+  std::erase_if(inputs, IsInStore);
 }
 
 absl::Status Worker::Impl::ProcessOneByOne(absl::Span<Input> inputs) {

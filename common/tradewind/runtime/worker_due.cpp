@@ -36,7 +36,8 @@ absl::Time Worker::Impl::NextDue() const {
 
 int64_t Worker::Impl::RoomForDue() const {
   if (gathered_bytes_ >= config_.batch_bytes / 2) return 0;
-  return std::max<int64_t>(config_.batch_messages / 2, 1) - static_cast<int64_t>(gathered_.size());
+  const size_t due = gathered_.size() - std::min(left_over_, gathered_.size());
+  return std::max<int64_t>(config_.batch_messages / 2, 1) - static_cast<int64_t>(due);
 }
 
 absl::Status Worker::Impl::GatherDue(absl::Time now) {
@@ -106,7 +107,7 @@ absl::Status Worker::Impl::GatherQueues(Task& task, absl::Time now) {
     const bool more = record - begin >= limit || taken >= bytes;
     const size_t before = gathered_.size();
     absl::Status gathered =
-        GatherQueue(task, queue, absl::MakeSpan(&*begin, static_cast<size_t>(record - begin)), more);
+        GatherQueue(task, queue, absl::MakeSpan(&*begin, static_cast<size_t>(record - begin)), more, now);
     if (!gathered.ok()) return gathered;
     // What is behind them goes on with the next batch.
     if (more && gathered_.size() > before) looked_at_ = absl::InfinitePast();
@@ -117,7 +118,7 @@ absl::Status Worker::Impl::GatherQueues(Task& task, absl::Time now) {
 }
 
 absl::Status Worker::Impl::GatherQueue(Task& task, const std::string& queue, absl::Span<store::KeptRecord> records,
-                                       bool more) {
+                                       bool more, absl::Time now) {
   size_t started = 0;
   for (size_t i = 0; i < records.size(); ++i) {
     if (records[i].state == store::KeptState::kDead) {
@@ -136,6 +137,7 @@ absl::Status Worker::Impl::GatherQueue(Task& task, const std::string& queue, abs
       continue;
     }
     if (started > 0) break;
+    input->queued->loaded_at = now;
     input->queued->last = !more && i + 1 == records.size();
     gathered_bytes_ += static_cast<int64_t>(records[i].record.size());
     gathered_.push_back(*std::move(input));
@@ -144,6 +146,12 @@ absl::Status Worker::Impl::GatherQueue(Task& task, const std::string& queue, abs
 }
 
 bool Worker::Impl::InputsAreRead(const Task& task, absl::Time now) {
+  // What the last batch had no time for counts as unread, although it has been received.
+  if (std::any_of(gathered_.begin(), gathered_.end(), [&](const Input& input) {
+        return input.task == &task && !input.effect.has_value() && !IsInStore(input);
+      })) {
+    return false;
+  }
   for (const InputProgress& input : task.progress.inputs()) {
     const auto end = task.ends.find(input.topic());
     const int64_t at_least = end == task.ends.end() ? 0 : end->second;

@@ -70,6 +70,8 @@ class Worker::Impl final : public bus::AssignmentListener {
   absl::Status Gather(absl::Duration timeout);
   void Accept(bus::Record record);
   absl::Status ProcessGathered();
+  // Keeps of `inputs`, for which the batch had no time, those that the store does not have; the others are due again.
+  void LeaveOver(std::vector<Input>& inputs);
   absl::Status ProcessOneByOne(absl::Span<Input> inputs);
   // Notes in the store that the message is about to be handled.
   void Mark(Task& task, const bus::Record& record);
@@ -103,7 +105,8 @@ class Worker::Impl final : public bus::AssignmentListener {
   // How many more messages the batch may take from the store: half of a batch is left to Kafka.
   int64_t RoomForDue() const;
   // Takes the records of one due queue into the batch, or their effects into their lane.
-  absl::Status GatherQueue(Task& task, const std::string& queue, absl::Span<store::KeptRecord> records, bool more);
+  absl::Status GatherQueue(Task& task, const std::string& queue, absl::Span<store::KeptRecord> records, bool more,
+                           absl::Time now);
   // Puts an effect from a queue into its lane.
   void StartFromQueue(Task& task, Input input);
   // Forgets that the effect of a record was put into its lane.
@@ -185,6 +188,9 @@ class Worker::Impl final : public bus::AssignmentListener {
   std::map<int32_t, std::unique_ptr<Task>> tasks_;
   std::vector<Input> gathered_;
   int64_t gathered_bytes_ = 0;
+  // How many of the first of `gathered_`, and bytes in them, the last batch had no time for.
+  size_t left_over_ = 0;
+  int64_t left_over_bytes_ = 0;
   // How many inputs the last call of Process has taken.
   size_t taken_ = 0;
   // Due records and timers are taken task by task, beginning behind the partition that began the last time.

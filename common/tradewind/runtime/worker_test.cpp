@@ -213,13 +213,13 @@ TEST(Worker, TakesRepeatedEventsOnceAndWaitsForMissingOnes) {
 TEST(Worker, AnswersARepeatThatWaitedLongerThanAnswersAreKept) {
   Mesh mesh;
   const Group group = CountingGroup();
-  WorkerConfig forgetful;
-  forgetful.request_retention = absl::Milliseconds(1);
-  auto worker = mesh.Start(group, {0, 1, 2, 3}, forgetful);
+  auto worker = mesh.Start(group);
   mesh.Send(Create("o-1"), "o-1", {.request_id = "r-1", .correlation_id = 1});
   mesh.WaitForReplies(1);
   ASSERT_TRUE(worker->Stop().ok());
   mesh.Send(Create("o-1"), "o-1", {.request_id = "r-1", .correlation_id = 2});
+  WorkerConfig forgetful;
+  forgetful.request_retention = absl::Milliseconds(1);
   const absl::Time forgotten = absl::Now() + 2 * forgetful.request_retention;
   ASSERT_TRUE(testing::Eventually([&] { return absl::Now() > forgotten; }));
   worker = mesh.Start(group, {0, 1, 2, 3}, forgetful);

@@ -162,8 +162,8 @@ TEST(WorkerTimer, FiresThousandsThatAreDueAtOnce) {
   EXPECT_THAT(test.mesh.kafka().ReadAll(kEvents), SizeIs(2 * kCount));
 }
 
-// After an outage both are there, the deadline and what came before it.
-TEST(WorkerTimer, FiresBehindWhatItsInputsHoldAlready) {
+// After an outage both are there, the deadline and what came before it: `messages`, which go first.
+void ExpectFiresLast(size_t messages, const WorkerConfig& config) {
   Fixture test;
   test.delay = absl::Milliseconds(20);
   WorkerConfig never_looks = kQuick;
@@ -173,14 +173,31 @@ TEST(WorkerTimer, FiresBehindWhatItsInputsHoldAlready) {
   test.Send("set b");
   test.Wait(2);
   ASSERT_TRUE(worker->Stop().ok());
-  for (int i = 0; i < 700; ++i) test.Send("more " + std::to_string(i));
+  for (size_t i = 1; i < messages; ++i) test.Send("more " + std::to_string(i));
   test.Send("cancel a");
   const absl::Time due = absl::Now() + test.delay;
   ASSERT_TRUE(testing::Eventually([&] { return absl::Now() > due; }));
-  worker = test.mesh.Start(test.group, {0, 1, 2, 3}, kQuick);
-  const auto seen = test.Wait(704);
-  EXPECT_EQ(seen[702], "cancel a");
-  EXPECT_EQ(seen[703], "fired b");
+  worker = test.mesh.Start(test.group, {0, 1, 2, 3}, config);
+  const auto seen = test.Wait(messages + 3);
+  EXPECT_EQ(seen[messages + 1], "cancel a");
+  EXPECT_EQ(seen[messages + 2], "fired b");
+}
+
+TEST(WorkerTimer, FiresBehindWhatItsInputsHoldAlready) { ExpectFiresLast(701, kQuick); }
+
+TEST(WorkerTimer, FiresBehindWhatABatchHadNoTimeFor) {
+  WorkerConfig config = kQuick;
+  config.batch_time = absl::Nanoseconds(1);
+  ExpectFiresLast(51, config);
+}
+
+TEST(WorkerTimer, FiresThoughABatchHadNoTimeForIt) {
+  Fixture test;
+  WorkerConfig config = kQuick;
+  config.batch_time = absl::Nanoseconds(1);
+  const auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, config);
+  for (int i = 0; i < 50; ++i) test.Send("soon " + std::to_string(i));
+  test.Wait(100);
 }
 
 }  // namespace
