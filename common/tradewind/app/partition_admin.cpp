@@ -10,6 +10,7 @@
 #include "tradewind/app/logger.h"
 #include "tradewind/bus/kafka_admin.h"
 #include "tradewind/bus/partition_reader.h"
+#include "tradewind/bus/record_copy.h"
 #include "tradewind/errors/printable.h"
 #include "tradewind/runtime/lost_records.h"
 
@@ -40,7 +41,8 @@ LogViewer KafkaLogViewer(const bus::KafkaConfig& config, const std::string& clie
     auto record = (*reader)->Poll(kReadPatience);
     if (!record.ok()) return record.status();
     if (!record->has_value() || (*record)->offset() != offset) return std::nullopt;
-    return *std::move(record);
+    // The reader ends here, and cannot as long as there is a record of its own.
+    return bus::CopyOf(**record);
   };
   return viewer;
 }

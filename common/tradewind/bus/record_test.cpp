@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tradewind/bus/record_copy.h"
+
 namespace tradewind::bus {
 namespace {
 
@@ -67,6 +69,27 @@ TEST(Record, FingerprintTellsTimestampKeyAndValueApart) {
 // Stores keep it: another number for the same record would look like a topic made anew.
 TEST(Record, FingerprintNeverChanges) {
   EXPECT_EQ(Fingerprint(Record::FromContent({.timestamp_ms = 0, .key = "", .value = ""})), 0xa8c7f832281a39c5ULL);
+}
+
+TEST(Record, IsCopiedWithAllItHolds) {
+  Record copy;
+  {
+    const Record record = Record::FromContent({.topic = "t",
+                                               .partition = 3,
+                                               .offset = 7,
+                                               .timestamp_ms = 9,
+                                               .key = "k",
+                                               .headers = {{"name", "text"}},
+                                               .has_value = false});
+    copy = CopyOf(record);
+  }
+  EXPECT_EQ(copy.topic(), "t");
+  EXPECT_EQ(copy.partition(), 3);
+  EXPECT_EQ(copy.offset(), 7);
+  EXPECT_EQ(copy.timestamp_ms(), 9);
+  EXPECT_EQ(copy.key(), "k");
+  EXPECT_FALSE(copy.has_value());
+  EXPECT_EQ(copy.header("name"), "text");
 }
 
 TEST(Record, TellsNoValueFromAnEmptyOne) {

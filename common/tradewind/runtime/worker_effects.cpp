@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "tradewind/bus/record_copy.h"
 #include "tradewind/faults/crash_point.h"
 #include "tradewind/runtime/kept_record.h"
 #include "tradewind/runtime/logger.h"
@@ -19,15 +20,7 @@ namespace {
 
 // A record from Kafka keeps all in memory that was fetched with it, a megabyte perhaps, and effects may wait for long.
 void CopyRecord(Input& input) {
-  const bus::Record& record = input.record;
-  bus::RecordContent content{.topic = std::string(record.topic()),
-                             .partition = record.partition(),
-                             .offset = record.offset(),
-                             .timestamp_ms = record.timestamp_ms(),
-                             .key = std::string(record.key()),
-                             .value = std::string(record.value())};
-  for (const bus::HeaderView& header : record.headers()) content.headers.emplace_back(header.name, header.value);
-  input.record = bus::Record::FromContent(std::move(content));
+  input.record = bus::CopyOf(input.record);
   input.envelope = bus::ParseEnvelope(input.record);
 }
 

@@ -12,6 +12,7 @@
 #include "tradewind/order/v1/events.pb.h"
 #include "tradewind/runtime/worker_harness.h"
 #include "tradewind/runtime/worker_test_group.h"
+#include "tradewind/telemetry/metrics.h"
 #include "tradewind/testing/eventually.h"
 #include "tradewind/user/v1/events.pb.h"
 
@@ -62,6 +63,7 @@ struct Fixture {
       failures.notify_all();
       return Retry(absl::ZeroDuration(), "broken on purpose");
     }
+    ++fired;
     Emit(context, "fired " + order.id());
     return Ack();
   }
@@ -91,6 +93,7 @@ struct Fixture {
   // The worker's thread reads what the test's sets.
   std::atomic<bool> broken{true};
   std::atomic<int> failures{0};
+  std::atomic<int> fired{0};
   absl::Duration delay = absl::Hours(1);
 };
 
@@ -160,6 +163,25 @@ TEST(WorkerTimer, FiresThousandsThatAreDueAtOnce) {
   ASSERT_TRUE(test.mesh.kafka().WaitForRecords(kEvents, 2 * kCount));
   ASSERT_TRUE(worker->Stop().ok());
   EXPECT_THAT(test.mesh.kafka().ReadAll(kEvents), SizeIs(2 * kCount));
+}
+
+// The task is paused between two batches, of which the second is to take what the first had no time for.
+TEST(WorkerTimer, FiresWhatWasGatheredWhenItsTaskWasPaused) {
+  Fixture test;
+  test.delay = absl::Milliseconds(300);
+  WorkerConfig config = kQuick;
+  config.timer_tick = absl::Seconds(1);
+  config.batch_time = absl::Nanoseconds(1);
+  config.outbox_bytes = 1;
+  const auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, config);
+  test.Send("set a");
+  test.Send("set b");
+  test.Wait(2);
+  worker->events().Cork();
+  const telemetry::Gauge full = telemetry::NewGauge("tradewind_outbox_full", "", {{"group", "loyalty"}});
+  ASSERT_TRUE(testing::Eventually([&] { return test.fired == 1 && full.value() == 1; }));
+  worker->events().Uncork();
+  EXPECT_THAT(test.Wait(4), ElementsAre("set a", "set b", "fired a", "fired b"));
 }
 
 // After an outage both are there, the deadline and what came before it: `messages`, which go first.
