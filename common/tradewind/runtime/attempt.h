@@ -105,6 +105,8 @@ struct AttemptSettings {
   // Full names of Group::RekeyedTopic and of kTimersTopic.
   std::string rekeyed_topic;
   std::string timers_topic;
+  // As WorkerPorts::ask_partitions.
+  AskPartitions ask_partitions;
 
   // Whether what `handler` is for has to travel under its other key first, when it comes from `topic` (full name).
   bool IsToBePassedOn(const Handler& handler, std::string_view topic) const {

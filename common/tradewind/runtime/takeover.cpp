@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 
 #include "tradewind/faults/crash_point.h"
 #include "tradewind/runtime/kept_record.h"
@@ -47,21 +48,15 @@ void ForgiveSuspect(Task& task) {
 
 }  // namespace
 
-absl::Status Takeover::CheckPartition(int32_t partition) const {
+int32_t Takeover::TaskCount() const {
+  int32_t fewest = std::numeric_limits<int32_t>::max();
   for (const std::string& topic : group_.input_topics()) {
-    const std::string full = router_.FullTopic(topic);
-    const int32_t count = router_.PartitionCount(full);
-    if (partition < count) continue;
-    return absl::NotFoundError(fmt::format(
-        "group '{}' began with {} partitions of {}, and this is partition {} of another of its topics; give all "
-        "of them the same number (kafka-topics.sh --alter --partitions) and start the service again",
-        group_.name(), count, full, partition));
+    fewest = std::min(fewest, router_.PartitionCount(router_.FullTopic(topic)));
   }
-  return absl::OkStatus();
+  return fewest;
 }
 
 absl::StatusOr<TakenOver> Takeover::Take(bus::EventSource& source, int32_t partition) {
-  if (absl::Status there = CheckPartition(partition); !there.ok()) return there;
   auto committed = Committed(source, partition);
   if (!committed.ok()) return committed.status();
   uint64_t epoch_floor = 0;

@@ -56,6 +56,10 @@ class Takeover {
     last_takes_[partition].emit_sequence = emit_sequence;
   }
 
+  // How many tasks the group has: a partition with this number or a greater one is none, since keys are not spread over
+  // it in each of the input topics.
+  int32_t TaskCount() const;
+
   // Blocks for requests to Kafka and the store. Unavailable: try again. FailedPrecondition: this store, this group and
   // this cluster do not belong together. OutOfRange, NotFound and DataLoss: one log, or the task's row, is not what it
   // has to be. The message names the way out.
@@ -75,8 +79,6 @@ class Takeover {
     uint64_t emit_sequence = 0;
   };
 
-  // NotFound where not every input topic has the partition.
-  absl::Status CheckPartition(int32_t partition) const;
   absl::StatusOr<std::vector<bus::CommittedOffset>> Committed(bus::EventSource& source, int32_t partition) const;
   absl::Status CheckMirror(const bus::CommittedOffset& committed, const Task& task) const;
   // FailedPrecondition where the store does not have what it has acknowledged: a replica without the last commits.
