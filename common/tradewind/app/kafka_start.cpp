@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "tradewind/app/logger.h"
 #include "tradewind/app/wait_for_part.h"
 #include "tradewind/bus/kafka_admin.h"
 
@@ -33,8 +34,17 @@ absl::StatusOr<std::map<std::string, int32_t>> PinPartitions(const bus::KafkaCon
                                                              const std::map<std::string, int32_t>& partition_counts) {
   std::map<std::string, int32_t> counts;
   for (const auto& [topic, count] : partition_counts) counts[topic] = bus::KeyedPartitions(config, count);
-  auto pinned = store.PinPartitions(counts, /*replace=*/config.pinned_partitions != 0);
+  auto pinned = store.PinPartitions(counts, /*replace=*/false);
   if (!pinned.ok()) return pinned.status();
+  if (config.pinned_partitions != 0 && *pinned != counts) {
+    for (const auto& [topic, count] : counts) {
+      if (count == pinned->at(topic)) continue;
+      kLog.Warn("keys are spread over another number of partitions from now on, as kafka.pinned_partitions says",
+                {{"topic", topic}, {"partitions", count}, {"before", pinned->at(topic)}});
+    }
+    pinned = store.PinPartitions(counts, /*replace=*/true);
+    if (!pinned.ok()) return pinned.status();
+  }
   for (const auto& [topic, count] : *pinned) {
     const int32_t there = partition_counts.at(topic);
     if (count <= there) continue;
