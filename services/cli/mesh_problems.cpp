@@ -48,11 +48,11 @@ constexpr GaugeCheck kGaugeChecks[] = {
     {.metric = "tradewind_partitions_unread",
      .bound = 0,
      .is_time = false,
-     .each = false,
-     .what = "{value} partitions of its input topics are read by no task: another of its topics has fewer",
-     .remedy =
-         "the service's log names the topics; give all of them the same number with Kafka's `kafka-topics.sh --alter "
-         "--partitions N`, and start the service again"},
+     .each = true,
+     .what = "{value} partitions of {topic} are read by no task: its keys are spread over the first {pinned}, as they "
+             "were before partitions were added",
+     .remedy = "set kafka.pinned_partitions to {pinned} in every process of the mesh, the gateway included, before it "
+               "is started again; services/cli/README.md, \"More partitions\", tells how to use them"},
     {.metric = "tradewind_rekeyed_unread_records",
      .bound = 0,
      .is_time = false,

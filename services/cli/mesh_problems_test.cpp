@@ -62,6 +62,20 @@ TEST(JudgeMetrics, NamesEachSourceWhoseEventsAreDropped) {
   EXPECT_THAT(problems[1].remedy, HasSubstr("`tradewind partition forget-source t/1 /order/4`"));
 }
 
+TEST(JudgeMetrics, NamesEachTopicWithPartitionsThatNobodyReads) {
+  const auto line = [](std::string_view topic, double value) {
+    return Line("tradewind_partitions_unread", fmt::format(R"(group="order",pinned="12",topic="{}")", topic), value);
+  };
+  const auto problems =
+      JudgeMetrics("order", line("order.commands.v1", 12) + line("user.events.v1", 0) + line("stock.events.v1", 6));
+  ASSERT_THAT(problems, SizeIs(2));
+  EXPECT_EQ(problems[0].what,
+            "12 partitions of order.commands.v1 are read by no task: its keys are spread over the first 12, as they "
+            "were before partitions were added");
+  EXPECT_THAT(problems[0].remedy, HasSubstr("set kafka.pinned_partitions to 12 in every process of the mesh"));
+  EXPECT_THAT(problems[1].what, HasSubstr("6 partitions of stock.events.v1"));
+}
+
 TEST(JudgeSilentPage, NamesGroupsAndAddress) {
   const std::vector<std::string> groups = {"order", "order.effects"};
   const Problem problem = JudgeSilentPage(groups, "h:1", absl::UnavailableError("h:1: Connection refused"));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <limits>
 #include <map>
 #include <optional>
 #include <stdexcept>
@@ -21,6 +22,7 @@
 #include "tradewind/app/query_config.h"
 #include "tradewind/app/shutdown.h"
 #include "tradewind/app/topology.h"
+#include "tradewind/app/unread_partitions.h"
 #include "tradewind/app/wait_for_part.h"
 #include "tradewind/bus/envelope.h"
 #include "tradewind/bus/kafka_config.h"
@@ -95,6 +97,7 @@ class App::Impl {
   absl::Status StartServer();
   absl::Status StartGroups();
   absl::Status WatchTransactions();
+  std::vector<GroupReads> WhatIsRead() const;
   // Blocks until the first assignment of every group has settled; false where the process is to end first.
   bool AwaitGroups();
   // Those that have something to read.
@@ -109,8 +112,10 @@ class App::Impl {
   std::unique_ptr<telemetry::MetricsServer> metrics_;
   std::unique_ptr<store::Store> store_;
   std::string cluster_id_;
-  // By full topic name.
+  // By full topic name; those over which keys are spread.
   std::map<std::string, int32_t> partition_counts_;
+  // Empty until Kafka has answered.
+  std::optional<PartitionCounter> counter_;
   std::map<std::string, std::unique_ptr<EventFeed>, std::less<>> feeds_;
   // Null until a service asks for them.
   std::unique_ptr<commands::CommandLink> command_link_;
@@ -296,19 +301,15 @@ absl::Status App::Impl::MeetKafka() {
   auto mesh = MeetKafkaMesh(settings_.kafka, "tradewind-" + group_.name(), topics, *shutdown_);
   if (!mesh.ok()) return mesh.status();
   cluster_id_ = std::move(mesh->cluster_id);
-  partition_counts_ = std::move(mesh->partition_counts);
-  for (const runtime::Group* group : Groups()) {
-    std::map<std::string, int32_t> inputs;
-    for (const std::string& name : group->input_topics()) {
-      const std::string full = bus::FullTopic(settings_.kafka, name);
-      inputs[full] = partition_counts_.at(full);
-    }
-    // Partitions may be added while the mesh runs: those that all topics have are worked on all the same.
-    if (const std::string unequal = DescribeUnequal(group->name(), inputs); !unequal.empty()) kLog.Error(unequal);
-    telemetry::NewGauge("tradewind_partitions_unread", "Partitions of input topics that no task reads.",
-                        {{"group", group->name()}})
-        .Set(CountUnread(bus::FullTopic(settings_.kafka, group->lead_topic()), inputs));
-  }
+  // No keys are spread over the topic of replies.
+  partition_counts_.insert(mesh->partition_counts.extract(bus::FullTopic(settings_.kafka, bus::kRepliesTopic)));
+  auto pinned = WaitForPart<std::map<std::string, int32_t>>(
+      "the store", [&] { return PinPartitions(settings_.kafka, *store_, mesh->partition_counts); }, *shutdown_);
+  if (!pinned.ok()) return pinned.status();
+  partition_counts_.merge(*pinned);
+  auto admin = bus::KafkaAdmin::Create(settings_.kafka, "tradewind-" + group_.name() + "-partitions");
+  if (!admin.ok()) return admin.status();
+  counter_.emplace(*std::move(admin));
   return absl::OkStatus();
 }
 
@@ -349,7 +350,7 @@ CommandClient& App::Impl::Commands() {
         telemetry::NewGauge("tradewind_direct_pending_commands",
                             "Commands of direct methods that wait for their outcome."));
     const absl::Status opened = WaitForPart(
-        "Kafka", [this] { return command_link_->Open(group_.command_topics()); }, *shutdown_);
+        "Kafka", [this] { return command_link_->Open(group_.command_topics(), partition_counts_); }, *shutdown_);
     if (!opened.ok()) throw StartFailed(opened);
     command_client_ = std::make_unique<CommandClient>(*command_link_);
   }
@@ -399,8 +400,8 @@ std::vector<const runtime::Group*> App::Impl::Groups() const {
 }
 
 absl::Status App::Impl::StartGroups() {
-  const GroupRunner::Surroundings surroundings{settings_.kafka, settings_.runtime, *store_, cluster_id_,
-                                               partition_counts_};
+  const GroupRunner::Surroundings surroundings{settings_.kafka, settings_.runtime, *store_,
+                                               cluster_id_,     partition_counts_, *counter_};
   for (const runtime::Group* group : Groups()) {
     auto runner = GroupRunner::Start(*group, surroundings, [this] { shutdown_->Request(); });
     if (!runner.ok()) return runner.status();
@@ -418,11 +419,27 @@ bool App::Impl::AwaitGroups() {
   return !shutdown_->WaitFor(absl::ZeroDuration());
 }
 
+std::vector<GroupReads> App::Impl::WhatIsRead() const {
+  std::vector<GroupReads> all;
+  for (const runtime::Group* group : Groups()) {
+    GroupReads& reads =
+        all.emplace_back(GroupReads{.group = group->name(), .partitions = std::numeric_limits<int32_t>::max()});
+    for (const std::string& name : group->input_topics()) {
+      reads.topics.push_back(bus::FullTopic(settings_.kafka, name));
+      reads.partitions = std::min(reads.partitions, partition_counts_.at(reads.topics.back()));
+    }
+  }
+  return all;
+}
+
 absl::Status App::Impl::WatchTransactions() {
   std::vector<std::string> topics;
   for (const auto& [topic, partitions] : partition_counts_) topics.push_back(topic);
   if (keys_ != nullptr) topics.push_back(bus::FullTopic(settings_.kafka, bus::kKeysTopic));
-  auto watch = TransactionWatch::Start(settings_.kafka, "tradewind-" + group_.name() + "-ends", std::move(topics));
+  const LogViewer log = KafkaLogViewer(settings_.kafka, "tradewind-" + group_.name() + "-ends");
+  auto unread = std::make_shared<UnreadPartitions>(WhatIsRead(), settings_.kafka.pinned_partitions != 0, log.range);
+  auto watch = TransactionWatch::Start(settings_.kafka, "tradewind-" + group_.name() + "-ends", std::move(topics),
+                                       [unread](absl::Span<const bus::LogEnd> ends) { unread->Note(ends); });
   if (!watch.ok()) return watch.status();
   transactions_ = *std::move(watch);
   return absl::OkStatus();

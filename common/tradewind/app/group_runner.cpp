@@ -42,23 +42,25 @@ absl::StatusOr<std::unique_ptr<GroupRunner>> GroupRunner::Start(const runtime::G
 
   const bus::KafkaSourceOptions source = SourceOptions(group, kafka, client_id);
   runner->worker_ = std::make_unique<runtime::Worker>(
-      runtime::WorkerPorts{.group = &group,
-                           .session = runner->session_.get(),
-                           .store_id = surroundings.store.id(),
-                           .cluster_id = surroundings.cluster_id,
-                           .topic_prefix = kafka.topic_prefix,
-                           .accept_unmarked_events = surroundings.worker.accept_unmarked_events == "auto"
-                                                         ? surroundings.store.predates_mesh_names()
-                                                         : surroundings.worker.accept_unmarked_events == "true",
-                           .partition_counts = surroundings.partition_counts,
-                           .make_source = [&kafka, source](bus::AssignmentListener& listener)
-                               -> absl::StatusOr<std::unique_ptr<bus::EventSource>> {
-                             auto made = bus::KafkaSource::Create(kafka, source, listener);
-                             if (!made.ok()) return made.status();
-                             return *std::move(made);
-                           },
-                           .events = runner->events_.get(),
-                           .replies = runner->replies_.get()},
+      runtime::WorkerPorts{
+          .group = &group,
+          .session = runner->session_.get(),
+          .store_id = surroundings.store.id(),
+          .cluster_id = surroundings.cluster_id,
+          .topic_prefix = kafka.topic_prefix,
+          .accept_unmarked_events = surroundings.worker.accept_unmarked_events == "auto"
+                                        ? surroundings.store.predates_mesh_names()
+                                        : surroundings.worker.accept_unmarked_events == "true",
+          .partition_counts = surroundings.partition_counts,
+          .ask_partitions = [&counter = surroundings.counter](const std::string& topic) { return counter.Ask(topic); },
+          .make_source =
+              [&kafka, source](bus::AssignmentListener& listener) -> absl::StatusOr<std::unique_ptr<bus::EventSource>> {
+            auto made = bus::KafkaSource::Create(kafka, source, listener);
+            if (!made.ok()) return made.status();
+            return *std::move(made);
+          },
+          .events = runner->events_.get(),
+          .replies = runner->replies_.get()},
       surroundings.worker);
   runner->thread_ = std::thread([self = runner.get(), on_end = std::move(on_end)] {
     self->result_ = self->worker_->Run();

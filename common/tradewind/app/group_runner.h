@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
+#include "tradewind/app/unread_partitions.h"
 #include "tradewind/bus/kafka_config.h"
 #include "tradewind/bus/kafka_sink.h"
 #include "tradewind/runtime/group.h"
@@ -28,8 +29,9 @@ class GroupRunner {
     const runtime::WorkerConfig& worker;
     store::Store& store;
     const std::string& cluster_id;
-    // By full topic name.
+    // By full topic name; those over which keys are spread.
     const std::map<std::string, int32_t>& partition_counts;
+    PartitionCounter& counter;
   };
 
   // Everything it is given outlives it. `on_end` is called once, on the worker's thread, when that has ended.

@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
+#include "tradewind/app/logger.h"
 #include "tradewind/app/wait_for_part.h"
 #include "tradewind/bus/envelope.h"
 #include "tradewind/bus/kafka_admin.h"
@@ -37,24 +36,30 @@ absl::StatusOr<KafkaMesh> MeetKafkaMesh(const bus::KafkaConfig& config, const st
       "Kafka", [&] { return TryOnce(**admin, topics, replies_topic); }, shutdown);
 }
 
-std::string DescribeUnequal(const std::string& group, const std::map<std::string, int32_t>& partition_counts) {
-  if (partition_counts.empty()) return "";
-  const auto [fewest, most] =
-      std::minmax_element(partition_counts.begin(), partition_counts.end(),
-                          [](const auto& left, const auto& right) { return left.second < right.second; });
-  if (fewest->second == most->second) return "";
-  return fmt::format(
-      "group '{}' reads {} with {} partitions and {} with {}; the input topics of a group need the same number: "
-      "partitions {} to {} are not read until all have as many and the service is started again",
-      group, fewest->first, fewest->second, most->first, most->second, fewest->second, most->second - 1);
-}
-
-int32_t CountUnread(const std::string& lead_topic, const std::map<std::string, int32_t>& partition_counts) {
-  int32_t unread = 0;
-  for (const auto& [topic, count] : partition_counts) {
-    unread += std::max(count - partition_counts.at(lead_topic), 0);
+absl::StatusOr<std::map<std::string, int32_t>> PinPartitions(const bus::KafkaConfig& config, store::Store& store,
+                                                             const std::map<std::string, int32_t>& partition_counts) {
+  std::map<std::string, int32_t> counts;
+  for (const auto& [topic, count] : partition_counts) counts[topic] = bus::KeyedPartitions(config, count);
+  auto pinned = store.PinPartitions(counts, /*replace=*/false);
+  if (!pinned.ok()) return pinned.status();
+  if (config.pinned_partitions != 0 && *pinned != counts) {
+    for (const auto& [topic, count] : counts) {
+      if (count == pinned->at(topic)) continue;
+      kLog.Warn("keys are spread over another number of partitions from now on, as kafka.pinned_partitions says",
+                {{"topic", topic}, {"partitions", count}, {"before", pinned->at(topic)}});
+    }
+    pinned = store.PinPartitions(counts, /*replace=*/true);
+    if (!pinned.ok()) return pinned.status();
   }
-  return unread;
+  for (const auto& [topic, count] : *pinned) {
+    const int32_t there = partition_counts.at(topic);
+    if (count <= there) continue;
+    return absl::FailedPreconditionError(fmt::format(
+        "{} has {} partitions, and this service has spread its keys over {}; give it the missing ones (kafka-topics.sh "
+        "--alter --topic {} --partitions {})",
+        topic, there, count, topic, count));
+  }
+  return pinned;
 }
 
 }  // namespace tradewind

@@ -9,6 +9,7 @@
 
 #include "tradewind/app/shutdown.h"
 #include "tradewind/bus/kafka_config.h"
+#include "tradewind/store/store.h"
 
 namespace tradewind {
 
@@ -24,10 +25,10 @@ struct KafkaMesh {
 absl::StatusOr<KafkaMesh> MeetKafkaMesh(const bus::KafkaConfig& config, const std::string& client_id,
                                         const std::vector<std::string>& topics, ShutdownSignal& shutdown);
 
-// What is wrong where the input topics of a group, given by full name, have not the same number of partitions: names
-// two of them. Empty where all is well.
-std::string DescribeUnequal(const std::string& group, const std::map<std::string, int32_t>& partition_counts);
-// How many of these partitions no task reads: the lead topic's number is that of the tasks.
-int32_t CountUnread(const std::string& lead_topic, const std::map<std::string, int32_t>& partition_counts);
+// Over how many of its partitions the keys of each topic are spread: as many as when this store first met the topic, or
+// as kafka.pinned_partitions says, which the store then keeps. FailedPrecondition, with the way out, where a topic has
+// fewer now. Blocks for the store, whose errors it returns.
+absl::StatusOr<std::map<std::string, int32_t>> PinPartitions(const bus::KafkaConfig& config, store::Store& store,
+                                                             const std::map<std::string, int32_t>& partition_counts);
 
 }  // namespace tradewind

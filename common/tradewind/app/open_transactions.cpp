@@ -3,6 +3,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <utility>
 
 #include "tradewind/app/logger.h"
 
@@ -40,15 +41,19 @@ void OpenTransactions::Note(absl::Span<const bus::LogEnd> ends) {
 
 absl::StatusOr<std::unique_ptr<TransactionWatch>> TransactionWatch::Start(const bus::KafkaConfig& kafka,
                                                                           const std::string& client_id,
-                                                                          std::vector<std::string> topics) {
+                                                                          std::vector<std::string> topics,
+                                                                          OnEnds on_ends) {
   auto admin = bus::KafkaAdmin::Create(kafka, client_id);
   if (!admin.ok()) return admin.status();
-  return std::unique_ptr<TransactionWatch>(new TransactionWatch(*std::move(admin), std::move(topics)));
+  return std::unique_ptr<TransactionWatch>(
+      new TransactionWatch(*std::move(admin), std::move(topics), std::move(on_ends)));
 }
 
-TransactionWatch::TransactionWatch(std::unique_ptr<bus::KafkaAdmin> admin, std::vector<std::string> topics)
+TransactionWatch::TransactionWatch(std::unique_ptr<bus::KafkaAdmin> admin, std::vector<std::string> topics,
+                                   OnEnds on_ends)
     : admin_(std::move(admin)),
       topics_(std::move(topics)),
+      on_ends_(std::move(on_ends)),
       thread_([this](const std::stop_token& stop) { Run(stop); }) {}
 
 void TransactionWatch::Run(const std::stop_token& stop) {
@@ -58,6 +63,7 @@ void TransactionWatch::Run(const std::stop_token& stop) {
     const auto ends = admin_->LogEnds(topics_);
     if (ends.ok()) {
       open_.Note(*ends);
+      on_ends_(*ends);
     } else {
       kLog.Debug("the ends of the logs could not be asked for; trying again", {{"error", ends.status()}});
     }

@@ -25,6 +25,10 @@ using internal::MetadataHandle;
 using internal::NewTopicHandle;
 using internal::QueueHandle;
 
+// A client asks nothing about a partition that was added since it last heard of its topic, for a quarter of an hour
+// unless told otherwise.
+constexpr absl::Duration kMetadataAge = absl::Seconds(2);
+
 // librdkafka wants plain arrays of pointers.
 template <typename Owner>
 auto Pointers(const std::vector<Owner>& owners) {
@@ -52,13 +56,17 @@ bool Ready(const rd_kafka_metadata_topic_t& topic) {
 
 }  // namespace
 
+void KafkaAdmin::Impl::SetAdminDefaults(ClientSettings& settings) { settings.Set("metadata.max.age.ms", kMetadataAge); }
+
 absl::Status KafkaAdmin::Impl::Start(const std::string& client_id) {
   if (config_.min_insync_replicas > config_.replication_factor) {
     return absl::InvalidArgumentError(
         fmt::format("kafka.min_insync_replicas is {}, more than kafka.replication_factor, {}: no write could succeed",
                     config_.min_insync_replicas, config_.replication_factor));
   }
-  absl::StatusOr<ClientHandle> client = ClientSettings(config_, client_id).Build(RD_KAFKA_PRODUCER, this);
+  ClientSettings settings(config_, client_id);
+  SetAdminDefaults(settings);
+  absl::StatusOr<ClientHandle> client = std::move(settings).Build(RD_KAFKA_PRODUCER, this);
   if (!client.ok()) {
     return client.status();
   }

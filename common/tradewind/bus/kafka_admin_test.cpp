@@ -139,5 +139,17 @@ TEST(KafkaAdmin, TellsWhereATransactionIsOpen) {
   EXPECT_TRUE(none->empty());
 }
 
+TEST(KafkaAdmin, TellsTheEndsOfPartitionsThatAreAdded) {
+  const KafkaConfig config = TestKafka();
+  const std::string topic = MakeTopic(config, "grown", 2);
+  const auto admin = Admin(config);
+  auto ends = admin->LogEnds({topic});
+  ASSERT_TRUE(ends.ok()) << ends.status();
+  ASSERT_EQ(ends->size(), 2U);
+  AddPartitions(config, topic, 4);
+  EXPECT_TRUE(WaitFor([&] { return ends.ok() && ends->size() == 4; }, [&] { ends = admin->LogEnds({topic}); }))
+      << ends.status();
+}
+
 }  // namespace
 }  // namespace tradewind::bus

@@ -1,5 +1,7 @@
 #include "tradewind/bus/kafka_config.h"
 
+#include <algorithm>
+
 #include "tradewind/config/config.h"
 
 namespace tradewind::bus {
@@ -12,6 +14,11 @@ void Describe(config::Schema& schema, KafkaConfig& config) {
   section.Field("topic_prefix", &config.topic_prefix, "put before every topic name and consumer group");
   section.Field("partitions", &config.partitions, "partitions of the topics made at start; existing ones keep theirs")
       .Min(1)
+      .Max(10'000);
+  section
+      .Field("pinned_partitions", &config.pinned_partitions,
+             "partitions over which keys are spread in topics that have more; 0: as many as the service began with, "
+             "and in the gateway as many as there are")
       .Max(10'000);
   section.Field("replication_factor", &config.replication_factor, "replicas of the topics made at start")
       .Min(1)
@@ -35,6 +42,10 @@ std::string FullTopic(const KafkaConfig& config, std::string_view name) {
   std::string topic = config.topic_prefix;
   topic.append(name);
   return topic;
+}
+
+int32_t KeyedPartitions(const KafkaConfig& config, int32_t partitions) {
+  return config.pinned_partitions == 0 ? partitions : std::min(config.pinned_partitions, partitions);
 }
 
 }  // namespace tradewind::bus

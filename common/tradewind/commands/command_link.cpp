@@ -58,8 +58,9 @@ CommandLink::CommandLink(LinkConfig config, bus::KafkaConfig kafka, telemetry::G
 
 CommandLink::~CommandLink() { Close(); }
 
-absl::Status CommandLink::Open(const std::vector<std::string>& command_topics) {
-  if (absl::Status made = MakeTopics(command_topics); !made.ok()) {
+absl::Status CommandLink::Open(const std::vector<std::string>& command_topics,
+                               const std::map<std::string, int32_t>& pinned) {
+  if (absl::Status made = MakeTopics(command_topics, pinned); !made.ok()) {
     return made;
   }
   absl::StatusOr<std::unique_ptr<ReplyReader>> replies =
@@ -94,7 +95,8 @@ void CommandLink::OpenOver(std::unique_ptr<bus::EventSink> sink,
   publisher_ = std::make_unique<CommandPublisher>(std::move(sink), pending_);
 }
 
-absl::Status CommandLink::MakeTopics(const std::vector<std::string>& command_topics) {
+absl::Status CommandLink::MakeTopics(const std::vector<std::string>& command_topics,
+                                     const std::map<std::string, int32_t>& pinned) {
   absl::StatusOr<std::unique_ptr<bus::KafkaAdmin>> admin = bus::KafkaAdmin::Create(kafka_, config_.client_id);
   if (!admin.ok()) {
     return admin.status();
@@ -119,8 +121,10 @@ absl::Status CommandLink::MakeTopics(const std::vector<std::string>& command_top
   }
   for (const std::string& topic : command_topics) {
     const std::string full_name = bus::FullTopic(kafka_, topic);
-    targets_[topic].topic = full_name;
-    targets_[topic].partitions = counts->at(full_name);
+    const auto known = pinned.find(full_name);
+    Target& target = targets_[topic];
+    target.topic = full_name;
+    target.partitions = known != pinned.end() ? known->second : bus::KeyedPartitions(kafka_, counts->at(full_name));
   }
   reply_partition_ = bus::PartitionOf(instance_id_, replies->at(replies_topic));
   return absl::OkStatus();

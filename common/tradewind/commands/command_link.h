@@ -64,8 +64,9 @@ class CommandLink {
 
   // One attempt: makes the topics (named without prefix), reads replies, and has a first record acknowledged, so that
   // no caller's second is spent on waking up a producer. Unavailable when Kafka is away; it may then be called again.
-  // Any other error means that what Kafka has there cannot be used. Blocks for some requests to Kafka.
-  absl::Status Open(const std::vector<std::string>& command_topics);
+  // Any other error means that what Kafka has there cannot be used. Blocks for some requests to Kafka. `pinned`, by
+  // full topic name, says over how many partitions the keys of a topic are spread, and the settings do for all others.
+  absl::Status Open(const std::vector<std::string>& command_topics, const std::map<std::string, int32_t>& pinned = {});
 
   // For tests: the same over a sink of the test's own, with topics and their partition counts as they are given. No
   // replies are read.
@@ -94,11 +95,12 @@ class CommandLink {
   struct Target {
     // Full name.
     std::string topic;
+    // Those over which keys are spread.
     int32_t partitions = 0;
     // Never null.
     std::unique_ptr<PendingShare> share = std::make_unique<PendingShare>();
   };
-  absl::Status MakeTopics(const std::vector<std::string>& command_topics);
+  absl::Status MakeTopics(const std::vector<std::string>& command_topics, const std::map<std::string, int32_t>& pinned);
 
   const LinkConfig config_;
   const bus::KafkaConfig kafka_;

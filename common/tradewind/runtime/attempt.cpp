@@ -132,7 +132,10 @@ void Attempt::TakeInChain(TaskWork& work, InputProgress& progress, Input& input,
   const Handler* handler = group_.Find(envelope.type);
   std::unique_ptr<google::protobuf::Message> message;
   if (handler != nullptr && !KillsProcesses(work, item)) {
-    auto read = ReadMessage(input.record, envelope, *handler, KeyRuleOf(*handler, item));
+    const int32_t tasks = router_.PartitionCount(input.record.topic());
+    const absl::Status placed = CheckPlace(input.record, envelope, tasks, settings_.ask_partitions);
+    auto read = placed.ok() ? ReadMessage(input.record, envelope, *handler, KeyRuleOf(*handler, item))
+                            : absl::StatusOr<std::unique_ptr<google::protobuf::Message>>(placed);
     if (!read.ok()) {
       // Received all the same, where it was its turn: what comes after it in its chain does not wait for it.
       if (verdict == Verdict::kTake) progress.Take(envelope, now_);

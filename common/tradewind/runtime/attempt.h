@@ -110,6 +110,8 @@ struct AttemptSettings {
   std::string timers_topic;
   // Of the worker; outlives the attempt.
   NoticeLimits* notices;
+  // As WorkerPorts::ask_partitions.
+  AskPartitions ask_partitions;
 
   // Whether what `handler` is for has to travel under its other key first, when it comes from `topic` (full name).
   bool IsToBePassedOn(const Handler& handler, std::string_view topic) const {

@@ -34,7 +34,7 @@ bool CanBePublished(const mesh::v1::OutgoingEvent& event) {
   return event.value().size() + 3 * event.key().size() + kHeaderAllowance <= bus::kMaxRecordBytes;
 }
 
-int32_t EventRouter::PartitionCount(const std::string& full_topic) const {
+int32_t EventRouter::PartitionCount(std::string_view full_topic) const {
   const auto found = partition_counts_.find(full_topic);
   return found == partition_counts_.end() ? 0 : found->second;
 }

@@ -2,9 +2,13 @@
 // partition counts. One per worker; not thread-safe.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <unordered_map>
+#include <utility>
 
 #include "tradewind/runtime/message_rule.h"
 
@@ -24,8 +28,8 @@ bool CanBePublished(const mesh::v1::OutgoingEvent& event);
 class EventRouter {
  public:
   // `partition_counts` by full topic name.
-  EventRouter(std::string topic_prefix, std::map<std::string, int32_t> partition_counts)
-      : topic_prefix_(std::move(topic_prefix)), partition_counts_(std::move(partition_counts)) {}
+  EventRouter(std::string topic_prefix, const std::map<std::string, int32_t>& partition_counts)
+      : topic_prefix_(std::move(topic_prefix)), partition_counts_(partition_counts.begin(), partition_counts.end()) {}
 
   // Fills in everything but number, previous and traceparent. Throws InvalidEvent, saying why, when the event can never
   // be published; `out` is then left half filled.
@@ -36,8 +40,8 @@ class EventRouter {
   void AddressTo(const std::string& topic, std::string key, mesh::v1::OutgoingEvent& out) const;
 
   std::string FullTopic(const std::string& topic) const { return topic_prefix_ + topic; }
-  // 0 for a topic that is neither an input nor an output of this group.
-  int32_t PartitionCount(const std::string& full_topic) const;
+  // Over how many partitions its keys are spread. 0 for a topic that is neither an input nor an output of this group.
+  int32_t PartitionCount(std::string_view full_topic) const;
 
  private:
   struct Target {
@@ -48,7 +52,7 @@ class EventRouter {
   const Target& TargetOf(const google::protobuf::Descriptor* type);
 
   std::string topic_prefix_;
-  std::map<std::string, int32_t> partition_counts_;
+  std::map<std::string, int32_t, std::less<>> partition_counts_;
   std::unordered_map<const google::protobuf::Descriptor*, Target> targets_;
 };
 

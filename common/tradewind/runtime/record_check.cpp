@@ -56,6 +56,19 @@ absl::Status CheckSender(const bus::Envelope& envelope, std::string_view mesh, b
                   bus::kSequenceHeader, bus::kMeshHeader));
 }
 
+absl::Status CheckPlace(const bus::Record& record, const bus::Envelope& envelope, int32_t pinned,
+                        const AskPartitions& ask) {
+  if (!envelope.mesh.has_value() || ask == nullptr) return absl::OkStatus();
+  const int32_t belongs = bus::PartitionOf(record.key(), pinned);
+  if (belongs == record.partition()) return absl::OkStatus();
+  const auto partitions = ask(std::string(record.topic()));
+  if (!partitions.ok() || *partitions <= pinned) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      fmt::format("its key belongs to partition {} of {}, and whoever wrote it counts with more since partitions were "
+                  "added to the topic: start that process with kafka.pinned_partitions={}",
+                  belongs, pinned, pinned));
+}
+
 absl::StatusOr<std::string> SubscriptionKeyOf(const Handler& handler, const google::protobuf::Message& message) {
   try {
     return handler.rekey(message);

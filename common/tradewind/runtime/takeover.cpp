@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 
 #include "tradewind/faults/crash_point.h"
 #include "tradewind/runtime/kept_record.h"
@@ -47,17 +48,12 @@ void ForgiveSuspect(Task& task) {
 
 }  // namespace
 
-absl::Status Takeover::CheckPartition(int32_t partition) const {
+int32_t Takeover::TaskCount() const {
+  int32_t fewest = std::numeric_limits<int32_t>::max();
   for (const std::string& topic : group_.input_topics()) {
-    const std::string full = router_.FullTopic(topic);
-    const int32_t count = router_.PartitionCount(full);
-    if (partition < count) continue;
-    return absl::NotFoundError(fmt::format(
-        "group '{}' began with {} partitions of {}, and this is partition {} of another of its topics; give all "
-        "of them the same number (kafka-topics.sh --alter --partitions) and start the service again",
-        group_.name(), count, full, partition));
+    fewest = std::min(fewest, router_.PartitionCount(router_.FullTopic(topic)));
   }
-  return absl::OkStatus();
+  return fewest;
 }
 
 Takeover::All Takeover::Take(bus::EventSource& source, absl::Span<const int32_t> partitions,
@@ -122,10 +118,6 @@ Takeover::Committed Takeover::AskForCommitted(bus::EventSource& source, absl::Sp
   Committed by_partition;
   std::vector<bus::Position> wanted;
   for (const int32_t partition : partitions) {
-    if (absl::Status there = CheckPartition(partition); !there.ok()) {
-      all.emplace(partition, there);
-      continue;
-    }
     by_partition[partition] = {};
     for (const std::string& topic : group_.input_topics()) {
       wanted.push_back({.topic = router_.FullTopic(topic), .partition = partition});

@@ -58,6 +58,10 @@ class Takeover {
     last_takes_[partition].emit_sequence = emit_sequence;
   }
 
+  // How many tasks the group has: a partition with this number or a greater one is none, since keys are not spread over
+  // it in each of the input topics.
+  int32_t TaskCount() const;
+
   // Blocks for requests to Kafka and the store. Unavailable: try again. FailedPrecondition: this store, this group and
   // this cluster do not belong together. OutOfRange, NotFound and DataLoss: one log, or the task's row, is not what it
   // has to be. The message names the way out.
@@ -80,8 +84,6 @@ class Takeover {
     uint64_t emit_sequence = 0;
   };
 
-  // NotFound where not every input topic has the partition.
-  absl::Status CheckPartition(int32_t partition) const;
   // Adds what is wrong, and returns by partition what Kafka has on record for the others.
   using Committed = std::map<int32_t, std::vector<bus::CommittedOffset>>;
   Committed AskForCommitted(bus::EventSource& source, absl::Span<const int32_t> partitions, All& all) const;

@@ -77,8 +77,12 @@ struct WorkerPorts {
   // Events with a sequence of our form that name no mesh count as this mesh's: the log holds some of an earlier
   // version.
   bool accept_unmarked_events = false;
-  // Partitions of every input and output topic, by full name. Pinned for the life of the worker.
+  // Over how many partitions the keys of every input and output topic are spread, by full name. The topic may have
+  // more, which are no tasks.
   std::map<std::string, int32_t> partition_counts;
+  // How many partitions the topic of that full name has now. Called for each record of this mesh that does not lie
+  // where its key belongs. May block for a request to Kafka. Null: partitions are never added.
+  std::function<absl::StatusOr<int32_t>(const std::string&)> ask_partitions;
   // Makes the member of the consumer group; called once, by Run.
   std::function<absl::StatusOr<std::unique_ptr<bus::EventSource>>(bus::AssignmentListener&)> make_source;
   // For the outbox: gapless, waits for ever. And for replies, which may be lost.

@@ -36,22 +36,26 @@ RunningWorker::RunningWorker(Mesh& mesh, const Group& group, const std::vector<i
     : session_(*mesh.store().OpenSession()), events_(mesh.kafka().MakeSink()), replies_(mesh.kafka().MakeSink()) {
   if (wrap_session != nullptr) session_ = wrap_session(std::move(session_));
   worker_ = std::make_unique<Worker>(
-      WorkerPorts{.group = &group,
-                  .session = session_.get(),
-                  .store_id = mesh.store().id(),
-                  .cluster_id = kClusterId,
-                  .accept_unmarked_events = config.accept_unmarked_events == "true",
-                  .partition_counts = mesh.kafka().partition_counts(),
-                  .make_source = [this, &mesh, &group, partitions](bus::AssignmentListener& listener)
-                      -> absl::StatusOr<std::unique_ptr<bus::EventSource>> {
-                    auto source = mesh.kafka().MakeSource(group.input_topics(), listener);
-                    source_ = source.get();
-                    source->Assign(partitions);
-                    return source;
-                  },
-                  .events = events_.get(),
-                  .replies = replies_.get(),
-                  .wall_now = [&mesh] { return mesh.wall_now(); }},
+      WorkerPorts{
+          .group = &group,
+          .session = session_.get(),
+          .store_id = mesh.store().id(),
+          .cluster_id = kClusterId,
+          .accept_unmarked_events = config.accept_unmarked_events == "true",
+          .partition_counts = mesh.store().PinPartitions(mesh.kafka().partition_counts(), /*replace=*/false).value(),
+          .ask_partitions = [&mesh](const std::string& topic) -> absl::StatusOr<int32_t> {
+            return mesh.kafka().partition_counts().at(topic);
+          },
+          .make_source = [this, &mesh, &group, partitions](
+                             bus::AssignmentListener& listener) -> absl::StatusOr<std::unique_ptr<bus::EventSource>> {
+            auto source = mesh.kafka().MakeSource(group.input_topics(), listener);
+            source_ = source.get();
+            source->Assign(partitions);
+            return source;
+          },
+          .events = events_.get(),
+          .replies = replies_.get(),
+          .wall_now = [&mesh] { return mesh.wall_now(); }},
       config);
   result_ = std::async(std::launch::async, [this] { return worker_->Run(); });
   const absl::Time deadline = absl::Now() + absl::Seconds(10);

@@ -46,7 +46,8 @@ class Worker::Impl final : public bus::AssignmentListener {
                           .accept_unmarked = ports_.accept_unmarked_events,
                           .rekeyed_topic = router_.FullTopic(ports_.group->RekeyedTopic()),
                           .timers_topic = router_.FullTopic(std::string(kTimersTopic)),
-                          .notices = &notices_},
+                          .notices = &notices_,
+                          .ask_partitions = ports_.ask_partitions},
         takeover_(*ports_.group, router_, *ports_.session, ports_.store_id, ports_.cluster_id, config.adopt_offsets),
         publisher_(*ports_.events, attempt_settings_.mesh),
         replier_(*ports_.replies, router_.FullTopic(std::string(bus::kRepliesTopic))),
@@ -131,6 +132,8 @@ class Worker::Impl final : public bus::AssignmentListener {
   // Stops and resumes reading by the number of keys that wait.
   void Crowd(Task& task);
 
+  // Those of the partitions that are tasks of the group.
+  std::vector<int32_t> TasksAmong(absl::Span<const int32_t> partitions) const;
   std::vector<bus::Position> TakeOver(absl::Span<const int32_t> partitions);
   // Hands what an earlier owner has left to the publisher. DataLoss when it does not parse.
   absl::Status SendLeftBehind(Task& task, absl::Span<const store::OutboxRow> outbox);

@@ -77,11 +77,26 @@ absl::Duration Backoff(int failures) {
 
 std::vector<bus::Position> Worker::Impl::OnAssigned(absl::Span<const int32_t> partitions) {
   mirror_due_ = clock_.Now() + kNoMirrorAfterRebalance;
-  std::vector<bus::Position> positions = TakeOver(partitions);
+  std::vector<bus::Position> positions = TakeOver(TasksAmong(partitions));
   if (fatal_.ok()) ready_.store(true, std::memory_order_release);
   if (!throttled_) return positions;
   for (const bus::Position& position : positions) tasks_.at(position.partition)->state = Task::State::kPaused;
   return {};
+}
+
+std::vector<int32_t> Worker::Impl::TasksAmong(absl::Span<const int32_t> partitions) const {
+  const int32_t count = takeover_.TaskCount();
+  std::vector<int32_t> tasks;
+  std::copy_if(partitions.begin(), partitions.end(), std::back_inserter(tasks),
+               [&](int32_t partition) { return partition < count; });
+  if (tasks.size() < partitions.size()) {
+    kLog.Error("partitions were added to the topic and are not read: keys are spread over those that were there before",
+               {{"group", ports_.group->name()},
+                {"topic", router_.FullTopic(ports_.group->lead_topic())},
+                {"read", count},
+                {"not_read", partitions.size() - tasks.size()}});
+  }
+  return tasks;
 }
 
 std::vector<bus::Position> Worker::Impl::TakeOver(absl::Span<const int32_t> partitions) {

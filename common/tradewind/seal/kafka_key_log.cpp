@@ -135,7 +135,7 @@ absl::Status KafkaKeyLog::Append(const SubjectTag& subject, std::string_view nam
 }
 
 int32_t KafkaKeyLog::PartitionOf(const SubjectTag& subject) const {
-  return bus::PartitionOf(ToText(subject), static_cast<int32_t>(positions_.size()));
+  return bus::PartitionOf(ToText(subject), bus::KeyedPartitions(config_, static_cast<int32_t>(positions_.size())));
 }
 
 absl::Status KafkaKeyLog::Produce(int32_t partition, std::string_view name, std::string_view value) {

@@ -45,6 +45,10 @@ constexpr std::array kStatements = {
     PostgresStatement{"request_kept", "WITH chosen AS (SELECT id FROM kept WHERE " TRADEWIND_POSTGRES_KEPT_FILTER
                                       " ORDER BY id FOR UPDATE) UPDATE kept SET requested = $7 "
                                       "WHERE id = ANY (ARRAY(SELECT id FROM chosen))"},
+    PostgresStatement{"pin_partitions",
+                      "INSERT INTO meta VALUES ('partitions of ' || convert_from($1, 'UTF8'), $2::integer::text) "
+                      "ON CONFLICT (name) DO UPDATE SET value = CASE WHEN $3::boolean THEN excluded.value ELSE "
+                      "meta.value END RETURNING value::integer"},
     PostgresStatement{"count_kept", R"(SELECT count(*) FROM kept WHERE "group" = $1 AND state = $2)"},
     PostgresStatement{"progress", R"(SELECT progress FROM task WHERE "group" = $1 AND partition = $2)"},
 };
@@ -214,6 +218,20 @@ absl::StatusOr<std::string> PostgresReader::ProgressOf(const TaskId& task) {
       (*link)->Run(PostgresCall{"progress", true, PostgresParameters().Bytes(task.group).Integer(task.partition)});
   if (!row.ok()) return row.status();
   return row->rows() == 0 ? "" : std::string(row->Bytes(0, 0));
+}
+
+absl::StatusOr<std::map<std::string, int32_t>> PostgresReader::PinPartitions(
+    const std::map<std::string, int32_t>& counts, bool replace) {
+  absl::StatusOr<Lease> link = Acquire();
+  if (!link.ok()) return link.status();
+  std::map<std::string, int32_t> pinned;
+  for (const auto& [topic, partitions] : counts) {
+    const absl::StatusOr<PostgresResult> row =
+        (*link)->Run({"pin_partitions", true, PostgresParameters().Bytes(topic).Integer(partitions).Boolean(replace)});
+    if (!row.ok()) return row.status();
+    pinned[topic] = row->Integer(0, 0);
+  }
+  return pinned;
 }
 
 }  // namespace tradewind::store

@@ -4,9 +4,12 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -27,8 +30,10 @@ class PostgresReader final : public Reader {
   absl::StatusOr<int64_t> CountKept(std::string_view group, KeptState state) override;
   absl::StatusOr<std::string> ProgressOf(const TaskId& task) override;
 
-  // Store::Request: the one thing that is written outside a session, on a connection of the same pool.
+  // Store::Request and Store::PinPartitions: all that is written outside a session, on a connection of the same pool.
   absl::StatusOr<int64_t> Request(const KeptFilter& filter, KeptAction action);
+  absl::StatusOr<std::map<std::string, int32_t>> PinPartitions(const std::map<std::string, int32_t>& counts,
+                                                               bool replace);
 
  private:
   // Gives the link back when the call ends.

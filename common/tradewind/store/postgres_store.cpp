@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <string>
 #include <utility>
 
@@ -32,6 +33,10 @@ class PostgresStore final : public Store {
   Reader& reader() override { return reader_; }
   absl::StatusOr<int64_t> Request(const KeptFilter& filter, KeptAction action) override {
     return reader_.Request(filter, action);
+  }
+  absl::StatusOr<std::map<std::string, int32_t>> PinPartitions(const std::map<std::string, int32_t>& counts,
+                                                               bool replace) override {
+    return reader_.PinPartitions(counts, replace);
   }
 
  private:

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <system_error>
@@ -43,6 +44,8 @@ class SqliteStore final : public Store {
     std::string key;
     return BindFilter(writer_->statements.request_kept, filter, key).BindInteger(6, static_cast<int64_t>(action)).Run();
   }
+  absl::StatusOr<std::map<std::string, int32_t>> PinPartitions(const std::map<std::string, int32_t>& counts,
+                                                               bool replace) override;
 
  private:
   const std::string id_;
@@ -53,6 +56,29 @@ class SqliteStore final : public Store {
   std::unique_ptr<SqliteCheckpointer> checkpointer_;
   SqliteReader reader_;
 };
+
+absl::StatusOr<std::map<std::string, int32_t>> SqliteStore::PinPartitions(const std::map<std::string, int32_t>& counts,
+                                                                          bool replace) {
+  const std::lock_guard lock(writer_->mutex);
+  absl::StatusOr<Statement> pin = writer_->connection->Prepare(
+      "INSERT INTO meta VALUES ('partitions of ' || ?1, ?2) ON CONFLICT (name) DO UPDATE SET value = "
+      "CASE WHEN ?3 THEN excluded.value ELSE value END");
+  if (!pin.ok()) return pin.status();
+  absl::StatusOr<Statement> look =
+      writer_->connection->Prepare("SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'partitions of ' || ?1");
+  if (!look.ok()) return look.status();
+  std::map<std::string, int32_t> pinned;
+  for (const auto& [topic, partitions] : counts) {
+    const auto written =
+        pin->BindText(1, topic).BindInteger(2, partitions).BindInteger(3, static_cast<int64_t>(replace)).Run();
+    if (!written.ok()) return written.status();
+    const ScopedReset reset(*look);
+    const auto row = look->BindText(1, topic).Step();
+    if (!row.ok()) return row.status();
+    pinned[topic] = static_cast<int32_t>(look->Integer(0));
+  }
+  return pinned;
+}
 
 absl::Status MakeDirectory(const std::string& directory) {
   std::error_code error;

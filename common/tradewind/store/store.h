@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -389,6 +390,10 @@ class Store {
   // Notes what a person asks of the records that `filter` chooses, in place of what was asked before; returns how many
   // they are. Nothing else about them changes until their task's owner looks.
   virtual absl::StatusOr<int64_t> Request(const KeptFilter& filter, KeptAction action) = 0;
+  // Notes over how many partitions the keys of each of these topics (full names) are spread, and returns that. What was
+  // noted first stands for good, whatever is given later, unless `replace` says otherwise.
+  virtual absl::StatusOr<std::map<std::string, int32_t>> PinPartitions(const std::map<std::string, int32_t>& counts,
+                                                                       bool replace) = 0;
 };
 
 }  // namespace tradewind::store

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <limits>
+#include <map>
 #include <string>
 #include <thread>
 #include <vector>
@@ -198,6 +199,18 @@ TEST_P(StoreContract, ReadersSeeWholeCommitsOnly) {
   done = true;
   for (std::thread& reader : readers) reader.join();
   EXPECT_GE(reads, kReaders);
+}
+
+TEST_P(StoreContract, PinsTheFirstCountOfPartitions) {
+  using Counts = std::map<std::string, int32_t>;
+  const auto pin = [&](const Counts& counts, bool replace = false) { return store_->PinPartitions(counts, replace); };
+  EXPECT_EQ(*pin({{"orders", 12}, {"users", 6}}), (Counts{{"orders", 12}, {"users", 6}}));
+  EXPECT_EQ(*pin({{"orders", 24}, {"stock", 24}}), (Counts{{"orders", 12}, {"stock", 24}}));
+  Reopen();
+  EXPECT_EQ(*pin({{"orders", 24}, {"users", 24}}), (Counts{{"orders", 12}, {"users", 6}}));
+  EXPECT_EQ(*pin({{"orders", 24}}, /*replace=*/true), (Counts{{"orders", 24}}));
+  Reopen();
+  EXPECT_EQ(*pin({{"orders", 48}, {"users", 48}}), (Counts{{"orders", 24}, {"users", 6}}));
 }
 
 }  // namespace

@@ -55,6 +55,7 @@ absl::StatusOr<rd_kafka_t*> KafkaAdmin::Impl::UncommittedClient() {
   const absl::MutexLock lock(&mutex_);
   if (uncommitted_client_ == nullptr) {
     ClientSettings settings(config_, client_id_);
+    SetAdminDefaults(settings);
     settings.Set("isolation.level", "read_uncommitted");
     absl::StatusOr<ClientHandle> client = std::move(settings).Build(RD_KAFKA_PRODUCER, this);
     if (!client.ok()) {

@@ -42,6 +42,8 @@ class KafkaAdmin::Impl {
  private:
   static constexpr absl::Duration kDestroyLimit = absl::Seconds(5);
 
+  // What all clients of an admin share.
+  static void SetAdminDefaults(internal::ClientSettings& settings);
   internal::Deadline NewDeadline() const { return internal::Deadline(config_.request_timeout); }
   internal::AdminOptionsHandle Options(rd_kafka_admin_op_t operation) const;
   absl::StatusOr<internal::EventHandle> Answer(rd_kafka_queue_t* queue, std::string_view what) const;

@@ -124,26 +124,49 @@ std::vector<Record> ReadAll(const KafkaConfig& config, const std::string& topic,
   return records;
 }
 
-void SetTopicConfig(const KafkaConfig& config, const std::string& topic, const std::string& name,
-                    const std::string& value) {
-  char error[512];
+namespace {
+
+// Sends a request of an administrator and waits for the answer; throws, naming `what`, when it is an error.
+void Alter(const KafkaConfig& config, const std::string& what,
+           const std::function<void(rd_kafka_t*, rd_kafka_queue_t*)>& send) {
+  char error[512] = "";
   rd_kafka_conf_t* conf = rd_kafka_conf_new();
   rd_kafka_conf_set(conf, "bootstrap.servers", config.brokers.c_str(), error, sizeof(error));
   const std::unique_ptr<rd_kafka_t, decltype(&rd_kafka_destroy)> client(
       rd_kafka_new(RD_KAFKA_PRODUCER, conf, error, sizeof(error)), &rd_kafka_destroy);
   const std::unique_ptr<rd_kafka_queue_t, decltype(&rd_kafka_queue_destroy)> answers(rd_kafka_queue_new(client.get()),
                                                                                      &rd_kafka_queue_destroy);
-  const std::unique_ptr<rd_kafka_ConfigResource_t, decltype(&rd_kafka_ConfigResource_destroy)> resource(
-      rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str()), &rd_kafka_ConfigResource_destroy);
-  rd_kafka_ConfigResource_set_config(resource.get(), name.c_str(), value.c_str());
-  rd_kafka_ConfigResource_t* resources[] = {resource.get()};
-  rd_kafka_AlterConfigs(client.get(), resources, 1, nullptr, answers.get());
+  send(client.get(), answers.get());
   const std::unique_ptr<rd_kafka_event_t, decltype(&rd_kafka_event_destroy)> event(
       rd_kafka_queue_poll(answers.get(), static_cast<int>(absl::ToInt64Milliseconds(kPatience))),
       &rd_kafka_event_destroy);
   if (event == nullptr || rd_kafka_event_error(event.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    throw std::runtime_error(topic + ": " + name + " could not be set");
+    throw std::runtime_error(what + " could not be set");
   }
+}
+
+}  // namespace
+
+void SetTopicConfig(const KafkaConfig& config, const std::string& topic, const std::string& name,
+                    const std::string& value) {
+  const std::unique_ptr<rd_kafka_ConfigResource_t, decltype(&rd_kafka_ConfigResource_destroy)> resource(
+      rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str()), &rd_kafka_ConfigResource_destroy);
+  rd_kafka_ConfigResource_set_config(resource.get(), name.c_str(), value.c_str());
+  rd_kafka_ConfigResource_t* resources[] = {resource.get()};
+  Alter(config, topic + ": " + name, [&](rd_kafka_t* client, rd_kafka_queue_t* answers) {
+    rd_kafka_AlterConfigs(client, resources, 1, nullptr, answers);
+  });
+}
+
+void AddPartitions(const KafkaConfig& config, const std::string& topic, int32_t partitions) {
+  char error[512] = "";
+  const std::unique_ptr<rd_kafka_NewPartitions_t, decltype(&rd_kafka_NewPartitions_destroy)> wanted(
+      rd_kafka_NewPartitions_new(topic.c_str(), static_cast<size_t>(partitions), error, sizeof(error)),
+      &rd_kafka_NewPartitions_destroy);
+  rd_kafka_NewPartitions_t* all[] = {wanted.get()};
+  Alter(config, topic + ": partitions", [&](rd_kafka_t* client, rd_kafka_queue_t* answers) {
+    rd_kafka_CreatePartitions(client, all, 1, nullptr, answers);
+  });
 }
 
 std::vector<Position> RecordingListener::OnAssigned(absl::Span<const int32_t> partitions) {

@@ -44,6 +44,9 @@ std::vector<Record> ReadAll(const KafkaConfig& config, const std::string& topic,
 void SetTopicConfig(const KafkaConfig& config, const std::string& topic, const std::string& name,
                     const std::string& value);
 
+// Gives the topic more partitions, as many as `partitions` in all. Throws when it cannot.
+void AddPartitions(const KafkaConfig& config, const std::string& topic, int32_t partitions);
+
 // Starts every assigned partition of every topic where `start` says, else at 0, and remembers what it was told.
 class RecordingListener final : public AssignmentListener {
  public:
