@@ -1,11 +1,8 @@
 #include "tradewind/runtime/aggregate_cache.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <iterator>
 
-#include "absl/strings/escaping.h"
 #include "google/protobuf/message.h"
 
 namespace tradewind::runtime {
@@ -31,29 +28,23 @@ absl::Status AggregateCache::Load() {
   for (const Entry* entry : wanted_) keys.push_back({entry->kind, entry->key});
   auto loaded = session_.LoadAggregates(keys);
   if (!loaded.ok()) return loaded.status();
-  for (size_t i = 0; i < wanted_.size(); ++i) {
-    if (absl::Status filled = Fill(*wanted_[i], std::move((*loaded)[i])); !filled.ok()) return filled;
-  }
+  for (size_t i = 0; i < wanted_.size(); ++i) Fill(*wanted_[i], std::move((*loaded)[i]));
   wanted_.clear();
   return absl::OkStatus();
 }
 
-absl::Status AggregateCache::Fill(Entry& entry, store::Aggregate aggregate) {
+void AggregateCache::Fill(Entry& entry, store::Aggregate aggregate) {
   entry.version_ = aggregate.version;
   entry.stored_exists_ = entry.current_exists_ = aggregate.version != 0;
   entry.stored_ = std::move(aggregate.value);
-  if (!entry.state->ParseFromString(entry.stored_)) {
-    return absl::DataLossError(
-        fmt::format("the stored {} under key '{}' does not parse; restore the store from a backup", entry.kind,
-                    absl::CHexEscape(entry.key)));
-  }
   entry.current_ = entry.stored_;
   entry.exists = entry.current_exists_;
+  entry.damaged = !entry.state->ParseFromString(entry.stored_);
+  if (entry.damaged) return;
   if (const Indexer* indexer = group_.FindIndexer(entry.kind); indexer != nullptr && entry.stored_exists_) {
     entry.stored_index_ = (*indexer)(*entry.state);
     std::sort(entry.stored_index_.begin(), entry.stored_index_.end());
   }
-  return absl::OkStatus();
 }
 
 absl::StatusOr<AggregateCache::Entry*> AggregateCache::Touch(const google::protobuf::Message& prototype,
@@ -71,7 +62,7 @@ absl::StatusOr<AggregateCache::Entry*> AggregateCache::Touch(const google::proto
       return loaded;
     }
   }
-  if (!entry->touched_) {
+  if (!entry->damaged && !entry->touched_) {
     entry->touched_ = true;
     touched_.push_back(entry);
   }

@@ -31,6 +31,8 @@ class AggregateCache {
     bool exists = false;
     // Set by a handler, taken into account when its message is kept.
     bool removed = false;
+    // The stored bytes do not parse. Nobody may look at `state`, and nothing is written.
+    bool damaged = false;
 
    private:
     friend class AggregateCache;
@@ -54,7 +56,7 @@ class AggregateCache {
   absl::Status Load();
 
   // The entry, read from the store if it was not wanted before. Valid until the cache is destroyed; marked as touched
-  // by the current message. DataLoss when the stored bytes do not parse.
+  // by the current message.
   absl::StatusOr<Entry*> Touch(const google::protobuf::Message& prototype, std::string_view key);
 
   // Ends the current message: its changes stay, or are taken back.
@@ -77,7 +79,7 @@ class AggregateCache {
   };
 
   Entry& Add(std::string_view kind, std::string_view key, const google::protobuf::Message& prototype);
-  absl::Status Fill(Entry& entry, store::Aggregate aggregate);
+  void Fill(Entry& entry, store::Aggregate aggregate);
 
   const Group& group_;
   store::Session& session_;

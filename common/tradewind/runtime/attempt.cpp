@@ -293,6 +293,8 @@ Outcome Attempt::RunHandler(const Handler& handler, const google::protobuf::Mess
     return handler.run(message, context);
   } catch (const InvalidEvent& error) {
     return Dead(error.what());
+  } catch (const DamagedState& error) {
+    return Dead(error.what());
   } catch (const std::exception& error) {
     // A StoreAway has left its mark in status_; this outcome is then never looked at.
     return Retry(absl::ZeroDuration(), error.what());

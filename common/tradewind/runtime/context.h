@@ -31,6 +31,12 @@ class StoreAway : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// Thrown by Context::Load where what the store has under the key cannot be read. Makes the message dead.
+class DamagedState : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 // Thrown by Context::Emit and Context::Reply for what could never be published. Makes the message dead.
 class InvalidEvent : public std::logic_error {
  public:

@@ -7,6 +7,7 @@
 
 #include "google/protobuf/message.h"
 
+#include "tradewind/errors/printable.h"
 #include "tradewind/mesh/v1/envelope.pb.h"
 #include "tradewind/mesh/v1/state.pb.h"
 #include "tradewind/runtime/kept_record.h"
@@ -74,6 +75,10 @@ Context::Slot MessageContext::LoadSlot(const google::protobuf::Message& prototyp
   if (!entry.ok()) {
     attempt_.status_ = entry.status();
     throw StoreAway(std::string(entry.status().message()));
+  }
+  if ((*entry)->damaged) {
+    throw DamagedState(fmt::format("the stored {} under key '{}' does not parse; restore it from a backup",
+                                   (*entry)->kind, errors::Printable((*entry)->key)));
   }
   return {(*entry)->state.get(), &(*entry)->exists, &(*entry)->removed};
 }

@@ -130,6 +130,8 @@ struct Task {
   std::map<std::string, int64_t, std::less<>> begun_before;
   // Records on the group's own topic that no subscription of this version is KeyedBy, and so nobody reads.
   int64_t rekeyed_unread = 0;
+  // Key and name of timers that cannot be read, each logged once.
+  std::set<std::pair<std::string, std::string>> damaged_timers;
   // Where its inputs ended when it was taken: what a client knows of their ends may be older than that.
   std::map<std::string, int64_t, std::less<>> ends;
   // When its inputs were last seen to be read to their ends.

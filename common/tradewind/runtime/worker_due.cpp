@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "tradewind/errors/printable.h"
 #include "tradewind/runtime/kept_record.h"
 #include "tradewind/runtime/logger.h"
 #include "tradewind/runtime/worker_impl.h"
@@ -128,7 +129,10 @@ absl::Status Worker::Impl::GatherQueue(Task& task, const std::string& queue, abs
     // What a person asks of it comes first; until then it and what is behind it go on waiting.
     if (records[i].requested != store::KeptAction::kNone) break;
     auto input = QueuedInput(task, records[i]);
-    if (!input.ok()) return input.status();
+    if (!input.ok()) {
+      if (i == 0) HoldDamaged(task, queue, records[i].id, input.status());
+      break;
+    }
     if (IsEffect(*input)) {
       // Behind handlers' messages of this queue it waits for them; and a lane holds only so many.
       if (started < i || started == EffectLanes::kMaxLane) break;
@@ -166,6 +170,21 @@ bool Worker::Impl::InputsAreRead(const Task& task, absl::Time now) {
   return true;
 }
 
+void Worker::Impl::HoldDamaged(Task& task, const std::string& queue, int64_t id, const absl::Status& why) {
+  task.queues.Put(queue, absl::InfiniteFuture());
+  kLog.Error("a record that was set aside cannot be read, and holds its key; restore it from a backup, or skip it",
+             {{"group", task.id.group}, {"partition", task.id.partition}, {"id", id}, {"reason", why}});
+}
+
+void Worker::Impl::NoteDamaged(Task& task, const store::Timer& timer) {
+  if (!task.damaged_timers.emplace(timer.key, timer.name).second) return;
+  kLog.Error("a timer cannot be read, and does not fire; restore it from a backup",
+             {{"group", task.id.group},
+              {"partition", task.id.partition},
+              {"key", errors::Printable(timer.key, 200)},
+              {"name", timer.name}});
+}
+
 absl::Status Worker::Impl::GatherTimers(Task& task, absl::Time now) {
   if (task.next_timer > now) return absl::OkStatus();
   // What has come in time goes first: after an outage both are there, the answer and the deadline for it.
@@ -181,18 +200,22 @@ absl::Status Worker::Impl::GatherTimers(Task& task, absl::Time now) {
   auto timers = ports_.session->LoadTimers(task.id, room);
   if (!timers.ok()) return timers.status();
   task.next_timer = absl::InfiniteFuture();
+  const size_t before = gathered_.size();
   for (const store::Timer& timer : *timers) {
     if (timer.due > now) {
       task.next_timer = timer.due;
       return absl::OkStatus();
     }
     auto input = TimerInput(task, timer);
-    if (!input.ok()) return input.status();
+    if (!input.ok()) {
+      NoteDamaged(task, timer);
+      continue;
+    }
     gathered_bytes_ += static_cast<int64_t>(timer.record.size());
     gathered_.push_back(*std::move(input));
   }
-  // All that were loaded are due: there may be more.
-  if (timers->size() == static_cast<size_t>(room)) {
+  // All that were loaded are due: there may be more, unless it is always the same ones that cannot be read.
+  if (timers->size() == static_cast<size_t>(room) && gathered_.size() > before) {
     task.next_timer = now;
     looked_at_ = absl::InfinitePast();
   }

@@ -36,6 +36,10 @@ absl::Status Worker::Impl::GatherHeld() {
       const absl::Status gathered = GatherChain(*task, chain);
       if (gathered.ok()) continue;
       std::erase_if(gathered_, [&](const Input& input) { return input.task == task; });
+      if (absl::IsDataLoss(gathered)) {
+        StopTask(*task, gathered);
+        break;
+      }
       if (absl::Status handled = OnStoreError(gathered, {}, {&task, 1}); !handled.ok()) return handled;
       break;
     }

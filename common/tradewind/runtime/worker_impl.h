@@ -99,6 +99,9 @@ class Worker::Impl final : public bus::AssignmentListener {
   // Gathers the records and timers that are due, and a person's requests.
   absl::Status GatherDue(absl::Time now);
   absl::Status GatherQueues(Task& task, absl::Time now);
+  // What the store has of it does not parse: the queue waits for a person.
+  void HoldDamaged(Task& task, const std::string& queue, int64_t id, const absl::Status& why);
+  void NoteDamaged(Task& task, const store::Timer& timer);
   absl::Status GatherTimers(Task& task, absl::Time now);
   // Whether each input of the task has been read to its end, as far as Kafka has told.
   bool InputsAreRead(const Task& task, absl::Time now);

@@ -213,6 +213,20 @@ TEST(WorkerTimer, FiresBehindWhatABatchHadNoTimeFor) {
   ExpectFiresLast(51, config);
 }
 
+TEST(WorkerTimer, FiresThoughAnotherCannotBeRead) {
+  Fixture test;
+  store::Batch batch;
+  batch.timers_set.push_back({.task = {test.group.name(), bus::PartitionOf("u-1", kPartitions)},
+                              .key = "u-1",
+                              .name = "damaged",
+                              .due = absl::UnixEpoch(),
+                              .record = "\xff\xff"});
+  ASSERT_TRUE((*test.mesh.store().OpenSession())->Commit(batch).ok());
+  const auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, kQuick);
+  test.Send("soon a");
+  EXPECT_THAT(test.Wait(2), ElementsAre("soon a", "fired a"));
+}
+
 TEST(WorkerTimer, FiresThoughABatchHadNoTimeForIt) {
   Fixture test;
   WorkerConfig config = kQuick;
