@@ -10,6 +10,7 @@
 
 #include "services/cli/text.h"
 #include "tradewind/clock/steady_now.h"
+#include "tradewind/rpc/connected_call.h"
 
 namespace tradewind::cli {
 namespace {
@@ -19,14 +20,6 @@ namespace v1 = mesh::v1;
 constexpr size_t kLargestPage = 1000;
 // AdminService has no call that waits; a service looks for requests twice a second.
 constexpr absl::Duration kPollEvery = absl::Milliseconds(50);
-constexpr std::string_view kRefused = "Connection refused";
-
-// Returns the last part of a reason that gRPC gives, such as "Connection refused"; before it stand the layers that
-// passed it on.
-std::string Innermost(std::string_view reason) {
-  const size_t colon = reason.rfind(": ");
-  return Printable(colon == std::string_view::npos ? reason : reason.substr(colon + 2));
-}
 
 }  // namespace
 
@@ -153,30 +146,17 @@ absl::Status AdminClient::ForgetSource(const v1::ForgetSourceRequest& request) {
 
 template <typename Asked, typename Answer>
 grpc::Status AdminClient::Call(Method<Asked, Answer> method, const Asked& request, Answer& response) {
-  const auto deadline = absl::ToChronoTime(absl::Now() + timeout_);
-  while (true) {
-    grpc::ClientContext context;
-    context.set_deadline(deadline);
-    grpc::Status status = (stub_.get()->*method)(&context, request, &response);
-    // A connection that did not come about carried nothing. Where nobody listens another one will not either.
-    const bool tries_again = NeverConnected(status) && Innermost(status.error_message()) != kRefused;
-    if (!tries_again || !channel_->WaitForConnected(deadline)) {
-      return status;
-    }
-  }
-}
-
-bool AdminClient::NeverConnected(const grpc::Status& status) const {
-  return status.error_code() == grpc::StatusCode::UNAVAILABLE &&
-         channel_->GetState(false) == GRPC_CHANNEL_TRANSIENT_FAILURE;
+  return rpc::CallWhenConnected(*channel_, timeout_, [&](grpc::ClientContext& context) {
+    return (stub_.get()->*method)(&context, request, &response);
+  });
 }
 
 absl::Status AdminClient::Failure(const grpc::Status& status) const {
   // The two enumerations share their numbers.
   const auto code = static_cast<absl::StatusCode>(status.error_code());
-  if (NeverConnected(status)) {
+  if (rpc::NeverConnected(*channel_, status)) {
     return absl::UnavailableError(fmt::format("{} does not answer at {} ({}): start it, or set cli.services", service_,
-                                              address_, Innermost(status.error_message())));
+                                              address_, Printable(rpc::InnermostReason(status.error_message()))));
   }
   if (code == absl::StatusCode::kDeadlineExceeded) {
     return absl::DeadlineExceededError(

@@ -61,7 +61,6 @@ class AdminClient {
   // nobody listens: on a busy machine the first one does now and then.
   template <typename Asked, typename Answer>
   grpc::Status Call(Method<Asked, Answer> method, const Asked& request, Answer& response);
-  bool NeverConnected(const grpc::Status& status) const;
   absl::Status Failure(const grpc::Status& status) const;
 
   const std::string service_;

@@ -1,6 +1,11 @@
 #include "tradewind/rpc/server.h"
 
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <set>
+#include <thread>
 
 #include "gmock/gmock.h"
 #include "google/protobuf/descriptor.pb.h"
@@ -33,6 +38,28 @@ TEST(RpcServer, AnswersHealthAsItIsTold) {
   EXPECT_TRUE(CheckHealth(address, absl::Seconds(10)).ok());
   (*server)->SetServing(false);
   EXPECT_FALSE(CheckHealth(address, absl::Seconds(10)).ok());
+}
+
+// As on a busy machine, where a connection may fail although somebody listens.
+TEST(RpcServer, IsHealthyThoughAFirstConnectionFails) {
+  const int listener = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in name{.sin_family = AF_INET, .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+  socklen_t size = sizeof(name);
+  ASSERT_EQ(bind(listener, reinterpret_cast<const sockaddr*>(&name), size), 0);
+  ASSERT_EQ(listen(listener, 1), 0);
+  ASSERT_EQ(getsockname(listener, reinterpret_cast<sockaddr*>(&name), &size), 0);
+  const std::string address = "127.0.0.1:" + std::to_string(ntohs(name.sin_port));
+  absl::StatusOr<std::unique_ptr<Server>> server = absl::UnknownError("not started");
+  std::thread starting([&] {
+    close(accept(listener, nullptr, nullptr));
+    close(listener);
+    server = Server::Start({.address = address}, {});
+    if (server.ok()) (*server)->SetServing(true);
+  });
+  const absl::Status health = CheckHealth(address, absl::Seconds(10));
+  starting.join();
+  ASSERT_TRUE(server.ok()) << server.status();
+  EXPECT_TRUE(health.ok()) << health;
 }
 
 TEST(RpcServer, SaysWhichSettingNamesATakenPort) {
