@@ -37,7 +37,12 @@ using PartitionName = std::pair<std::string, int32_t>;
 // By partition; negative where it has none. Of all topics that the client knows.
 absl::StatusOr<std::map<PartitionName, int32_t>> QueryLeaders(rd_kafka_t* client, const Deadline& deadline) {
   const rd_kafka_metadata_t* answer = nullptr;
-  const rd_kafka_resp_err_t error = rd_kafka_metadata(client, 0, nullptr, &answer, deadline.RemainingMs());
+  // The client chooses whom it asks, and may choose a broker that has just died: another one is asked a second later.
+  rd_kafka_resp_err_t error = rd_kafka_metadata(client, 0, nullptr, &answer, deadline.RemainingMs(kForOneLeader));
+  while (error != RD_KAFKA_RESP_ERR_NO_ERROR && !deadline.expired()) {
+    absl::SleepFor(absl::Milliseconds(20));
+    error = rd_kafka_metadata(client, 0, nullptr, &answer, deadline.RemainingMs(kForOneLeader));
+  }
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
     return ToStatus(error, "leaders of partitions");
   }

@@ -75,7 +75,8 @@ TEST_F(QueriesTest, TellsTheOthersWhereABrokerIsAway) {
   const auto ranges = Ask();
   EXPECT_TRUE(ranges[0].ok() && ranges[2].ok());
   for (const size_t away : {1, 3}) EXPECT_EQ(ranges[away].status().code(), absl::StatusCode::kUnavailable) << away;
-  EXPECT_LT(took_, absl::Seconds(5));
+  // The client may ask the dead one a few times before it asks the other.
+  EXPECT_LT(took_, kPatience);
 }
 
 }  // namespace
