@@ -62,26 +62,16 @@ def pids(mesh):
     return {owner: mesh.pid(owner) for owner in OWNERS}
 
 
-def confirm_orders(client, buyer, count):
-    """Orders under so many keys that every partition has some; each has to go through."""
-    orders = [client.create_order(order_request(buyer), timeout=20)["id"] for _ in range(count)]
-    for order in orders:
-        assert client.await_order(order, lambda now: now["state"] != "ORDER_STATE_PENDING", 20)["state"] == (
-            "ORDER_STATE_CONFIRMED"
-        )
-    return orders
-
-
 def assert_well(mesh, client, buyer, before):
     """No process has ended, and every partition goes on; the same once all have been started again."""
-    confirm_orders(client, buyer, 24)
+    client.confirm_orders(buyer, 24)
     assert pids(mesh) == before
     for owner in OWNERS:
         mesh.service("kill", owner)
     for owner in OWNERS:
         mesh.service("start", owner)
     after = pids(mesh)
-    confirm_orders(client, buyer, 24)
+    client.confirm_orders(buyer, 24)
     assert pids(mesh) == after
 
 
@@ -123,7 +113,7 @@ def test_no_record_ends_a_process_or_holds_up_another(mesh, client, buyer, put):
 
 
 def test_a_tombstone_acts_for_nobody(mesh, client, buyer, put):
-    (order,) = confirm_orders(client, buyer, 1)
+    (order,) = client.confirm_orders(buyer, 1)
     was_dead = dead(mesh)
     for topic, name in (
         ("order.events.v1", "order.v1.OrderCancelled"),
@@ -144,7 +134,7 @@ def test_a_tombstone_acts_for_nobody(mesh, client, buyer, put):
 
 
 def test_a_key_and_a_body_of_two_things_act_on_neither(mesh, client, buyer, put):
-    one, other = confirm_orders(client, buyer, 2)
+    one, other = client.confirm_orders(buyer, 2)
     users = [client.register(f"{uuid.uuid4()}@example.com")["id"] for _ in range(2)]
     was_dead = dead(mesh)
     for topic, service, method, key, body in (
@@ -164,7 +154,7 @@ def test_a_key_and_a_body_of_two_things_act_on_neither(mesh, client, buyer, put)
 
 
 def test_a_record_copied_from_another_mesh_silences_nobody(mesh, client, buyer, put):
-    (order,) = confirm_orders(client, buyer, 1)
+    (order,) = client.confirm_orders(buyer, 1)
     broker = mesh.address("kafka")
     record = read_record(broker, "order.events.v1", lambda found: found.key() == order.encode())
     headers = {name: value.decode() for name, value in record.headers()}
@@ -180,7 +170,7 @@ def test_a_record_copied_from_another_mesh_silences_nobody(mesh, client, buyer, 
     wait_until(lambda: dead(mesh) >= was_dead + 2 * len(READERS), 20, "the copies among the dead")
     # Whatever the same task says next is taken.
     before = pids(mesh)
-    confirm_orders(client, buyer, 24)
+    client.confirm_orders(buyer, 24)
     assert pids(mesh) == before
     let_all_go(mesh)
 
@@ -198,7 +188,7 @@ def test_control_topics_pass_over_what_they_cannot_read(mesh, client, buyer, put
     for topic in ("mesh.replies.v1", "mesh.dead.v1"):
         for value in (None, b"", b"\xff\xff\xff", os.urandom(900_000)):
             put(topic, b"\xff\x00", value, {"ce_type": b"\xff"})
-    confirm_orders(client, buyer, 12)
+    client.confirm_orders(buyer, 12)
     assert pids(mesh) == before
 
 

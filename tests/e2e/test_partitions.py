@@ -5,7 +5,7 @@ import uuid
 import pytest
 from confluent_kafka.admin import AdminClient, NewPartitions
 
-from support.client import Client, order_request, stock_shop
+from support.client import stock_shop
 from support.kafka import consume_with_headers
 from support.mesh import OWNERS, SECOND_OFFSET, SERVICES, Mesh, taken_down, wait_until
 from support.status import await_problem, is_well, problems, status
@@ -30,13 +30,6 @@ def mesh(tmp_path_factory, settings):
 
 
 @pytest.fixture
-def client(mesh):
-    client = Client(mesh.address("gateway"))
-    yield client
-    client.close()
-
-
-@pytest.fixture
 def buyer(client):
     return client.register(f"{uuid.uuid4()}@example.com")["id"]
 
@@ -45,15 +38,6 @@ def grow(mesh, topics, partitions):
     admin = AdminClient({"bootstrap.servers": mesh.address("kafka")})
     for grown in admin.create_partitions([NewPartitions(topic, partitions) for topic in topics]).values():
         grown.result()
-
-
-def confirm_orders(client, buyer, count):
-    orders = [client.create_order(order_request(buyer), timeout=20)["id"] for _ in range(count)]
-    for order in orders:
-        assert client.await_order(order, lambda now: now["state"] != "ORDER_STATE_PENDING", 20)["state"] == (
-            "ORDER_STATE_CONFIRMED"
-        )
-    return orders
 
 
 def restart(mesh, names):
@@ -77,7 +61,7 @@ def places(mesh, topic, keys):
 
 
 def test_more_partitions_of_one_topic_end_nothing(mesh, client, buyer, settings):
-    orders = confirm_orders(client, buyer, 6)
+    orders = client.confirm_orders(buyer, 6)
     before = pids(mesh)
     grow(mesh, ["order.commands.v1"], 18)
     (line,) = await_problem(mesh, "6 partitions of order.commands.v1 are read by no task")
@@ -87,19 +71,19 @@ def test_more_partitions_of_one_topic_end_nothing(mesh, client, buyer, settings)
     # The group is given the new partitions too.
     wait_until(lambda: any(entry.get("not_read") and "partitions were added" in entry["message"]
                            for entry in mesh.log_lines("order")), 30, "the new partitions in the log")
-    orders += confirm_orders(client, buyer, 12)
+    orders += client.confirm_orders(buyer, 12)
     assert pids(mesh) == before
     # The store knows with how many the service began; the gateway has no store and is told.
     restart(mesh, ["order"])
     settings[PINNED] = str(BEGAN_WITH)
     restart(mesh, ["gateway"])
     settings[PINNED] = "0"
-    orders += confirm_orders(client, buyer, 24)
+    orders += client.confirm_orders(buyer, 24)
     assert all(len(found) == 1 and max(found) < BEGAN_WITH for found in places(mesh, "order.commands.v1", orders).values())
 
 
 def test_keys_stay_where_they_are_though_all_topics_grow(mesh, client, buyer, settings):
-    orders = confirm_orders(client, buyer, 24)
+    orders = client.confirm_orders(buyer, 24)
     topics = [topic for topic in AdminClient({"bootstrap.servers": mesh.address("kafka")}).list_topics(timeout=10).topics
               if topic.endswith((".commands.v1", ".events.v1", ".rekeyed.v1"))]
     grow(mesh, topics, 24)
@@ -107,7 +91,7 @@ def test_keys_stay_where_they_are_though_all_topics_grow(mesh, client, buyer, se
     for order in orders:
         client.update_shipment(order, "IN_TRANSIT", timeout=20)
         client.await_order(order, lambda now: now["state"] == "ORDER_STATE_SHIPPED", 20)
-    confirm_orders(client, buyer, 12)
+    client.confirm_orders(buyer, 12)
     for topic in ("order.commands.v1", "order.events.v1", "shipping.events.v1"):
         found = places(mesh, topic, orders)
         assert all(len(where) == 1 and max(where) < BEGAN_WITH for where in found.values()), (topic, found)
@@ -117,5 +101,5 @@ def test_keys_stay_where_they_are_though_all_topics_grow(mesh, client, buyer, se
     # Once the operator has said so everywhere, more partitions are as good as none.
     settings[PINNED] = str(BEGAN_WITH)
     restart(mesh, SERVICES)
-    confirm_orders(client, buyer, 6)
+    client.confirm_orders(buyer, 6)
     wait_until(lambda: is_well(mesh), 30, "a mesh without a problem")

@@ -122,6 +122,14 @@ class Client:
         order = self.create_order(request, timeout)
         return self.await_order(order["id"], lambda now: now["state"] != PENDING, timeout)
 
+    def confirm_orders(self, user_id, count):
+        """Orders of the user under so many keys that, from a dozen on, every partition has some; each has to go through.
+        Returns their ids."""
+        orders = [self.create_order(order_request(user_id), timeout=20)["id"] for _ in range(count)]
+        for order in orders:
+            assert self.await_order(order, lambda now: now["state"] != PENDING, 20)["state"] == "ORDER_STATE_CONFIRMED"
+        return orders
+
     def create_product(self, id=None, name="Test product", price=4, stock=PLENTY, request_id=None, **fields):
         """`price` in whole EUR; without an `id` the product is given one. Returns it."""
         request = {
