@@ -76,10 +76,6 @@ constexpr std::array kStatements = {
                            SELECT ctid FROM request
                              WHERE created_ms < $1 AND task_group = $3 AND task_partition = ANY ($4::integer[])
                              ORDER BY created_ms LIMIT $2 FOR UPDATE SKIP LOCKED)))"},
-    PostgresStatement{"prune_requests_without_task",
-                      R"(DELETE FROM request WHERE ctid = ANY (ARRAY(
-                           SELECT ctid FROM request WHERE created_ms < $1 AND task_group = 0
-                             ORDER BY created_ms LIMIT $2 FOR UPDATE SKIP LOCKED)))"},
     PostgresStatement{kCommitBatch, kCallCommitBatch},
 };
 
@@ -288,22 +284,23 @@ absl::StatusOr<int64_t> PostgresSession::PruneRequests(std::string_view group, a
   const auto number = link_.names().Group(link_.connection(), group, PostgresNames::IfMissing::kNothing);
   if (!number.ok()) return number.status();
   if (!number->has_value()) return 0;
+  return Prune(**number, partitions, before, limit);
+}
+
+absl::StatusOr<int64_t> PostgresSession::PruneRequestsWithoutTask(absl::Time before, int64_t limit) {
+  return Prune(/*group=*/0, {0}, before, limit);
+}
+
+absl::StatusOr<int64_t> PostgresSession::Prune(int32_t group, absl::Span<const int32_t> partitions, absl::Time before,
+                                               int64_t limit) {
   PostgresArray wanted(Element::kInteger, partitions.size());
   for (const int32_t partition : partitions) wanted.Add(int64_t{partition});
   const absl::StatusOr<PostgresResult> pruned = Run({"prune_requests", true,
                                                      PostgresParameters()
                                                          .Bigint(absl::ToUnixMillis(before))
                                                          .Bigint(std::max<int64_t>(limit, 0))
-                                                         .Integer(**number)
+                                                         .Integer(group)
                                                          .Array(std::move(wanted))});
-  if (!pruned.ok()) return pruned.status();
-  return pruned->changed();
-}
-
-absl::StatusOr<int64_t> PostgresSession::PruneRequestsWithoutTask(absl::Time before, int64_t limit) {
-  const absl::StatusOr<PostgresResult> pruned =
-      Run({"prune_requests_without_task", true,
-           PostgresParameters().Bigint(absl::ToUnixMillis(before)).Bigint(std::max<int64_t>(limit, 0))});
   if (!pruned.ok()) return pruned.status();
   return pruned->changed();
 }

@@ -41,6 +41,8 @@ class PostgresSession final : public Session {
   absl::StatusOr<int64_t> PruneRequestsWithoutTask(absl::Time before, int64_t limit) override;
 
  private:
+  // By the number of the group. Rows that name no task have 0 for it and for their partition.
+  absl::StatusOr<int64_t> Prune(int32_t group, absl::Span<const int32_t> partitions, absl::Time before, int64_t limit);
   // Connects where need be and runs one statement.
   absl::StatusOr<PostgresResult> Run(const PostgresCall& call);
 

@@ -197,23 +197,26 @@ absl::StatusOr<std::vector<Timer>> SqliteSession::LoadTimers(const TaskId& task,
 
 absl::StatusOr<int64_t> SqliteSession::PruneRequests(std::string_view group, absl::Span<const int32_t> partitions,
                                                      absl::Time before, int64_t limit) {
-  const std::string partition_list = fmt::format("[{}]", fmt::join(partitions, ","));
   const std::lock_guard lock(writer_.mutex);
   const absl::StatusOr<std::optional<int64_t>> number = writer_.names.Group(group, SqliteNames::IfMissing::kNothing);
   if (!number.ok()) return number.status();
   if (!number->has_value()) return 0;
-  // A negative limit would be none at all to SQLite.
-  return writer_.statements.prune_requests.BindInteger(1, absl::ToUnixMillis(before))
-      .BindInteger(2, std::max<int64_t>(limit, 0))
-      .BindInteger(3, **number)
-      .BindText(4, partition_list)
-      .Run();
+  return Prune(**number, partitions, before, limit);
 }
 
 absl::StatusOr<int64_t> SqliteSession::PruneRequestsWithoutTask(absl::Time before, int64_t limit) {
   const std::lock_guard lock(writer_.mutex);
-  return writer_.statements.prune_requests_without_task.BindInteger(1, absl::ToUnixMillis(before))
+  return Prune(/*group=*/0, {0}, before, limit);
+}
+
+absl::StatusOr<int64_t> SqliteSession::Prune(int64_t group, absl::Span<const int32_t> partitions, absl::Time before,
+                                             int64_t limit) {
+  const std::string partition_list = fmt::format("[{}]", fmt::join(partitions, ","));
+  // A negative limit would be none at all to SQLite.
+  return writer_.statements.prune_requests.BindInteger(1, absl::ToUnixMillis(before))
       .BindInteger(2, std::max<int64_t>(limit, 0))
+      .BindInteger(3, group)
+      .BindText(4, partition_list)
       .Run();
 }
 

@@ -42,9 +42,6 @@ absl::Status PrepareAll(Connection& connection, SqliteWriterStatements& all) {
        R"(DELETE FROM request WHERE id IN
           (SELECT id FROM request WHERE created_ms < ?1 AND task_group = ?3
              AND task_partition IN (SELECT value FROM json_each(?4)) ORDER BY created_ms LIMIT ?2))"},
-      {&all.prune_requests_without_task,
-       R"(DELETE FROM request WHERE id IN
-          (SELECT id FROM request WHERE created_ms < ?1 AND task_group = 0 ORDER BY created_ms LIMIT ?2))"},
 
       {&all.update_task,
        R"(UPDATE task SET emit_sequence = ?5, progress = ?6, takes = CASE WHEN ?7 THEN 0 ELSE takes END

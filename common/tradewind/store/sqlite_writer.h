@@ -28,7 +28,6 @@ struct SqliteWriterStatements {
   Statement load_requested;
   Statement load_timers;
   Statement prune_requests;
-  Statement prune_requests_without_task;
 
   Statement update_task;
   Statement remove_outbox;
