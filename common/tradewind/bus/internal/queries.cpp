@@ -38,10 +38,11 @@ using PartitionName = std::pair<std::string, int32_t>;
 absl::StatusOr<std::map<PartitionName, int32_t>> QueryLeaders(rd_kafka_t* client, const Deadline& deadline) {
   const rd_kafka_metadata_t* answer = nullptr;
   // The client chooses whom it asks, and may choose a broker that has just died: another one is asked a second later.
-  rd_kafka_resp_err_t error = rd_kafka_metadata(client, 0, nullptr, &answer, deadline.RemainingMs(kForOneLeader));
-  while (error != RD_KAFKA_RESP_ERR_NO_ERROR && !deadline.expired()) {
+  rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;
+  while ((error = rd_kafka_metadata(client, 0, nullptr, &answer, deadline.RemainingMs(kForOneLeader))) !=
+             RD_KAFKA_RESP_ERR_NO_ERROR &&
+         !deadline.expired()) {
     absl::SleepFor(absl::Milliseconds(20));
-    error = rd_kafka_metadata(client, 0, nullptr, &answer, deadline.RemainingMs(kForOneLeader));
   }
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
     return ToStatus(error, "leaders of partitions");
@@ -58,7 +59,7 @@ absl::StatusOr<std::map<PartitionName, int32_t>> QueryLeaders(rd_kafka_t* client
   return leaders;
 }
 
-// The partitions of one leader: those at `places` among `partitions`.
+// Asks for all of them together: those at `places` among `partitions`, which one broker leads.
 void QueryRangesOf(rd_kafka_t* client, absl::Span<const Position> partitions, absl::Span<const size_t> places,
                    const Deadline& deadline, std::vector<absl::StatusOr<OffsetRange>>& ranges) {
   const PartitionListHandle lists[] = {NewPartitionList(places.size()), NewPartitionList(places.size())};
@@ -132,16 +133,10 @@ absl::Status ResolveOffsets(rd_kafka_t* client, rd_kafka_topic_partition_list_t&
 
 absl::StatusOr<OffsetRange> QueryRange(rd_kafka_t* client, const std::string& topic, int32_t partition,
                                        const Deadline& deadline) {
-  const PartitionListHandle low = NewPartitionList(1);
-  Add(*low, topic, partition, kEarliest);
-  const PartitionListHandle high = NewPartitionList(1);
-  Add(*high, topic, partition, kLatest);
-  for (rd_kafka_topic_partition_list_t* list : {low.get(), high.get()}) {
-    if (absl::Status status = ResolveOffsets(client, *list, deadline); !status.ok()) {
-      return status;
-    }
-  }
-  return OffsetRange{low->elems[0].offset, high->elems[0].offset};
+  const Position wanted[] = {{.topic = topic, .partition = partition}};
+  std::vector<absl::StatusOr<OffsetRange>> range(1);
+  QueryRangesOf(client, wanted, {0}, deadline, range);
+  return range[0];
 }
 
 }  // namespace tradewind::bus::internal
