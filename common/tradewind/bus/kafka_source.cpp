@@ -104,9 +104,8 @@ class KafkaSource::Impl {
   ClientHandle client_;
   std::vector<TopicHandle> topics_;
   std::unique_ptr<OffsetCommitter> committer_;
-  bool closing_ = false;
-  // Means something once it is closing.
-  Deadline close_deadline_{absl::ZeroDuration()};
+  // Empty before Close.
+  std::optional<Deadline> close_deadline_;
   bool was_assigned_ = false;
   // A broker did not answer, and none has been asked since.
   bool disturbed_ = false;
@@ -157,7 +156,7 @@ KafkaSource::Impl::~Impl() {
 // ---- reading -------------------------------------------------------------------------------------------------------
 
 absl::StatusOr<std::optional<Record>> KafkaSource::Impl::Poll(absl::Duration timeout) {
-  if (closing_ && fatal_.ok()) {
+  if (close_deadline_.has_value() && fatal_.ok()) {
     return absl::FailedPreconditionError("the source is closed");
   }
   committer_->Serve();
@@ -461,20 +460,20 @@ std::vector<absl::StatusOr<OffsetRange>> KafkaSource::Impl::Ranges(absl::Span<co
 
 absl::Status KafkaSource::Impl::CommitOffsets(absl::Span<const CommittedOffset> offsets, bool wait) {
   // While closing, all wait: none may be in flight when the consumer goes.
-  const absl::Duration left = closing_ ? absl::Milliseconds(close_deadline_.RemainingMs()) : absl::InfiniteDuration();
-  return wait || closing_ ? committer_->SendAndWait(offsets, std::min(config_.request_timeout, left))
-                          : committer_->Send(offsets);
+  if (close_deadline_.has_value()) {
+    const absl::Duration left = absl::Milliseconds(close_deadline_->RemainingMs());
+    return committer_->SendAndWait(offsets, std::min(config_.request_timeout, left));
+  }
+  return wait ? committer_->SendAndWait(offsets, config_.request_timeout) : committer_->Send(offsets);
 }
 
 // ---- closing -------------------------------------------------------------------------------------------------------
 
 absl::Status KafkaSource::Impl::Close(absl::Duration limit) {
-  if (closing_) {
+  if (close_deadline_.has_value()) {
     return absl::OkStatus();
   }
-  closing_ = true;
-  const Deadline deadline(limit);
-  close_deadline_ = deadline;
+  const Deadline& deadline = close_deadline_.emplace(limit);
   const bool in_time = committer_->WaitUntilIdle(deadline) && LeaveGroup(deadline);
   if (const std::vector<int32_t> left = assignment_.Owned(); !left.empty()) {
     // The group was not left in order: who knows whose these are by now.
