@@ -132,10 +132,7 @@ void Attempt::TakeInChain(TaskWork& work, InputProgress& progress, Input& input,
   const Handler* handler = group_.Find(envelope.type);
   std::unique_ptr<google::protobuf::Message> message;
   if (handler != nullptr && !KillsProcesses(work, item)) {
-    const int32_t tasks = router_.PartitionCount(input.record.topic());
-    const absl::Status placed = CheckPlace(input.record, envelope, tasks, settings_.ask_partitions);
-    auto read = placed.ok() ? ReadMessage(input.record, envelope, *handler, KeyRuleOf(*handler, item))
-                            : absl::StatusOr<std::unique_ptr<google::protobuf::Message>>(placed);
+    auto read = ReadFromTopic(item, *handler);
     if (!read.ok()) {
       // Received all the same, where it was its turn: what comes after it in its chain does not wait for it.
       if (verdict == Verdict::kTake) progress.Take(envelope, now_);
@@ -151,6 +148,14 @@ void Attempt::TakeInChain(TaskWork& work, InputProgress& progress, Input& input,
   }
   progress.Take(envelope, now_);
   HandleInTurn(work, item);
+}
+
+absl::StatusOr<std::unique_ptr<google::protobuf::Message>> Attempt::ReadFromTopic(const Item& item,
+                                                                                  const Handler& handler) const {
+  const int32_t pinned = router_.PartitionCount(item.record.topic());
+  absl::Status placed = CheckPlace(item.record, *item.envelope, pinned, settings_.ask_partitions);
+  if (!placed.ok()) return placed;
+  return ReadMessage(item.record, *item.envelope, handler, KeyRuleOf(handler, item));
 }
 
 KeyRule Attempt::KeyRuleOf(const Handler& handler, const Item& item) const {

@@ -174,6 +174,10 @@ class Attempt {
   void TakeFromTopic(TaskWork& work, Input& input);
   // Handles an event that is next in its source's chain, or holds it back where its `verdict` is kGap.
   void TakeInChain(TaskWork& work, InputProgress& progress, Input& input, Verdict verdict);
+  // The message of a record that has just been taken from its topic. InvalidArgument, with the reason, where it lies in
+  // a wrong place or cannot be read.
+  absl::StatusOr<std::unique_ptr<google::protobuf::Message>> ReadFromTopic(const Item& item,
+                                                                           const Handler& handler) const;
   KeyRule KeyRuleOf(const Handler& handler, const Item& item) const;
   void TakeHeld(TaskWork& work, const Input& input);
   // Handles the message, or puts it into its key's queue.
