@@ -3,6 +3,7 @@
 #include <atomic>
 #include <thread>
 
+#include "absl/functional/function_ref.h"
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -251,23 +252,33 @@ void ExpectStoppedAlone(Mesh& mesh, const Group& group) {
   EXPECT_EQ(Stopped(), 0);
 }
 
-// As app/partition_admin does it once a person has accepted the loss: the task goes on at `offset` of its commands.
-void GoOnAt(Mesh& mesh, const Group& group, int64_t offset, int64_t begin) {
+// Commits for the task of "o-1" as an owner does that takes it and leaves at once: `fill` puts in what is new.
+void CommitForTask(Mesh& mesh, const Group& group,
+                   absl::FunctionRef<void(const store::TakenTask&, store::TaskCommit&)> fill) {
   const auto session = *mesh.store().OpenSession();
   const store::TaskId id{group.name(), bus::PartitionOf("o-1", kPartitions)};
   const auto taken = *session->TakeTask(id, 0);
-  auto progress = *TaskProgress::Parse(taken.progress);
-  progress.FindInput(kCommands)->GoOnAt(offset, begin);
-  const std::string blob = progress.Serialize(kClusterId);
   store::Batch batch;
   batch.now = absl::Now();
   batch.tasks.push_back({.task = id,
                          .expected_epoch = taken.epoch,
                          .expected_emit_sequence = taken.emit_sequence,
                          .new_emit_sequence = taken.emit_sequence + 1,
-                         .progress = blob,
+                         .progress = taken.progress,
                          .ends_takes = true});
+  fill(taken, batch.tasks[0]);
   ASSERT_EQ(session->Commit(batch)->kind, store::CommitResult::Kind::kCommitted);
+}
+
+// As app/partition_admin does it once a person has accepted the loss: the task goes on at `offset` of its commands.
+void GoOnAt(Mesh& mesh, const Group& group, int64_t offset, int64_t begin) {
+  std::string blob;
+  CommitForTask(mesh, group, [&](const store::TakenTask& taken, store::TaskCommit& commit) {
+    auto progress = *TaskProgress::Parse(taken.progress);
+    progress.FindInput(kCommands)->GoOnAt(offset, begin);
+    blob = progress.Serialize(kClusterId);
+    commit.progress = blob;
+  });
 }
 
 TEST(WorkerOwnership, StopsTheTaskOfARecreatedTopicAlone) {
@@ -306,19 +317,7 @@ TEST(WorkerOwnership, StopsTheTaskWhoseOutboxDoesNotParseAlone) {
   Mesh mesh;
   const Group group = CountingGroup();
   MakeHistory(mesh, group);
-  const auto session = *mesh.store().OpenSession();
-  const store::TaskId id{group.name(), bus::PartitionOf("o-1", kPartitions)};
-  const auto taken = *session->TakeTask(id, 0);
-  store::Batch batch;
-  batch.now = absl::Now();
-  batch.tasks.push_back({.task = id,
-                         .expected_epoch = taken.epoch,
-                         .expected_emit_sequence = taken.emit_sequence,
-                         .new_emit_sequence = taken.emit_sequence + 1,
-                         .progress = taken.progress,
-                         .outbox = "\xff\xff",
-                         .ends_takes = true});
-  ASSERT_EQ(session->Commit(batch)->kind, store::CommitResult::Kind::kCommitted);
+  CommitForTask(mesh, group, [](const store::TakenTask&, store::TaskCommit& commit) { commit.outbox = "\xff\xff"; });
   ExpectStoppedAlone(mesh, group);
 }
 
