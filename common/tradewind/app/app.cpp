@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <limits>
 #include <map>
 #include <optional>
 #include <stdexcept>
@@ -29,6 +28,7 @@
 #include "tradewind/commands/command_link.h"
 #include "tradewind/rpc/server.h"
 #include "tradewind/rpc/work_pool.h"
+#include "tradewind/runtime/event_router.h"
 #include "tradewind/runtime/worker.h"
 #include "tradewind/seal/keys.h"
 #include "tradewind/store/open_store.h"
@@ -307,9 +307,7 @@ absl::Status App::Impl::MeetKafka() {
       "the store", [&] { return PinPartitions(settings_.kafka, *store_, mesh->partition_counts); }, *shutdown_);
   if (!pinned.ok()) return pinned.status();
   partition_counts_.merge(*pinned);
-  auto admin = bus::KafkaAdmin::Create(settings_.kafka, "tradewind-" + group_.name() + "-partitions");
-  if (!admin.ok()) return admin.status();
-  counter_.emplace(*std::move(admin));
+  counter_.emplace(settings_.kafka, "tradewind-" + group_.name() + "-partitions");
   return absl::OkStatus();
 }
 
@@ -420,14 +418,12 @@ bool App::Impl::AwaitGroups() {
 }
 
 std::vector<GroupReads> App::Impl::WhatIsRead() const {
+  const runtime::EventRouter router(settings_.kafka.topic_prefix, partition_counts_);
   std::vector<GroupReads> all;
   for (const runtime::Group* group : Groups()) {
     GroupReads& reads =
-        all.emplace_back(GroupReads{.group = group->name(), .partitions = std::numeric_limits<int32_t>::max()});
-    for (const std::string& name : group->input_topics()) {
-      reads.topics.push_back(bus::FullTopic(settings_.kafka, name));
-      reads.partitions = std::min(reads.partitions, partition_counts_.at(reads.topics.back()));
-    }
+        all.emplace_back(GroupReads{.group = group->name(), .partitions = runtime::TaskCount(*group, router)});
+    for (const std::string& name : group->input_topics()) reads.topics.push_back(router.FullTopic(name));
   }
   return all;
 }

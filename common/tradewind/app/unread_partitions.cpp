@@ -42,10 +42,19 @@ void UnreadPartitions::Note(absl::Span<const bus::LogEnd> ends) {
   }
 }
 
+absl::StatusOr<std::vector<bus::TopicInfo>> PartitionCounter::ListTopics() {
+  if (admin_ == nullptr) {
+    auto admin = bus::KafkaAdmin::Create(config_, client_id_);
+    if (!admin.ok()) return admin.status();
+    admin_ = *std::move(admin);
+  }
+  return admin_->ListTopics();
+}
+
 absl::StatusOr<int32_t> PartitionCounter::Ask(const std::string& topic) {
   const std::lock_guard lock(mutex_);
   if (const absl::Time now = clock::SteadyNow(); now - asked_at_ >= kAskEvery) {
-    topics_ = admin_->ListTopics();
+    topics_ = ListTopics();
     asked_at_ = now;
   }
   if (!topics_.ok()) return topics_.status();

@@ -17,6 +17,7 @@
 
 #include "tradewind/bus/event_source.h"
 #include "tradewind/bus/kafka_admin.h"
+#include "tradewind/bus/kafka_config.h"
 
 namespace tradewind {
 
@@ -54,16 +55,21 @@ class UnreadPartitions {
 // How many partitions topics have now. Thread-safe.
 class PartitionCounter {
  public:
-  // Blocks for a request to Kafka, at most once a second.
-  explicit PartitionCounter(std::unique_ptr<bus::KafkaAdmin> admin) : admin_(std::move(admin)) {}
+  // `config` outlives it. Connects only when it is asked, which few processes ever are.
+  PartitionCounter(const bus::KafkaConfig& config, std::string client_id)
+      : config_(config), client_id_(std::move(client_id)) {}
 
-  // NotFound where there is no such topic.
+  // Blocks for a request to Kafka, at most once a second. NotFound where there is no such topic.
   absl::StatusOr<int32_t> Ask(const std::string& topic);
 
  private:
-  const std::unique_ptr<bus::KafkaAdmin> admin_;
+  absl::StatusOr<std::vector<bus::TopicInfo>> ListTopics();
+
+  const bus::KafkaConfig& config_;
+  const std::string client_id_;
   // Guards what follows, and is held while Kafka is asked: all who ask meanwhile want the same answer.
   std::mutex mutex_;
+  std::unique_ptr<bus::KafkaAdmin> admin_;
   absl::StatusOr<std::vector<bus::TopicInfo>> topics_;
   absl::Time asked_at_ = absl::InfinitePast();
 };

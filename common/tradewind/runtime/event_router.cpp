@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <limits>
+
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
 
@@ -10,6 +13,7 @@
 #include "tradewind/errors/printable.h"
 #include "tradewind/mesh/v1/state.pb.h"
 #include "tradewind/runtime/context.h"
+#include "tradewind/runtime/group.h"
 
 namespace tradewind::runtime {
 namespace {
@@ -32,6 +36,14 @@ void CheckSize(const mesh::v1::OutgoingEvent& event) {
 bool CanBePublished(const mesh::v1::OutgoingEvent& event) {
   // The key is also ce_subject and ce_partitionkey.
   return event.value().size() + 3 * event.key().size() + kHeaderAllowance <= bus::kMaxRecordBytes;
+}
+
+int32_t TaskCount(const Group& group, const EventRouter& router) {
+  int32_t fewest = std::numeric_limits<int32_t>::max();
+  for (const std::string& topic : group.input_topics()) {
+    fewest = std::min(fewest, router.PartitionCount(router.FullTopic(topic)));
+  }
+  return fewest;
 }
 
 int32_t EventRouter::PartitionCount(std::string_view full_topic) const {

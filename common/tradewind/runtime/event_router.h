@@ -22,6 +22,8 @@ class OutgoingEvent;
 
 namespace tradewind::runtime {
 
+class Group;
+
 // Whether Kafka can take the event: value, key as often as it travels, and headers together.
 bool CanBePublished(const mesh::v1::OutgoingEvent& event);
 
@@ -55,5 +57,9 @@ class EventRouter {
   std::map<std::string, int32_t, std::less<>> partition_counts_;
   std::unordered_map<const google::protobuf::Descriptor*, Target> targets_;
 };
+
+// How many tasks the group has: a partition with this number or a greater one is none, since keys are not spread over
+// it in each of the input topics.
+int32_t TaskCount(const Group& group, const EventRouter& router);
 
 }  // namespace tradewind::runtime

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <limits>
 
 #include "tradewind/faults/crash_point.h"
 #include "tradewind/runtime/kept_record.h"
@@ -47,14 +46,6 @@ void ForgiveSuspect(Task& task) {
 }
 
 }  // namespace
-
-int32_t Takeover::TaskCount() const {
-  int32_t fewest = std::numeric_limits<int32_t>::max();
-  for (const std::string& topic : group_.input_topics()) {
-    fewest = std::min(fewest, router_.PartitionCount(router_.FullTopic(topic)));
-  }
-  return fewest;
-}
 
 Takeover::All Takeover::Take(bus::EventSource& source, absl::Span<const int32_t> partitions,
                              absl::FunctionRef<bool()> goes_on) {

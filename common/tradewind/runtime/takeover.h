@@ -58,10 +58,6 @@ class Takeover {
     last_takes_[partition].emit_sequence = emit_sequence;
   }
 
-  // How many tasks the group has: a partition with this number or a greater one is none, since keys are not spread over
-  // it in each of the input topics.
-  int32_t TaskCount() const;
-
   // Blocks for requests to Kafka and the store. Unavailable: try again. FailedPrecondition: this store, this group and
   // this cluster do not belong together. OutOfRange, NotFound and DataLoss: one log, or the task's row, is not what it
   // has to be. The message names the way out.

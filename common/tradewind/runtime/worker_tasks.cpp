@@ -85,7 +85,7 @@ std::vector<bus::Position> Worker::Impl::OnAssigned(absl::Span<const int32_t> pa
 }
 
 std::vector<int32_t> Worker::Impl::TasksAmong(absl::Span<const int32_t> partitions) const {
-  const int32_t count = takeover_.TaskCount();
+  const int32_t count = TaskCount(*ports_.group, router_);
   std::vector<int32_t> tasks;
   std::copy_if(partitions.begin(), partitions.end(), std::back_inserter(tasks),
                [&](int32_t partition) { return partition < count; });
