@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sodium.h>
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <set>
@@ -75,6 +76,7 @@ absl::Status KafkaKeyLog::Open() {
   for (int32_t partition = 0; partition < counts->at(topic_); ++partition) {
     positions_.push_back({.topic = topic_, .partition = partition, .offset = bus::kFromBeginning});
   }
+  partitions_ = bus::KeyedPartitions(config_, static_cast<int32_t>(positions_.size()));
   for (const auto step : {&KafkaKeyLog::OpenSink, &KafkaKeyLog::OpenReader, &KafkaKeyLog::CatchUp}) {
     if (absl::Status done = (this->*step)(); !done.ok()) return done;
   }
@@ -131,11 +133,15 @@ absl::Status KafkaKeyLog::CatchUp() {
 }
 
 absl::Status KafkaKeyLog::Append(const SubjectTag& subject, std::string_view name, std::string_view value) {
-  return Produce(PartitionOf(subject), name, value);
+  return Produce(name == kPartitionsRecordName ? 0 : PartitionOf(subject), name, value);
 }
 
 int32_t KafkaKeyLog::PartitionOf(const SubjectTag& subject) const {
-  return bus::PartitionOf(ToText(subject), bus::KeyedPartitions(config_, static_cast<int32_t>(positions_.size())));
+  return bus::PartitionOf(ToText(subject), partitions_);
+}
+
+void KafkaKeyLog::PinPartitions(int32_t count) {
+  partitions_ = std::min(count, static_cast<int32_t>(positions_.size()));
 }
 
 absl::Status KafkaKeyLog::Produce(int32_t partition, std::string_view name, std::string_view value) {

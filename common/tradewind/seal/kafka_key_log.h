@@ -1,6 +1,7 @@
 // The log of keys on Kafka: the compacted topic mesh.keys.v1, read whole and then followed.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -37,6 +38,8 @@ class KafkaKeyLog final : public KeyLog {
   absl::Status Append(const SubjectTag& subject, std::string_view name, std::string_view value) override;
   End AskForEnd(const SubjectTag& subject) override;
   bool HasRead(const End& end) const override { return ends_.HasReached(end.partition, end.question); }
+  int32_t Partitions() const override { return partitions_; }
+  void PinPartitions(int32_t count) override;
 
  private:
   absl::Status OpenSink();
@@ -69,6 +72,8 @@ class KafkaKeyLog final : public KeyLog {
   std::shared_ptr<bus::PartitionReader> reader_;
   // By partition number: the next record to read.
   std::vector<bus::Position> positions_;
+  // The first of them, over which subjects are spread.
+  std::atomic<int32_t> partitions_ = 0;
   LogEnds ends_;
   std::jthread asking_;
   std::jthread thread_;

@@ -171,6 +171,25 @@ TEST_F(KafkaKeysTest, LeavesNoKeyOfWhoIsErasedMeanwhile) {
   EXPECT_TRUE(Eventually([&] { return left().empty(); }));
 }
 
+TEST_F(KafkaKeysTest, LeavesPartitionsEmptyThatAreAddedLater) {
+  const auto before = Start();
+  ASSERT_TRUE(Prepare(*before, "ann").ok());
+  const std::string topic = bus::FullTopic(kafka_, bus::kKeysTopic);
+  bus::AddPartitions(kafka_, topic, 12);
+  const auto after = Start();
+  for (int i = 0; i < 20; ++i) {
+    const std::string subject = "subject-" + std::to_string(i);
+    ASSERT_TRUE(Prepare(*after, subject).ok());
+    EXPECT_TRUE(Require(*before, subject).ok()) << subject;
+  }
+  ASSERT_TRUE(after->Erase("ann", clock::SteadyNow() + kLong).ok());
+  std::string left;
+  for (const bus::Record& record : bus::ReadAll(kafka_, topic, bus::PartitionOf(ToText(TagOf("ann")), 3))) {
+    if (record.key().starts_with(ToText(TagOf("ann")) + "/")) left = record.value();
+  }
+  EXPECT_EQ(left, "");
+}
+
 TEST_F(KafkaKeysTest, IsRefusedByATopicOfAnotherMasterKey) {
   ASSERT_TRUE(Prepare(*Start(), "ann").ok());
   config_.key_file = WriteKeyFile(std::string(42, 'B') + "A");
@@ -336,7 +355,7 @@ TEST_F(ForeignRecords, KeyThatWasWithdrawnLeavesNothing) {
     left.erase(std::string(record.key()));
     if (record.value().data() != nullptr) left.emplace(record.key());
   }
-  EXPECT_EQ(left.size(), 1) << "the record by which the master key is checked";
+  EXPECT_EQ(left.size(), 2) << "the records by which the master key is checked and partitions are counted";
 }
 
 TEST_F(KafkaKeysTest, RefusesATopicThatIsNotCompacted) {

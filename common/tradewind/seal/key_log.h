@@ -40,6 +40,11 @@ class KeyLog {
   virtual End AskForEnd(const SubjectTag& subject) = 0;
   // Whether the listener has been given everything up to that end; looked at after every tick. Thread-safe.
   virtual bool HasRead(const End& end) const = 0;
+
+  // Over how many partitions subjects are spread by Append, which is to be the same for all processes of a mesh. Both
+  // are thread-safe.
+  virtual int32_t Partitions() const = 0;
+  virtual void PinPartitions(int32_t count) = 0;
 };
 
 }  // namespace tradewind::seal

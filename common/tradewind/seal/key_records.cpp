@@ -13,12 +13,15 @@ namespace {
 constexpr size_t kTagLength = 22;
 // No time is longer.
 constexpr size_t kMostTimeLength = 40;
-// Between the time of an erasure and its proof.
+// Between what a record says and the proof of it.
 constexpr std::string_view kProofMark = " 1:";
 
-std::string ErasureProof(const MasterKey& master, const SubjectTag& subject, std::string_view time) {
-  const MasterKey::Proof proof = master.Prove({"erasure", ToText(subject), time});
+std::string ProofText(const MasterKey::Proof& proof) {
   return ToBase64({reinterpret_cast<const char*>(proof.data()), proof.size()});
+}
+
+std::string ErasureProof(const MasterKey& master, const SubjectTag& subject, std::string_view time) {
+  return ProofText(master.Prove({"erasure", ToText(subject), time}));
 }
 
 bool IsTime(std::string_view text) {
@@ -76,6 +79,18 @@ ErasureKind ReadErasure(const MasterKey& master, const SubjectTag& subject, std:
   if (mark == std::string_view::npos) return ErasureKind::kUnsigned;
   return Same(value.substr(mark + kProofMark.size()), ErasureProof(master, subject, time)) ? ErasureKind::kSigned
                                                                                            : ErasureKind::kNone;
+}
+
+std::string PartitionsRecord(const MasterKey& master, int32_t count) {
+  const std::string text = std::to_string(count);
+  return fmt::format("{}{}{}", text, kProofMark, ProofText(master.Prove({"partitions", text})));
+}
+
+std::optional<int32_t> ReadPartitions(const MasterKey& master, std::string_view value) {
+  int32_t count = 0;
+  const auto [stopped, error] = std::from_chars(value.data(), value.data() + value.size(), count);
+  if (error != std::errc() || count < 1 || !Same(value, PartitionsRecord(master, count))) return std::nullopt;
+  return count;
 }
 
 }  // namespace tradewind::seal

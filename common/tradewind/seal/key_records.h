@@ -6,11 +6,13 @@
 //   the same key, no value                                          the record is removed
 //   key "<subject>", value: "<time> 1:<proof>"                      the subject was erased
 //   key "<subject>", value: "<time>"                                the same, by a version that proved nothing
+//   key "partitions", value: "<count> 1:<proof>"                    subjects are spread over that many partitions
 //
 // with <subject> as in sealed_text.h, the digits in lower case, and a time as RFC 3339 has it.
-// A proof is the base64 of MasterKey::Prove({"erasure", <subject>, <time>}). A key that marks a withdrawal is
-// MasterKey::Prove({"withdrawal", <name of the record>}): a version that does not know of withdrawals takes it for one
-// more key. kCheckSubject has a key of nothing but zeros, by which a process sees that it has the right master key.
+// A proof is the base64 of MasterKey::Prove({"erasure", <subject>, <time>}), or of Prove({"partitions", <count>}). A
+// key that marks a withdrawal is MasterKey::Prove({"withdrawal", <name of the record>}): a version that does not know
+// of withdrawals takes it for one more key. kCheckSubject has a key of nothing but zeros, by which a process sees that
+// it has the right master key.
 //
 // Nothing here trusts what it is given. Pure and thread-safe.
 #pragma once
@@ -52,5 +54,11 @@ std::string SignedErasure(const MasterKey& master, const SubjectTag& subject, ab
 std::string UnsignedErasure(absl::Time time);
 // kNone for anything that is neither: an empty value, a signature that does not fit.
 ErasureKind ReadErasure(const MasterKey& master, const SubjectTag& subject, std::string_view value);
+
+// The record that says over how many partitions subjects are spread stands on partition 0.
+inline constexpr std::string_view kPartitionsRecordName = "partitions";
+std::string PartitionsRecord(const MasterKey& master, int32_t count);
+// Returns nullopt for what is no such value, or was signed with another master key.
+std::optional<int32_t> ReadPartitions(const MasterKey& master, std::string_view value);
 
 }  // namespace tradewind::seal

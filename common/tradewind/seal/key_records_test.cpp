@@ -61,6 +61,19 @@ TEST_F(KeyRecordsTest, TakesNoErasureThatSomebodyElseSigned) {
   }
 }
 
+TEST_F(KeyRecordsTest, ReadsTheNumberOfPartitionsThatItWrites) {
+  for (const int32_t count : {1, 12, 200'000}) {
+    EXPECT_EQ(ReadPartitions(master_, PartitionsRecord(master_, count)), count);
+  }
+  const std::string twelve = PartitionsRecord(master_, 12);
+  for (const std::string& value :
+       {std::string(), std::string("12"), std::string("12 1:"), twelve + " ", " " + twelve, "+" + twelve, "0" + twelve,
+        "13" + twelve.substr(2), twelve.substr(0, twelve.size() - 1), std::string(1'000'000, '9'),
+        PartitionsRecord(master_, 0), PartitionsRecord(master_, -1), PartitionsRecord(MasterKey::Random(), 12)}) {
+    EXPECT_FALSE(ReadPartitions(master_, value).has_value()) << value.substr(0, 60);
+  }
+}
+
 TEST_F(KeyRecordsTest, MarksTheWithdrawalOfOneRecordOnly) {
   const auto mark = master_.Unwrap(WithdrawalOf(master_, ann_, 7), ann_);
   ASSERT_TRUE(mark.has_value());

@@ -29,6 +29,10 @@ size_t KeyTable::HashTag::operator()(const SubjectTag& tag) const {
 }
 
 absl::Status KeyTable::Apply(std::string_view name, std::string_view value, SubjectTag& subject) {
+  if (name == kPartitionsRecordName) {
+    subject = kCheckSubject;
+    return TakePartitions(value);
+  }
   const std::optional<RecordName> parsed = ParseRecordName(name);
   if (!parsed.has_value()) return Useless("its key is not the name of a record of the log of keys");
   subject = parsed->subject;
@@ -36,6 +40,18 @@ absl::Status KeyTable::Apply(std::string_view name, std::string_view value, Subj
   if (!value.empty()) return TakeKey(value, *parsed->number, subject);
   TakeAway(*parsed->number, subject);
   return absl::OkStatus();
+}
+
+absl::Status KeyTable::TakePartitions(std::string_view value) {
+  const std::optional<int32_t> count = ReadPartitions(master_, value);
+  if (!partitions_.has_value()) partitions_ = count;
+  // Compaction would leave another count, or none.
+  if (count != partitions_) {
+    lost_.emplace(kPartitionsRecordName);
+  } else {
+    lost_.erase(std::string(kPartitionsRecordName));
+  }
+  return count.has_value() ? absl::OkStatus() : Useless("it is in the place of the number of partitions, but is none");
 }
 
 absl::Status KeyTable::TakeErasure(std::string_view value, const SubjectTag& tag) {
@@ -179,25 +195,30 @@ absl::Status KeyTable::CheckMaster() const {
 std::vector<KeyTable::Lost> KeyTable::TakeLost() {
   std::vector<Lost> lost;
   for (const std::string& name : lost_) {
-    const std::optional<RecordName> parsed = ParseRecordName(name);
-    if (!parsed.has_value()) continue;
-    const auto found = subjects_.find(parsed->subject);
-    if (found == subjects_.end()) continue;
-    const Subject& subject = found->second;
-    std::string value;
-    if (!parsed->number.has_value()) {
-      value = subject.erased_with_proof ? SignedErasure(master_, parsed->subject, absl::Now())
-                                        : UnsignedErasure(absl::Now());
-    } else {
-      const auto record = std::find_if(subject.records.begin(), subject.records.end(),
-                                       [&](const KeyRecord& it) { return it.number == *parsed->number; });
-      if (record == subject.records.end()) continue;
-      value = master_.Wrap(record->key, parsed->subject);
-    }
-    lost.push_back({.subject = parsed->subject, .name = name, .value = std::move(value)});
+    if (std::optional<Lost> record = LostRecord(name)) lost.push_back(*std::move(record));
   }
   lost_.clear();
   return lost;
+}
+
+std::optional<KeyTable::Lost> KeyTable::LostRecord(const std::string& name) const {
+  if (name == kPartitionsRecordName) {
+    return Lost{.subject = kCheckSubject, .name = name, .value = PartitionsRecord(master_, *partitions_)};
+  }
+  const std::optional<RecordName> parsed = ParseRecordName(name);
+  if (!parsed.has_value()) return std::nullopt;
+  const auto found = subjects_.find(parsed->subject);
+  if (found == subjects_.end()) return std::nullopt;
+  const Subject& subject = found->second;
+  if (!parsed->number.has_value()) {
+    std::string value =
+        subject.erased_with_proof ? SignedErasure(master_, parsed->subject, absl::Now()) : UnsignedErasure(absl::Now());
+    return Lost{.subject = parsed->subject, .name = name, .value = std::move(value)};
+  }
+  const auto record = std::find_if(subject.records.begin(), subject.records.end(),
+                                   [&](const KeyRecord& it) { return it.number == *parsed->number; });
+  if (record == subject.records.end()) return std::nullopt;
+  return Lost{.subject = parsed->subject, .name = name, .value = master_.Wrap(record->key, parsed->subject)};
 }
 
 }  // namespace tradewind::seal

@@ -1,14 +1,16 @@
 // What is known of subjects' keys, as the log of keys tells it (key_records.h). All records of a subject are on one
-// partition, and everybody reads it from the beginning. So everybody agrees: the key of a subject is the first that was
-// made for it, and none that stands behind its erasure counts. The topic may be compacted, since no two records that
-// matter share a key.
+// partition, also after partitions were added, and everybody reads it from the beginning. So everybody agrees: the key
+// of a subject is the first that was made for it, and none that stands behind its erasure counts. The topic may be
+// compacted, since no two records that matter share a key.
 //
 // Whoever can write to the topic can put anything on it. A record that is of no form of ours, or of no use with our
 // master key, changes nothing. A record that takes away a key without an erasure or a withdrawal, by removing or by
 // replacing it, changes nothing here either, but would once the topic is compacted: it is to be written again.
 #pragma once
 
+#include <cstdint>
 #include <deque>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -63,6 +65,8 @@ class KeyTable {
   absl::Status CheckMaster() const;
   // Whether the log has our record for checking the master key.
   bool HasCheck() const { return Find(kCheckSubject).state == State::kKnown; }
+  // Over how many partitions of the log subjects are spread: the first that was proved. Nullopt where none was.
+  std::optional<int32_t> partitions() const { return partitions_; }
 
   // A record that was taken away and has to be written again: its subject, name and value. Each is told once.
   struct Lost {
@@ -91,11 +95,14 @@ class KeyTable {
     size_t operator()(const SubjectTag& tag) const;
   };
 
+  absl::Status TakePartitions(std::string_view value);
   absl::Status TakeErasure(std::string_view value, const SubjectTag& tag);
   absl::Status TakeKey(std::string_view wrapped, uint64_t number, const SubjectTag& tag);
   // The record was removed, or has a value now that is not its key.
   void TakeAway(uint64_t number, const SubjectTag& tag);
   void Withdraw(uint64_t number, const SubjectTag& tag);
+  // Returns nullopt where the record is not to be there any more.
+  std::optional<Lost> LostRecord(const std::string& name) const;
 
   const MasterKey master_;
   const bool require_signed_;
@@ -103,6 +110,7 @@ class KeyTable {
   // The newest last.
   std::deque<SubjectTag> withdrawal_order_;
   std::unordered_map<SubjectTag, DataKey, HashTag> withdrawn_;
+  std::optional<int32_t> partitions_;
   // Names.
   std::set<std::string, std::less<>> lost_;
   // Records in the form of a key: whether the first one for checking was ours, and how many of all the others were.

@@ -25,9 +25,9 @@ absl::Status IsErased() {
 constexpr absl::Duration kLookInterval = absl::Milliseconds(250);
 // The longest pause before a key is put on the log again.
 constexpr absl::Duration kMaxPause = absl::Seconds(10);
-// Between two rounds of putting back what was taken away: processes that disagree must not keep each other busy.
 // Stands for a deadline that never comes.
 constexpr absl::Duration kLongestWait = absl::Hours(24 * 365);
+// Between two rounds of putting back what was taken away: processes that disagree must not keep each other busy.
 constexpr absl::Duration kRestoreInterval = absl::Seconds(1);
 
 // Hands every record back at once.
@@ -39,6 +39,8 @@ class MemoryKeyLog final : public KeyLog {
   }
   End AskForEnd(const SubjectTag&) override { return {}; }
   bool HasRead(const End&) const override { return true; }
+  int32_t Partitions() const override { return 1; }
+  void PinPartitions(int32_t) override {}
 
  private:
   const KeyLogListener listener_;
@@ -123,12 +125,7 @@ absl::Status Keys::Begin() {
   {
     const Lock lock(mutex_);
     fits = table_->CheckMaster();
-    if (fits.ok() && !table_->HasCheck()) {
-      const std::string name = KeyRecordName(kCheckSubject, NewNumber());
-      const std::string value = table_->master().Wrap(kCheckKey, kCheckSubject);
-      owed_[name] = {.subject = kCheckSubject, .value = value};
-      records.push_back({.subject = kCheckSubject, .name = name, .value = value});
-    }
+    if (fits.ok()) AddMissing(records);
     started_ = fits.ok();
   }
   if (!fits.ok()) {
@@ -138,6 +135,23 @@ absl::Status Keys::Begin() {
   AppendAll(records);
   OnTick(clock::SteadyNow());
   return absl::OkStatus();
+}
+
+void Keys::AddMissing(std::vector<ToAppend>& out) {
+  const auto add = [&](const std::string& name, const std::string& value) {
+    owed_[name] = {.subject = kCheckSubject, .value = value};
+    out.push_back({.subject = kCheckSubject, .name = name, .value = value});
+  };
+  const MasterKey& master = table_->master();
+  if (!table_->HasCheck()) add(KeyRecordName(kCheckSubject, NewNumber()), master.Wrap(kCheckKey, kCheckSubject));
+  if (!table_->partitions().has_value()) {
+    add(std::string(kPartitionsRecordName), PartitionsRecord(master, log_->Partitions()));
+  }
+  PinPartitions();
+}
+
+void Keys::PinPartitions() {
+  if (const std::optional<int32_t> partitions = table_->partitions()) log_->PinPartitions(*partitions);
 }
 
 absl::Status Keys::CheckStarted() const {
@@ -155,7 +169,10 @@ absl::Status Keys::OnRecord(std::string_view name, std::string_view value) {
   {
     const Lock lock(mutex_);
     taken = table_->Apply(name, value, subject);
-    if (started_) AddLost(clock::SteadyNow(), records);
+    if (started_) {
+      PinPartitions();
+      AddLost(clock::SteadyNow(), records);
+    }
     if (taken.ok()) {
       const State state = table_->Find(subject).state;
       erased = state == State::kErased;

@@ -167,6 +167,10 @@ class Keys {
                std::vector<ToAppend>& out);
   void OnTick(absl::Time now);
   void OnLost();
+  // What every log of keys has, where this one does not have it yet. With the mutex held.
+  void AddMissing(std::vector<ToAppend>& out);
+  // Spreads subjects as the log says. With the mutex held.
+  void PinPartitions();
   absl::Status CheckStarted() const;
   // Waits for a key that may be on its way.
   KeyTable::State FindSoon(const SubjectTag& subject, absl::Duration patience, Lock& lock) const;

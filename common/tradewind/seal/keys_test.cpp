@@ -168,6 +168,8 @@ class ManualLog final : public KeyLog {
   }
   End AskForEnd(const SubjectTag&) override { return {.partition = 0, .question = ++asked}; }
   bool HasRead(const End& end) const override { return end.question <= read; }
+  int32_t Partitions() const override { return partitions; }
+  void PinPartitions(int32_t count) override { partitions = count; }
 
   void Deliver() {
     while (!waiting.empty()) {
@@ -195,6 +197,7 @@ class ManualLog final : public KeyLog {
   std::map<std::string, std::string> kept;
   uint64_t asked = 0;
   uint64_t read = 0;
+  int32_t partitions = 0;
 
  private:
   const KeyLogListener listener_;
@@ -210,6 +213,7 @@ class KeysOverManualLog : public ::testing::Test {
     return keys.StartOver(master_, require_signed, [&](KeyLogListener listener) {
       auto made = std::make_unique<ManualLog>(std::move(listener));
       log = made.get();
+      log->partitions = partitions_;
       for (const auto& [name, value] : kept_before_) log->Put(name, value);
       return made;
     });
@@ -233,8 +237,9 @@ class KeysOverManualLog : public ::testing::Test {
     log_->Deliver();
     return keys_.Seal(subject, clear).value();
   }
-  size_t KeptOf(const std::string& subject) const {
-    const std::string tag = ToText(TagOf(subject));
+  size_t KeptOf(const std::string& subject) const { return KeptOf(TagOf(subject)); }
+  size_t KeptOf(const SubjectTag& subject) const {
+    const std::string tag = ToText(subject);
     return static_cast<size_t>(
         std::count_if(log_->kept.begin(), log_->kept.end(), [&](const auto& it) { return it.first.starts_with(tag); }));
   }
@@ -242,15 +247,16 @@ class KeysOverManualLog : public ::testing::Test {
 
   const MasterKey master_ = MasterKey::Random();
   std::map<std::string, std::string> kept_before_;
+  // Of the topic.
+  int32_t partitions_ = 3;
   Keys keys_;
   ManualLog* log_ = nullptr;
 };
 
 TEST_F(KeysOverManualLog, WriteOneCheckOfTheMasterKey) {
-  EXPECT_EQ(log_->kept.size(), 1);
-  EXPECT_TRUE(log_->kept.begin()->first.starts_with(ToText(kCheckSubject)));
+  EXPECT_EQ(KeptOf(kCheckSubject), 1);
   const auto again = Restart();
-  EXPECT_EQ(log_->kept.size(), 1);
+  EXPECT_EQ(KeptOf(kCheckSubject), 1);
   Keys others;
   const absl::Status started = others.StartOver(MasterKey::Random(), false, [&](KeyLogListener listener) {
     auto log = std::make_unique<ManualLog>(std::move(listener));
@@ -259,6 +265,33 @@ TEST_F(KeysOverManualLog, WriteOneCheckOfTheMasterKey) {
   });
   EXPECT_EQ(started.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(others.Seal("ann", "Ann").status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+// Some processes would else write to partitions, once they were added, that the others do not read.
+TEST_F(KeysOverManualLog, SpreadSubjectsAsTheFirstProcessDid) {
+  kept_before_ = log_->kept;
+  partitions_ = 24;
+  Keys later;
+  ManualLog* grown = nullptr;
+  ASSERT_TRUE(Start(later, grown).ok());
+  EXPECT_EQ(grown->partitions, 3);
+  grown->Put(std::string(kPartitionsRecordName), PartitionsRecord(MasterKey::Random(), 24));
+  EXPECT_EQ(grown->partitions, 3);
+}
+
+TEST_F(KeysOverManualLog, PutTheNumberOfPartitionsBack) {
+  const std::string name(kPartitionsRecordName);
+  kept_before_ = log_->kept;
+  for (const std::string& other :
+       {std::string(), std::string("24"), PartitionsRecord(MasterKey::Random(), 3), PartitionsRecord(master_, 24)}) {
+    Keys keys;
+    ManualLog* log = nullptr;
+    ASSERT_TRUE(Start(keys, log).ok());
+    log->Put(name, other);
+    log->Deliver();
+    EXPECT_EQ(log->kept[name], kept_before_.at(name)) << other;
+    EXPECT_EQ(log->partitions, 3);
+  }
 }
 
 TEST_F(KeysOverManualLog, SendALostKeyAgain) {
