@@ -128,20 +128,15 @@ void Attempt::TakeFromTopic(TaskWork& work, Input& input) {
 
 void Attempt::TakeInChain(TaskWork& work, InputProgress& progress, Input& input, Verdict verdict) {
   const bus::Envelope& envelope = *input.envelope;
-  Item item{input.record, &envelope, nullptr, input.refused, &input};
-  const Handler* handler = group_.Find(envelope.type);
-  std::unique_ptr<google::protobuf::Message> message;
-  if (handler != nullptr && !KillsProcesses(work, item)) {
-    auto read = ReadFromTopic(item, *handler);
-    if (!read.ok()) {
-      // Received all the same, where it was its turn: what comes after it in its chain does not wait for it.
-      if (verdict == Verdict::kTake) progress.Take(envelope, now_);
-      return Bury(work, item, read.status());
-    }
-    message = *std::move(read);
-    item.message = message.get();
-  }
+  // It is read when its turn comes, and kept as dead then where that fails: what comes behind it waits for its place.
   if (verdict == Verdict::kGap) return HoldBack(work, input.record, envelope);
+  Item item{input.record, &envelope, nullptr, input.refused, &input};
+  std::unique_ptr<google::protobuf::Message> message;
+  if (!ReadFromTopic(work, item, message)) {
+    // Received all the same: what comes after it in its chain does not wait for it.
+    progress.Take(envelope, now_);
+    return;
+  }
   if (!TakeFromInbox(work, envelope)) {
     ++counts_.repeats;
     return;
@@ -150,12 +145,19 @@ void Attempt::TakeInChain(TaskWork& work, InputProgress& progress, Input& input,
   HandleInTurn(work, item);
 }
 
-absl::StatusOr<std::unique_ptr<google::protobuf::Message>> Attempt::ReadFromTopic(const Item& item,
-                                                                                  const Handler& handler) const {
+bool Attempt::ReadFromTopic(TaskWork& work, Item& item, std::unique_ptr<google::protobuf::Message>& message) {
+  const Handler* const handler = group_.Find(item.envelope->type);
+  if (handler == nullptr || KillsProcesses(work, item)) return true;
   const int32_t pinned = router_.PartitionCount(item.record.topic());
-  absl::Status placed = CheckPlace(item.record, *item.envelope, pinned, settings_.ask_partitions);
-  if (!placed.ok()) return placed;
-  return ReadMessage(item.record, *item.envelope, handler, KeyRuleOf(handler, item));
+  const absl::Status placed = CheckPlace(item.record, *item.envelope, pinned, settings_.ask_partitions);
+  auto read = placed.ok() ? ReadMessage(item.record, *item.envelope, *handler, KeyRuleOf(*handler, item)) : placed;
+  if (!read.ok()) {
+    Bury(work, item, read.status());
+    return false;
+  }
+  message = *std::move(read);
+  item.message = message.get();
+  return true;
 }
 
 KeyRule Attempt::KeyRuleOf(const Handler& handler, const Item& item) const {
@@ -179,17 +181,20 @@ void Attempt::TakeHeld(TaskWork& work, const Input& input) {
   work.moved = true;
   if (verdict == Verdict::kTake) {
     progress->Take(*input.envelope, now_);
-    const Item item{
-        .record = input.record, .envelope = &*input.envelope, .refused = input.refused, .unchecked = input.unchecked};
-    const bool was_handled = !input.unchecked && !input.unhandled;
-    if (was_handled && group_.Find(input.envelope->type) == nullptr) {
-      WaitForHandler(work, item);
-    } else {
-      HandleInTurn(work, item);
-    }
+    HandleHeld(work, input);
   }
   work.held_taken.insert(*input.held);
   kept_removed_.push_back(*input.held);
+}
+
+void Attempt::HandleHeld(TaskWork& work, const Input& input) {
+  Item item{
+      .record = input.record, .envelope = &*input.envelope, .refused = input.refused, .unchecked = input.unchecked};
+  const bool was_handled = !input.unchecked && !input.unhandled;
+  if (was_handled && group_.Find(input.envelope->type) == nullptr) return WaitForHandler(work, item);
+  std::unique_ptr<google::protobuf::Message> message;
+  // An earlier version has looked at it before it held it back.
+  if (input.unchecked || ReadFromTopic(work, item, message)) HandleInTurn(work, item);
 }
 
 void Attempt::HandleInTurn(TaskWork& work, const Item& item) {

@@ -174,12 +174,13 @@ class Attempt {
   void TakeFromTopic(TaskWork& work, Input& input);
   // Handles an event that is next in its source's chain, or holds it back where its `verdict` is kGap.
   void TakeInChain(TaskWork& work, InputProgress& progress, Input& input, Verdict verdict);
-  // The message of a record that has just been taken from its topic. InvalidArgument, with the reason, where it lies in
-  // a wrong place or cannot be read.
-  absl::StatusOr<std::unique_ptr<google::protobuf::Message>> ReadFromTopic(const Item& item,
-                                                                           const Handler& handler) const;
+  // Sets `message` and that of the item, where this version has a handler for it. False for one that lies in a wrong
+  // place or cannot be read: it is dead then.
+  bool ReadFromTopic(TaskWork& work, Item& item, std::unique_ptr<google::protobuf::Message>& message);
   KeyRule KeyRuleOf(const Handler& handler, const Item& item) const;
   void TakeHeld(TaskWork& work, const Input& input);
+  // Handles an event whose gap has closed.
+  void HandleHeld(TaskWork& work, const Input& input);
   // Handles the message, or puts it into its key's queue.
   void HandleInTurn(TaskWork& work, const Item& item);
   // False for one that was not answered before.

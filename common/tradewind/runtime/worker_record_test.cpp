@@ -258,6 +258,16 @@ TEST(WorkerRecord, GoesOnInAChainBehindAnEventThatCannotBeHandled) {
   EXPECT_TRUE(Eventually([&] { return subscriber.Saw("next"); }));
 }
 
+TEST(WorkerRecord, GoesOnInAChainBehindAnEventThatCannotBeHandledAndCameBeforeItsTurn) {
+  Subscriber subscriber;
+  subscriber.Put("u-1", Value("u-1", "first"), OfTask("/user/1", {5, 1}, {}, kOwnMesh));
+  subscriber.Put("u-1", "", OfTask("/user/1", {5, 3}, {5, 2}, kOwnMesh), /*has_value=*/false);
+  subscriber.Put("u-1", Value("u-1", "fourth"), OfTask("/user/1", {5, 4}, {5, 3}, kOwnMesh));
+  subscriber.Put("u-1", Value("u-1", "second"), OfTask("/user/1", {5, 2}, {5, 1}, kOwnMesh));
+  EXPECT_TRUE(Eventually([&] { return subscriber.Saw("fourth"); }));
+  EXPECT_THAT(subscriber.OnlyKept().reason, HasSubstr("it has no value"));
+}
+
 TEST(WorkerRecord, TakesACopyFromAnotherMeshForDead) {
   Subscriber subscriber;
   subscriber.Put("u-1", Value("u-1", "first"), OfTask("/user/1", {5, 1}, {}, kOwnMesh));
