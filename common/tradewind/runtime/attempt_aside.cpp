@@ -57,9 +57,7 @@ bool IsClosed(const TaskProgress& progress, const Task::ChainName& chain, const 
 }
 
 void Attempt::TakeFromQueue(TaskWork& work, const Input& input) {
-  // Not due any more: the one before it has failed in the meantime, in this batch or in an earlier one.
-  const auto due = QueueOf(work, input.record);
-  if (!due.has_value() || *due > input.queued->loaded_at) return;
+  if (!IsDue(*input.queued, QueueOf(work, input.record))) return;
   work.moved = true;
   const Item item{.record = input.record,
                   .envelope = input.envelope.ok() ? &*input.envelope : nullptr,
@@ -79,9 +77,9 @@ void Attempt::TakeFromQueue(TaskWork& work, const Input& input) {
 }
 
 void Attempt::Fire(TaskWork& work, const Input& input) {
-  // A message before it in this batch has cancelled it, or set it anew.
-  const auto [change, added] = work.timers.try_emplace({std::string(input.record.key()), input.timer});
-  if (!added) return;
+  // A message before it has cancelled it, or set it anew.
+  const std::pair<std::string, std::string> name(std::string(input.record.key()), input.timer);
+  if (work.task->changed_timers.contains(name) || !work.timers.try_emplace(name).second) return;
   work.moved = true;
   ++counts_.timers;
   if (input.envelope.ok() && group_.Find(input.envelope->type) == nullptr) {

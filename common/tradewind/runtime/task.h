@@ -70,6 +70,9 @@ struct Task {
   }
   // No timer is due before.
   absl::Time next_timer = absl::InfiniteFuture();
+  // Key and name of timers that were set, cancelled or fired since the inputs under way were gathered: where one of
+  // these is among them it is not what the store has any more.
+  std::set<std::pair<std::string, std::string>> changed_timers;
   // Effects that an earlier owner had begun and that have not been read again yet, by topic.
   std::map<std::string, std::set<int64_t>, std::less<>> to_read_again;
   // Outbox rows up to here are gone from the store.
@@ -179,6 +182,11 @@ struct Input {
   // Why the store did not take what followed from it, once that is known.
   std::string refused;
 };
+
+// Whether a record of a queue is to be handled: if the queue is not due, the record before it has failed since.
+inline bool IsDue(const Input::FromQueue& queued, std::optional<absl::Time> due) {
+  return due.has_value() && *due <= queued.loaded_at;
+}
 
 // Whether it was loaded from the store, which still has it if it is not handled.
 inline bool IsInStore(const Input& input) {

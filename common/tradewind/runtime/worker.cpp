@@ -169,6 +169,7 @@ absl::Status Worker::Impl::ProcessGathered() {
   inputs.erase(inputs.begin() + static_cast<std::ptrdiff_t>(others), inputs.end());
   inputs.erase(inputs.begin(), inputs.begin() + static_cast<std::ptrdiff_t>(taken));
   LeaveOver(inputs);
+  for (auto& [partition, task] : tasks_) task->changed_timers.clear();
   // Gives the buffer back for the next batch.
   gathered_.swap(inputs);
   return processed;
@@ -189,16 +190,24 @@ void Worker::Impl::LeaveOver(std::vector<Input>& inputs) {
 
 absl::Status Worker::Impl::ProcessOneByOne(absl::Span<Input> inputs) {
   for (Input& input : inputs) {
-    // Read once more to see that the log is the one that was left; nothing is done about it.
-    const InputProgress* progress_of_topic = input.task->progress.FindInput(input.record.topic());
-    const bool seen = progress_of_topic != nullptr && input.record.offset() < progress_of_topic->next_offset();
     // The mark of a message that a process has died with stays until that message comes again: it may be behind others.
     const std::optional<Suspect>& suspect = input.task->progress.suspect();
     const bool marks = !suspect.has_value() || IsSuspect(*suspect, input.record);
-    if (input.task->state == Task::State::kRunning && !seen && marks) Mark(*input.task, input.record);
+    if (input.task->state == Task::State::kRunning && marks && IsNext(input)) Mark(*input.task, input.record);
     if (absl::Status processed = Process(absl::MakeSpan(&input, 1)); !processed.ok()) return processed;
   }
   return absl::OkStatus();
+}
+
+bool Worker::Impl::IsNext(const Input& input) {
+  const Task& task = *input.task;
+  if (!input.timer.empty()) return !task.changed_timers.contains({std::string(input.record.key()), input.timer});
+  if (input.queued.has_value()) return IsDue(*input.queued, task.queues.DueOf(QueueKeyOf(input.record)));
+  const InputProgress* const progress = task.progress.FindInput(input.record.topic());
+  if (progress == nullptr) return false;
+  if (input.held.has_value()) return input.envelope.ok() && progress->Judge(*input.envelope) == Verdict::kTake;
+  // What comes before is read once more only to see that the log is the one that was left.
+  return input.record.offset() >= progress->next_offset();
 }
 
 void Worker::Impl::Mark(Task& task, const bus::Record& record) {
@@ -340,6 +349,7 @@ void Worker::Impl::Advance(TaskWork& work) {
   }
   for (const auto& [key_and_name, timer] : work.timers) {
     if (timer.has_value()) task.next_timer = std::min(task.next_timer, timer->due);
+    task.changed_timers.insert(key_and_name);
   }
   AdvanceQueues(work);
   for (auto& [topic, offsets] : task.to_read_again) {

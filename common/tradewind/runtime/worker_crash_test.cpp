@@ -68,14 +68,24 @@ int64_t CountDead(Mesh& mesh, const Group& group) {
 
 // The same record however often the topic is made: with the same time, too.
 void Put(Mesh& mesh, const char* topic, const std::string& key, const google::protobuf::Message& message,
-         const std::string& id) {
+         const std::string& id, const std::vector<std::pair<std::string, std::string>>& more_headers = {}) {
   bus::RecordContent record{.topic = topic, .partition = 0, .timestamp_ms = 1, .key = key};
   record.value = message.SerializeAsString();
   record.headers = {{"ce_specversion", "1.0"},
                     {"ce_id", id},
                     {"ce_source", "/test"},
                     {"ce_type", message.GetDescriptor()->full_name()}};
+  record.headers.insert(record.headers.end(), more_headers.begin(), more_headers.end());
   mesh.kafka().Append(std::move(record));
+}
+
+// Runs `body` in one process after another until one ends well, and returns how many died before.
+int CountDeaths(const Folder& folder, const std::function<bool(int deaths)>& body) {
+  int deaths = 0;
+  int code = kDied;
+  while (deaths < 12 && (code = RunInAChild(folder, [&] { return body(deaths); })) == kDied) ++deaths;
+  EXPECT_EQ(code, 0);
+  return deaths;
 }
 
 // With 600 other messages of the task before it at each start, each of which commits.
@@ -146,6 +156,83 @@ TEST(WorkerCrash, FindsAnEffectThatKillsTheProcess) {
   EXPECT_EQ(code, 0);
   EXPECT_LE(deaths, 5);
   EXPECT_GE(deaths, 1);
+}
+
+// Runs a process in which a UserRegistered whose name ends with "kills" ends it, one that begins with "fails" fails the
+// first time that the first process sees it, and the others leave an order of that name. Ends well once the killer is
+// dead and what `fill` has put behind it, under another key, was handled. With `retries` a person then has the killer
+// handled again.
+bool RunVictim(const Folder& folder, int deaths, const std::function<void(Mesh&)>& fill, bool retries = false) {
+  Mesh mesh(folder.Open());
+  bool may_fail = deaths == 0 && !retries;
+  Group group("loyalty");
+  group.Add({.run = [&](const google::protobuf::Message& message, Context& context) -> Outcome {
+               const std::string& name = static_cast<const UserRegistered&>(message).display_name();
+               if (name.starts_with("fails") && std::exchange(may_fail, false)) return Retry(absl::ZeroDuration(), "");
+               if (name.ends_with("kills")) _exit(kDied);
+               context.Load<order::v1::Order>(name)->set_revision(1);
+               return Ack();
+             },
+             .prototype = &UserRegistered::default_instance()});
+  fill(mesh);
+  Put(mesh, kUserEvents, "u-9", Registered("u-9", "other"), "other");
+  const auto worker = mesh.Start(group, {0, 1, 2, 3}, kQuick);
+  const auto is_dead = [&] { return CountDead(mesh, group) == 1; };
+  const auto is_handled = [&] {
+    return (*mesh.store().reader().Get(order::v1::Order::descriptor()->full_name(), "other")).has_value();
+  };
+  if (!Eventually([&] { return is_dead() && is_handled(); }, absl::Seconds(60))) return false;
+  if (retries) {
+    const auto dead = mesh.store().reader().ListKept({.state = store::KeptState::kDead}, 0, 1);
+    if (*mesh.store().Request({.id = dead->at(0).id}, store::KeptAction::kRetry) != 1) return false;
+    if (!Eventually([&] { return !is_dead(); }, absl::Seconds(60))) return false;
+  }
+  return Eventually(is_dead, absl::Seconds(60)) && worker->Stop().ok();
+}
+
+TEST(WorkerCrash, FindsAMessageThatKillsTheProcessInAQueue) {
+  const Folder folder;
+  const auto fill = [](Mesh& mesh) {
+    Put(mesh, kUserEvents, "u-2", Registered("u-2", "fails first"), "1");
+    Put(mesh, kUserEvents, "u-2", Registered("u-2", "kills"), "2");
+  };
+  const int deaths = CountDeaths(folder, [&](int before) { return RunVictim(folder, before, fill); });
+  EXPECT_LE(deaths, 6);
+  EXPECT_GE(deaths, 1);
+}
+
+TEST(WorkerCrash, FindsAMessageThatKillsTheProcessAtItsSecondAttempt) {
+  const Folder folder;
+  const auto fill = [](Mesh& mesh) { Put(mesh, kUserEvents, "u-2", Registered("u-2", "fails, then kills"), "1"); };
+  const int deaths = CountDeaths(folder, [&](int before) { return RunVictim(folder, before, fill); });
+  EXPECT_LE(deaths, 6);
+  EXPECT_GE(deaths, 1);
+}
+
+TEST(WorkerCrash, FindsAMessageThatKillsTheProcessBehindAGap) {
+  const Folder folder;
+  const auto fill = [](Mesh& mesh) {
+    const auto chained = [&](uint64_t number, const char* name) {
+      std::vector<std::pair<std::string, std::string>> headers = {
+          {std::string(bus::kSequenceHeader), bus::Sequence{5, number}.ToString()},
+          {std::string(bus::kMeshHeader), bus::MeshName(kClusterId, "")}};
+      if (number > 1) headers.emplace_back(bus::kPreviousHeader, bus::Sequence{5, number - 1}.ToString());
+      Put(mesh, kUserEvents, "u-2", Registered("u-2", name), std::to_string(number), headers);
+    };
+    for (const auto& [number, name] : {std::pair(1, "first"), {3, "kills"}, {2, "second"}}) chained(number, name);
+  };
+  const int deaths = CountDeaths(folder, [&](int before) { return RunVictim(folder, before, fill); });
+  EXPECT_LE(deaths, 6);
+  EXPECT_GE(deaths, 1);
+}
+
+// Else a person who retries it has every process of the service die in turn, for good.
+TEST(WorkerCrash, FindsAMessageThatKillsTheProcessAgainWhenItIsRetried) {
+  const Folder folder;
+  const auto fill = [](Mesh& mesh) { Put(mesh, kUserEvents, "u-2", Registered("u-2", "kills"), "1"); };
+  CountDeaths(folder, [&](int before) { return RunVictim(folder, before, fill); });
+  ASSERT_EQ(RunInAChild(folder, [&] { return RunVictim(folder, 0, fill, /*retries=*/true); }), kDied);
+  EXPECT_LE(CountDeaths(folder, [&](int before) { return RunVictim(folder, before, fill); }), 6);
 }
 
 class CountingSession final : public testing::ForwardingSession {

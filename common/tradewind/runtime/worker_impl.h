@@ -74,6 +74,8 @@ class Worker::Impl final : public bus::AssignmentListener {
   // Keeps of `inputs`, for which the batch had no time, those that the store does not have; the others are due again.
   void LeaveOver(std::vector<Input>& inputs);
   absl::Status ProcessOneByOne(absl::Span<Input> inputs);
+  // Whether the input will be handled, and not passed over.
+  static bool IsNext(const Input& input);
   // Notes in the store that the message is about to be handled.
   void Mark(Task& task, const bus::Record& record);
   absl::Status Process(absl::Span<Input> inputs);
