@@ -323,6 +323,11 @@ void Attempt::CarryOut(TaskWork& work, const store::KeptRecord& requested) {
 }
 
 void Attempt::CarryOutForHeld(TaskWork& work, const store::KeptRecord& requested) {
+  if (requested.requested == store::KeptAction::kSkip && work.task->held_without_place.contains(requested.id)) {
+    kLog.Warn("an event that was held back and cannot be read is skipped, as requested", {{"id", requested.id}});
+    kept_removed_.push_back(requested.id);
+    return;
+  }
   for (const auto& [chain, events] : work.task->held) {
     InputProgress* progress = work.progress.FindInput(chain.first);
     if (progress == nullptr) continue;

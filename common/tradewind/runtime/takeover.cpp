@@ -248,21 +248,21 @@ absl::StatusOr<int64_t> Takeover::Start(const std::string& topic, const bus::Off
 
 absl::Status Takeover::LoadHeld(store::Session& session, Task& task) {
   task.held.clear();
+  task.held_without_place.clear();
   for (int64_t after = 0;;) {
     auto rows = session.LoadKept(task.id, store::KeptState::kHeld, after, kHeldPage);
     if (!rows.ok()) return rows.status();
     for (const store::KeptRecord& row : *rows) {
       after = row.id;
-      auto kept = ParseRecord(row.record);
-      if (!kept.ok()) return kept.status();
-      auto envelope = bus::ParseEnvelope(kept->record);
-      if (!envelope.ok() || !envelope->sequence.has_value()) {
-        // An earlier version asked less of it. It stays where it is, to be looked at and skipped.
-        kLog.Error("a held event has no place in a chain; it is passed over", {{"id", row.id}});
+      const auto input = HeldInput(task, row);
+      // Damaged, or kept by an earlier version, which asked less of it.
+      if (!input.ok() || !input->envelope.ok() || !input->envelope->sequence.has_value()) {
+        LeaveWithoutPlace(task, row.id);
         continue;
       }
-      task.held[{std::string(kept->record.topic()), std::string(envelope->source)}].push_back(
-          {.sequence = *envelope->sequence, .previous = envelope->previous, .id = row.id});
+      const bus::Envelope& envelope = *input->envelope;
+      task.held[{std::string(input->record.topic()), std::string(envelope.source)}].push_back(
+          {.sequence = *envelope.sequence, .previous = envelope.previous, .id = row.id});
     }
     if (rows->size() < static_cast<size_t>(kHeldPage)) break;
   }
@@ -272,6 +272,12 @@ absl::Status Takeover::LoadHeld(store::Session& session, Task& task) {
               [](const HeldEvent& left, const HeldEvent& right) { return left.sequence < right.sequence; });
   }
   return absl::OkStatus();
+}
+
+void LeaveWithoutPlace(Task& task, int64_t id) {
+  task.held_without_place.insert(id);
+  kLog.Error("an event that was held back cannot be read; it stays where it is, to be skipped by a person",
+             {{"group", task.id.group}, {"partition", task.id.partition}, {"id", id}});
 }
 
 absl::Status Takeover::LoadQueues(store::Session& session, Task& task) {

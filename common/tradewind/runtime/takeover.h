@@ -66,7 +66,7 @@ class Takeover {
   using All = std::map<int32_t, absl::StatusOr<TakenOver>>;
   All Take(bus::EventSource& source, absl::Span<const int32_t> partitions, absl::FunctionRef<bool()> goes_on);
 
-  // The places of the held events of a task, in the order of their chains.
+  // The places of the held events of a task, in the order of their chains, and which of them have none.
   static absl::Status LoadHeld(store::Session& session, Task& task);
   // The queues of its keys. Used again after a person's requests were carried out.
   static absl::Status LoadQueues(store::Session& session, Task& task);
@@ -109,6 +109,10 @@ class Takeover {
   const std::string cluster_id_;
   const bool adopt_offsets_;
 };
+
+// Notes that a held event cannot be read: its chain goes on waiting for it, until a person skips it and what is missing
+// is given up.
+void LeaveWithoutPlace(Task& task, int64_t id);
 
 // The record that a resumed partition starts with: whether it is the one the task remembers. OutOfRange when it is not.
 absl::Status CheckFirstRecord(Task& task, const bus::Record& record);

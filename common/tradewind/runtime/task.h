@@ -133,6 +133,8 @@ struct Task {
   std::map<std::string, int64_t, std::less<>> begun_before;
   // Records on the group's own topic that no subscription of this version is KeyedBy, and so nobody reads.
   int64_t rekeyed_unread = 0;
+  // Rows in the store of held events that cannot be read, or have no place in a chain. A person can only skip them.
+  std::set<int64_t> held_without_place;
   // Key and name of timers that cannot be read, each logged once.
   std::set<std::pair<std::string, std::string>> damaged_timers;
   // Where its inputs ended when it was taken: what a client knows of their ends may be older than that.

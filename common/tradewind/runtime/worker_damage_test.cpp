@@ -5,6 +5,7 @@
 
 #include "tradewind/bus/envelope.h"
 #include "tradewind/order/v1/order.pb.h"
+#include "tradewind/runtime/kept_record.h"
 #include "tradewind/runtime/worker_harness.h"
 #include "tradewind/runtime/worker_test_group.h"
 #include "tradewind/testing/eventually.h"
@@ -93,6 +94,26 @@ TEST(WorkerDamage, OfAQueuedRecordHoldsItsKeyAlone) {
   const auto kept = *test.mesh.store().reader().ListKept({}, 0, 1);
   EXPECT_EQ(*test.mesh.store().Request({.id = kept.at(0).id}, store::KeptAction::kSkip), 1);
   EXPECT_TRUE(test.WaitFor("o-1", 1));
+}
+
+TEST(WorkerDamage, OfAHeldEventHoldsItsChainAlone) {
+  Fixture test;
+  const store::TaskId task{test.group.name(), bus::PartitionOf("o-1", kPartitions)};
+  // Damaged, and as an earlier version may have kept it: its headers are none of an event.
+  bus::RecordContent record{.topic = kUserEvents, .partition = task.partition, .key = "o-1", .value = "x"};
+  for (const std::string& bytes :
+       {std::string(kDamaged), SerializeRecord(bus::Record::FromContent(std::move(record)))}) {
+    store::Batch batch;
+    batch.kept.push_back({.task = task, .state = store::KeptState::kHeld, .key = "o-1", .record = bytes});
+    batch.kept.back().source = "/user/0";
+    test.Commit(batch);
+  }
+  const auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, kQuick);
+  test.mesh.Send(Create("o-1"), "o-1");
+  EXPECT_TRUE(test.WaitFor("o-1", 1));
+  EXPECT_EQ(test.Count(store::KeptState::kHeld), 2);
+  EXPECT_EQ(*test.mesh.store().Request({.state = store::KeptState::kHeld}, store::KeptAction::kSkip), 2);
+  EXPECT_TRUE(Eventually([&] { return test.Count(store::KeptState::kHeld) == 0; }));
 }
 
 }  // namespace

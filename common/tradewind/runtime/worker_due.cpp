@@ -197,10 +197,13 @@ absl::Status Worker::Impl::GatherTimers(Task& task, absl::Time now) {
     looked_at_ = absl::InfinitePast();
     return absl::OkStatus();
   }
-  auto timers = ports_.session->LoadTimers(task.id, room);
+  // Those that cannot be read stay where they are, before the others.
+  const int64_t limit = room + static_cast<int64_t>(task.damaged_timers.size());
+  auto timers = ports_.session->LoadTimers(task.id, limit);
   if (!timers.ok()) return timers.status();
   task.next_timer = absl::InfiniteFuture();
-  const size_t before = gathered_.size();
+  const size_t gathered_before = gathered_.size();
+  const size_t damaged_before = task.damaged_timers.size();
   for (const store::Timer& timer : *timers) {
     if (timer.due > now) {
       task.next_timer = timer.due;
@@ -215,7 +218,8 @@ absl::Status Worker::Impl::GatherTimers(Task& task, absl::Time now) {
     gathered_.push_back(*std::move(input));
   }
   // All that were loaded are due: there may be more, unless it is always the same ones that cannot be read.
-  if (timers->size() == static_cast<size_t>(room) && gathered_.size() > before) {
+  const bool is_new = gathered_.size() > gathered_before || task.damaged_timers.size() > damaged_before;
+  if (timers->size() == static_cast<size_t>(limit) && is_new) {
     task.next_timer = now;
     looked_at_ = absl::InfinitePast();
   }

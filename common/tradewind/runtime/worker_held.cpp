@@ -36,10 +36,6 @@ absl::Status Worker::Impl::GatherHeld() {
       const absl::Status gathered = GatherChain(*task, chain);
       if (gathered.ok()) continue;
       std::erase_if(gathered_, [&](const Input& input) { return input.task == task; });
-      if (absl::IsDataLoss(gathered)) {
-        StopTask(*task, gathered);
-        break;
-      }
       if (absl::Status handled = OnStoreError(gathered, {}, {&task, 1}); !handled.ok()) return handled;
       break;
     }
@@ -65,7 +61,11 @@ absl::Status Worker::Impl::GatherChain(Task& task, const Task::ChainName& chain)
     if (!rows.ok()) return rows.status();
     for (const store::KeptRecord& row : *rows) {
       auto input = HeldInput(task, row);
-      if (!input.ok()) return input.status();
+      if (!input.ok()) {
+        LeaveWithoutPlace(task, row.id);
+        std::erase_if(events, [&](const HeldEvent& event) { return event.id == row.id; });
+        continue;
+      }
       gathered_bytes_ += static_cast<int64_t>(row.record.size());
       inputs.push_back(*std::move(input));
     }
@@ -73,7 +73,7 @@ absl::Status Worker::Impl::GatherChain(Task& task, const Task::ChainName& chain)
   }
   if (inputs.empty()) {
     // Somebody has removed the record from the store.
-    events.pop_front();
+    if (!events.empty() && events.front().id == ids.front()) events.pop_front();
     if (events.empty()) task.held.erase(chain);
     return absl::OkStatus();
   }

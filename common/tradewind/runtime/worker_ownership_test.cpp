@@ -9,6 +9,7 @@
 #include "gtest/gtest.h"
 
 #include "tradewind/bus/envelope.h"
+#include "tradewind/mesh/v1/state.pb.h"
 #include "tradewind/order/v1/events.pb.h"
 #include "tradewind/order/v1/order.pb.h"
 #include "tradewind/runtime/takeover.h"
@@ -313,12 +314,23 @@ TEST(WorkerOwnership, StopsTheTaskWhoseRecordsHaveExpiredAlone) {
 }
 
 // It must not become a row of no events that never leaves its lane, with all that is behind it.
-TEST(WorkerOwnership, StopsTheTaskWhoseOutboxDoesNotParseAlone) {
-  Mesh mesh;
-  const Group group = CountingGroup();
-  MakeHistory(mesh, group);
-  CommitForTask(mesh, group, [](const store::TakenTask&, store::TaskCommit& commit) { commit.outbox = "\xff\xff"; });
-  ExpectStoppedAlone(mesh, group);
+TEST(WorkerOwnership, StopsTheTaskWhoseOutboxCannotBeReadAlone) {
+  mesh::v1::OutboxBatch without_events;
+  without_events.set_source("/order/1");
+  mesh::v1::OutboxBatch without_source;
+  without_source.add_events()->set_topic(kEvents);
+  mesh::v1::OutboxBatch without_topic = without_events;
+  without_topic.add_events()->set_type("tradewind.order.v1.OrderCreated");
+  // The last are fields that nobody has: they parse.
+  for (const std::string& bytes :
+       {without_events.SerializeAsString(), without_source.SerializeAsString(), without_topic.SerializeAsString(),
+        std::string("\xff\xff"), std::string("\xc0\x3e\x01")}) {
+    Mesh mesh;
+    const Group group = CountingGroup();
+    MakeHistory(mesh, group);
+    CommitForTask(mesh, group, [&](const store::TakenTask&, store::TaskCommit& commit) { commit.outbox = bytes; });
+    ExpectStoppedAlone(mesh, group);
+  }
 }
 
 TEST(WorkerOwnership, DropsWhatItLostAndTakesItAgain) {

@@ -42,6 +42,15 @@ bool ConcernsTheMesh(const absl::Status& status) {
   return absl::IsFailedPrecondition(status) || absl::IsInternal(status) || absl::IsPermissionDenied(status);
 }
 
+// Whether a row is as every version writes it. What is damaged may parse all the same.
+bool IsComplete(const mesh::v1::OutboxBatch& batch) {
+  const auto& events = batch.events();
+  return batch.source().starts_with('/') && !events.empty() &&
+         std::all_of(events.begin(), events.end(), [](const mesh::v1::OutgoingEvent& event) {
+           return !event.topic().empty() && !event.type().empty() && event.partition() >= 0;
+         });
+}
+
 // Puts an EventWithheld in the event's place, and returns the event as it is to be kept.
 store::KeptRecord Withhold(const Task& task, mesh::v1::OutgoingEvent& event) {
   mesh::v1::EventWithheld stand_in;
@@ -160,8 +169,8 @@ std::vector<bus::Position> Worker::Impl::TakeOver(absl::Span<const int32_t> part
 absl::Status Worker::Impl::SendLeftBehind(Task& task, absl::Span<const store::OutboxRow> outbox) {
   for (const store::OutboxRow& row : outbox) {
     auto batch = std::make_unique<mesh::v1::OutboxBatch>();
-    if (!batch->ParseFromString(row.batch)) {
-      return absl::DataLossError(fmt::format("outbox row {} of group '{}', partition {} does not parse", row.sequence,
+    if (!batch->ParseFromString(row.batch) || !IsComplete(*batch)) {
+      return absl::DataLossError(fmt::format("outbox row {} of group '{}', partition {} cannot be read", row.sequence,
                                              task.id.group, task.id.partition));
     }
     for (mesh::v1::OutgoingEvent& event : *batch->mutable_events()) {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/clock.h"
@@ -48,6 +49,10 @@ struct Fixture {
     if (word == "set") context.SetTimer(order.id(), context.now() + delay, order);
     if (word == "soon") context.SetTimer(order.id(), context.now(), order);
     if (word == "cancel") context.CancelTimer(order.id());
+    if (word == "cancellater") {
+      if (!std::exchange(cancelled_later, true)) return Retry(absl::Milliseconds(110), "later");
+      context.CancelTimer(order.id());
+    }
     if (word == "setandfail") {
       context.SetTimer(order.id(), context.now(), order);
       return Dead("on purpose");
@@ -95,6 +100,7 @@ struct Fixture {
   std::atomic<int> failures{0};
   std::atomic<int> fired{0};
   absl::Duration delay = absl::Hours(1);
+  bool cancelled_later = false;
 };
 
 TEST(WorkerTimer, FiresOnceItIsDue) {
@@ -225,6 +231,44 @@ TEST(WorkerTimer, FiresThoughAnotherCannotBeRead) {
   const auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, kQuick);
   test.Send("soon a");
   EXPECT_THAT(test.Wait(2), ElementsAre("soon a", "fired a"));
+}
+
+TEST(WorkerTimer, FiresBehindManyThatCannotBeRead) {
+  Fixture test;
+  store::Batch batch;
+  for (int i = 0; i < 30; ++i) {
+    batch.timers_set.push_back({.task = {test.group.name(), bus::PartitionOf("u-1", kPartitions)},
+                                .key = "u-1",
+                                .name = std::to_string(i),
+                                .due = absl::UnixEpoch(),
+                                .record = "\xff\xff"});
+  }
+  ASSERT_TRUE((*test.mesh.store().OpenSession())->Commit(batch).ok());
+  WorkerConfig config = kQuick;
+  config.batch_messages = 8;
+  const auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, config);
+  test.Send("soon a");
+  EXPECT_THAT(test.Wait(2), ElementsAre("soon a", "fired a"));
+}
+
+// One by one they are batches of their own, and yet gathered together.
+TEST(WorkerTimer, DoesNotFireBehindWhatCancelsItOneByOne) {
+  Fixture test;
+  {
+    const auto session = *test.mesh.store().OpenSession();
+    const store::TaskId task{"loyalty", bus::PartitionOf("u-1", kPartitions)};
+    for (int i = 0; i < 3; ++i) ASSERT_TRUE(session->TakeTask(task, 0).ok());
+  }
+  WorkerConfig config = kQuick;
+  config.timer_tick = absl::Milliseconds(300);
+  test.delay = absl::Milliseconds(130);
+  const auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, config);
+  test.Send("set a");
+  test.Send("cancellater a");
+  EXPECT_THAT(test.Wait(2), ElementsAre("set a", "cancellater a"));
+  test.delay = absl::ZeroDuration();
+  test.Send("set b");
+  EXPECT_THAT(test.Wait(4), ElementsAre("set a", "cancellater a", "set b", "fired b"));
 }
 
 TEST(WorkerTimer, FiresThoughABatchHadNoTimeForIt) {
