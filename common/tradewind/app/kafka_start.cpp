@@ -52,6 +52,12 @@ absl::StatusOr<std::map<std::string, int32_t>> PinPartitions(const bus::KafkaCon
     if (!pinned.ok()) return pinned.status();
   }
   for (const auto& [topic, count] : *pinned) {
+    if (count < 1) {
+      return absl::FailedPreconditionError(fmt::format(
+          "the store says that the keys of {} are spread over {} partitions: it is damaged; restore it from a backup, "
+          "or set kafka.pinned_partitions to the number of partitions that {} had when this service first started",
+          topic, count, topic));
+    }
     const int32_t there = partition_counts.at(topic);
     if (count <= there) continue;
     return absl::FailedPreconditionError(fmt::format(

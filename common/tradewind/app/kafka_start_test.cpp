@@ -54,5 +54,15 @@ TEST_F(PinPartitionsTest, RefusesATopicWithFewer) {
                                ::testing::HasSubstr("--alter --topic commands --partitions 12")));
 }
 
+TEST_F(PinPartitionsTest, RefusesADamagedCountUnlessTold) {
+  for (const int32_t count : {0, -1}) {
+    ASSERT_TRUE(store_->PinPartitions({{"commands", count}}, /*replace=*/true).ok());
+    const auto pinned = PinPartitions({}, *store_, {{"commands", 12}});
+    EXPECT_TRUE(absl::IsFailedPrecondition(pinned.status())) << pinned.status();
+    EXPECT_THAT(std::string(pinned.status().message()), ::testing::HasSubstr("set kafka.pinned_partitions to"));
+    EXPECT_EQ(Pin({{"commands", 12}}, 12), (Counts{{"commands", 12}}));
+  }
+}
+
 }  // namespace
 }  // namespace tradewind

@@ -33,6 +33,11 @@ void Describe(config::Schema& schema, KafkaConfig& config) {
              "how long a process may be silent before its tasks go to another")
       .Min(absl::Seconds(1))
       .Max(absl::Minutes(30));
+  section
+      .Field("max_poll_interval", &config.max_poll_interval,
+             "how long a handler may take before the tasks of its process go to another; at least session_timeout")
+      .Min(absl::Seconds(1))
+      .Max(absl::Hours(24));
   section.Field("request_timeout", &config.request_timeout, "how long one request to a broker may take")
       .Min(absl::Milliseconds(500))
       .Max(absl::Minutes(5));

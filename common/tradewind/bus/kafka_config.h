@@ -28,6 +28,9 @@ struct KafkaConfig {
   int32_t min_insync_replicas = 1;
   // How long a member of a group may be silent before its tasks go to another.
   absl::Duration session_timeout = absl::Seconds(6);
+  // How long a member of a group may go without asking for messages, as while a handler runs, before its tasks go to
+  // another; session_timeout where that is longer.
+  absl::Duration max_poll_interval = absl::Minutes(5);
   // How long one request to a broker may take.
   absl::Duration request_timeout = absl::Seconds(5);
 };

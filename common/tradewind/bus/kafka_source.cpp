@@ -124,7 +124,7 @@ absl::Status KafkaSource::Impl::Start() {
   settings.Set("auto.offset.reset", "error");
   settings.Set("session.timeout.ms", config_.session_timeout);
   settings.Set("heartbeat.interval.ms", std::min(absl::Milliseconds(200), config_.session_timeout / 4));
-  settings.Set("max.poll.interval.ms", std::max(absl::Minutes(1), 3 * config_.session_timeout));
+  settings.Set("max.poll.interval.ms", std::max(config_.max_poll_interval, config_.session_timeout));
   // A broker that has not heard of a new topic yet says that it has no partitions, and the group is shared out by that
   // until it is asked again: five minutes later, unless told otherwise.
   settings.Set("topic.metadata.refresh.interval.ms", kAskForTopicsEvery);

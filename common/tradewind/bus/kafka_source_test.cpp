@@ -93,6 +93,18 @@ TEST_F(KafkaSourceTest, AnotherMemberTakesItsShareOfEveryTopic) {
   }
 }
 
+// Its heartbeats go on meanwhile.
+TEST_F(KafkaSourceTest, AMemberThatDoesNotPollLosesItsPartitions) {
+  MakeTopics(1);
+  KafkaConfig config = config_;
+  config.max_poll_interval = absl::Seconds(1);
+  Member first(config, group_, {lead_, other_});
+  ASSERT_TRUE(WaitFor([&] { return first.listener.owned.size() == 1; }, [&] { first.Step(); }));
+  const auto second = NewMember();
+  EXPECT_TRUE(WaitFor([&] { return second->listener.owned.size() == 1; }, [&] { second->Step(); }));
+  EXPECT_TRUE(WaitFor([&] { return first.listener.lost.size() == 1; }, [&] { first.Step(); }));
+}
+
 TEST_F(KafkaSourceTest, AMemberWithoutPartitionsIsToldSo) {
   MakeTopics(1);
   const auto first = NewMember();

@@ -10,13 +10,37 @@
 #include "google/protobuf/message.h"
 #include "google/rpc/status.pb.h"
 
+#include "tradewind/clock/steady_now.h"
+#include "tradewind/errors/printable.h"
 #include "tradewind/mesh/v1/envelope.pb.h"
 #include "tradewind/mesh/v1/state.pb.h"
 #include "tradewind/runtime/kept_record.h"
+#include "tradewind/runtime/logger.h"
 #include "tradewind/runtime/message_context.h"
 #include "tradewind/telemetry/trace.h"
 
 namespace tradewind::runtime {
+namespace {
+
+// A handler that takes longer is named in the log: everything that its process reads stands still meanwhile.
+constexpr absl::Duration kSlowHandler = absl::Seconds(10);
+// How much of a key is logged.
+constexpr size_t kMaxLogged = 200;
+
+void WarnIfSlow(const bus::Record& record, const bus::Envelope& envelope, absl::Duration took) {
+  if (took < kSlowHandler) return;
+  kLog.Warn(
+      "a handler took so long that other messages waited for it; let slow work be an effect. A process whose handler "
+      "takes longer than kafka.max_poll_interval loses its tasks",
+      {{"topic", record.topic()},
+       {"partition", record.partition()},
+       {"offset", record.offset()},
+       {"key", errors::Printable(record.key(), kMaxLogged)},
+       {"type", errors::Printable(envelope.type, kMaxLogged)},
+       {"took", absl::Trunc(took, absl::Milliseconds(1))}});
+}
+
+}  // namespace
 
 Attempt::Attempt(const Group& group, EventRouter& router, store::Session& session, const AttemptSettings& settings,
                  absl::Time now, absl::Time wall_now)
@@ -166,37 +190,6 @@ KeyRule Attempt::KeyRuleOf(const Handler& handler, const Item& item) const {
                                                                                     : KeyRule::kOfOptions;
 }
 
-void Attempt::TakeHeld(TaskWork& work, const Input& input) {
-  InputProgress* const progress = work.progress.FindInput(input.record.topic());
-  if (progress == nullptr) return;
-  if (!input.envelope.ok()) {
-    work.moved = true;
-    work.held_taken.insert(*input.held);
-    kept_removed_.push_back(*input.held);
-    return Bury(work, {input.record, nullptr}, input.envelope.status());
-  }
-  const Verdict verdict = progress->Judge(*input.envelope);
-  // What closed its gap has not been taken after all.
-  if (verdict == Verdict::kGap) return;
-  work.moved = true;
-  if (verdict == Verdict::kTake) {
-    progress->Take(*input.envelope, now_);
-    HandleHeld(work, input);
-  }
-  work.held_taken.insert(*input.held);
-  kept_removed_.push_back(*input.held);
-}
-
-void Attempt::HandleHeld(TaskWork& work, const Input& input) {
-  Item item{
-      .record = input.record, .envelope = &*input.envelope, .refused = input.refused, .unchecked = input.unchecked};
-  const bool was_handled = !input.unchecked && !input.unhandled;
-  if (was_handled && group_.Find(input.envelope->type) == nullptr) return WaitForHandler(work, item);
-  std::unique_ptr<google::protobuf::Message> message;
-  // An earlier version has looked at it before it held it back.
-  if (input.unchecked || ReadFromTopic(work, item, message)) HandleInTurn(work, item);
-}
-
 void Attempt::HandleInTurn(TaskWork& work, const Item& item) {
   const Handler* handler = group_.Find(item.envelope->type);
   if (handler == nullptr) return HandleUnknown(work, item);
@@ -246,8 +239,10 @@ bool Attempt::Handle(TaskWork& work, const Item& item) {
     return true;
   }
   const int first_event = work.outbox->events_size();
+  const absl::Time begin = clock::SteadyNow();
   const Outcome outcome =
       item.refused.empty() ? RunHandler(*handler, *message, work, item, *reply) : Dead(std::string(item.refused));
+  WarnIfSlow(item.record, envelope, clock::SteadyNow() - begin);
   return status_.ok() && Conclude(work, item, *handler, outcome, first_event, std::move(reply));
 }
 

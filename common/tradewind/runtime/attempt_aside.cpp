@@ -76,6 +76,37 @@ void Attempt::TakeFromQueue(TaskWork& work, const Input& input) {
   queue = input.queued->last ? std::nullopt : std::optional(input.queued->loaded_at);
 }
 
+void Attempt::TakeHeld(TaskWork& work, const Input& input) {
+  InputProgress* const progress = work.progress.FindInput(input.record.topic());
+  if (progress == nullptr) return;
+  if (!input.envelope.ok()) {
+    work.moved = true;
+    work.held_taken.insert(*input.held);
+    kept_removed_.push_back(*input.held);
+    return Bury(work, {input.record, nullptr}, input.envelope.status());
+  }
+  const Verdict verdict = progress->Judge(*input.envelope);
+  // What closed its gap has not been taken after all.
+  if (verdict == Verdict::kGap) return;
+  work.moved = true;
+  if (verdict == Verdict::kTake) {
+    progress->Take(*input.envelope, now_);
+    HandleHeld(work, input);
+  }
+  work.held_taken.insert(*input.held);
+  kept_removed_.push_back(*input.held);
+}
+
+void Attempt::HandleHeld(TaskWork& work, const Input& input) {
+  Item item{
+      .record = input.record, .envelope = &*input.envelope, .refused = input.refused, .unchecked = input.unchecked};
+  const bool was_handled = !input.unchecked && !input.unhandled;
+  if (was_handled && group_.Find(input.envelope->type) == nullptr) return WaitForHandler(work, item);
+  std::unique_ptr<google::protobuf::Message> message;
+  // An earlier version has looked at it before it held it back.
+  if (input.unchecked || ReadFromTopic(work, item, message)) HandleInTurn(work, item);
+}
+
 void Attempt::Fire(TaskWork& work, const Input& input) {
   // A message before it has cancelled it, or set it anew.
   const std::pair<std::string, std::string> name(std::string(input.record.key()), input.timer);

@@ -165,8 +165,12 @@ absl::Status Worker::Impl::ProcessGathered() {
   const auto others = static_cast<size_t>(careful - inputs.begin());
   absl::Status processed = Process(absl::MakeSpan(inputs.data(), others));
   const size_t taken = std::min(taken_, others);
-  if (processed.ok()) processed = ProcessOneByOne(absl::MakeSpan(inputs.data() + others, inputs.size() - others));
-  inputs.erase(inputs.begin() + static_cast<std::ptrdiff_t>(others), inputs.end());
+  size_t one_by_one = 0;
+  if (processed.ok()) {
+    processed = ProcessOneByOne(absl::MakeSpan(inputs.data() + others, inputs.size() - others), one_by_one);
+  }
+  const auto first_careful = inputs.begin() + static_cast<std::ptrdiff_t>(others);
+  inputs.erase(first_careful, first_careful + static_cast<std::ptrdiff_t>(one_by_one));
   inputs.erase(inputs.begin(), inputs.begin() + static_cast<std::ptrdiff_t>(taken));
   LeaveOver(inputs);
   for (auto& [partition, task] : tasks_) task->changed_timers.clear();
@@ -188,8 +192,10 @@ void Worker::Impl::LeaveOver(std::vector<Input>& inputs) {
   std::erase_if(inputs, IsInStore);
 }
 
-absl::Status Worker::Impl::ProcessOneByOne(absl::Span<Input> inputs) {
-  for (Input& input : inputs) {
+absl::Status Worker::Impl::ProcessOneByOne(absl::Span<Input> inputs, size_t& taken) {
+  const absl::Time end = clock::SteadyNow() + config_.batch_time;
+  for (taken = 0; taken < inputs.size() && (taken == 0 || clock::SteadyNow() < end); ++taken) {
+    Input& input = inputs[taken];
     // The mark of a message that a process has died with stays until that message comes again: it may be behind others.
     const std::optional<Suspect>& suspect = input.task->progress.suspect();
     const bool marks = !suspect.has_value() || IsSuspect(*suspect, input.record);

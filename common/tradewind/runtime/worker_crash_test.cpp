@@ -295,6 +295,37 @@ TEST(WorkerCrash, HandlesOnlyTheTaskOneByOneWhoseOwnersDied) {
   EXPECT_LE(CommitsAfter(1), 20);
 }
 
+// A batch of them would else take so long that Kafka gives the tasks to another process.
+TEST(WorkerCrash, AsksKafkaWhileATaskIsHandledOneByOne) {
+  Mesh mesh;
+  constexpr int kMessages = 50;
+  std::atomic<int> handled = 0;
+  std::atomic<int> handled_before_other = -1;
+  Group group("loyalty");
+  group.Add({.run =
+                 [&](const google::protobuf::Message& message, Context&) {
+                   if (static_cast<const UserRegistered&>(message).display_name() == "other") {
+                     handled_before_other = handled.load();
+                   } else if (++handled == 1) {
+                     mesh.Send(Registered(KeyBeside("u-1"), "other"), KeyBeside("u-1"));
+                   }
+                   absl::SleepFor(absl::Milliseconds(2));
+                   return Ack();
+                 },
+             .prototype = &UserRegistered::default_instance()});
+  const auto session = *mesh.store().OpenSession();
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(session->TakeTask({"loyalty", bus::PartitionOf("u-1", kPartitions)}, 0).ok());
+  }
+  for (int i = 0; i < kMessages; ++i) mesh.Send(Registered("u-1", "slow"), "u-1");
+  WorkerConfig config = kQuick;
+  config.batch_time = absl::Milliseconds(5);
+  const auto worker = mesh.Start(group, {0, 1, 2, 3}, config);
+  EXPECT_TRUE(Eventually([&] { return handled == kMessages && handled_before_other >= 0; }));
+  EXPECT_LT(handled_before_other, kMessages);
+  EXPECT_TRUE(worker->Stop().ok());
+}
+
 TEST(WorkerCrash, CountsNoTakeoverOfALivingWorker) {
   Mesh mesh;
   const Group group = CountingGroup();

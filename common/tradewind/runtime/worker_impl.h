@@ -73,7 +73,9 @@ class Worker::Impl final : public bus::AssignmentListener {
   absl::Status ProcessGathered();
   // Keeps of `inputs`, for which the batch had no time, those that the store does not have; the others are due again.
   void LeaveOver(std::vector<Input>& inputs);
-  absl::Status ProcessOneByOne(absl::Span<Input> inputs);
+  // `taken` is set to how many of them the time of a batch was enough for: whoever asks Kafka too seldom loses its
+  // tasks.
+  absl::Status ProcessOneByOne(absl::Span<Input> inputs, size_t& taken);
   // Whether the input will be handled, and not passed over.
   static bool IsNext(const Input& input);
   // Notes in the store that the message is about to be handled.
