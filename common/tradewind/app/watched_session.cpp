@@ -84,8 +84,8 @@ absl::StatusOr<std::vector<store::KeptRecord>> WatchedSession::LoadQueues(const 
 
 absl::StatusOr<std::vector<store::KeptRecord>> WatchedSession::LoadRequested(std::string_view group,
                                                                              absl::Span<const int32_t> partitions,
-                                                                             int64_t limit) {
-  return Watch({reading_}, [&] { return inner_->LoadRequested(group, partitions, limit); });
+                                                                             int64_t limit, int64_t max_bytes) {
+  return Watch({reading_}, [&] { return inner_->LoadRequested(group, partitions, limit, max_bytes); });
 }
 
 absl::StatusOr<std::vector<store::Timer>> WatchedSession::LoadTimers(const store::TaskId& task, int64_t limit) {

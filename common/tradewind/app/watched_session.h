@@ -40,8 +40,8 @@ class WatchedSession final : public store::Session {
                                                             absl::Span<const std::string> keys, int64_t limit,
                                                             int64_t max_bytes) override;
   absl::StatusOr<std::vector<store::KeptRecord>> LoadRequested(std::string_view group,
-                                                               absl::Span<const int32_t> partitions,
-                                                               int64_t limit) override;
+                                                               absl::Span<const int32_t> partitions, int64_t limit,
+                                                               int64_t max_bytes) override;
   absl::StatusOr<std::vector<store::Timer>> LoadTimers(const store::TaskId& task, int64_t limit) override;
   absl::StatusOr<int64_t> PruneRequests(std::string_view group, absl::Span<const int32_t> partitions, absl::Time before,
                                         int64_t limit) override;

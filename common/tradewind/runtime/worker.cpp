@@ -220,8 +220,11 @@ void Worker::Impl::Mark(Task& task, const bus::Record& record) {
   std::optional<Suspect>& suspect = task.progress.suspect();
   const int32_t before = suspect.has_value() && IsSuspect(*suspect, record) ? suspect->attempts : 0;
   suspect = Suspect{std::string(record.topic()), record.offset(), bus::Fingerprint(record), before + 1};
+  CommitAlone(task, {}, "a message could not be marked before it is handled");
+}
+
+void Worker::Impl::CommitAlone(Task& task, store::Batch batch, std::string_view why_not) {
   const std::string progress = task.progress.Serialize(ports_.cluster_id);
-  store::Batch batch;
   batch.now = clock_.Now();
   batch.tasks.push_back({.task = task.id,
                          .expected_epoch = task.epoch,
@@ -232,7 +235,7 @@ void Worker::Impl::Mark(Task& task, const bus::Record& record) {
   if (result.ok() && result->kind == store::CommitResult::Kind::kCommitted) {
     ++task.emit_sequence;
   } else {
-    Disown(task, "a message could not be marked before it is handled");
+    Disown(task, why_not);
   }
 }
 
@@ -293,7 +296,7 @@ absl::StatusOr<bool> Worker::Impl::TryOnce(absl::Span<Input> inputs, absl::Span<
 absl::Status Worker::Impl::OnStoreError(const absl::Status& error, absl::Span<Input> inputs,
                                         absl::Span<Task* const> tasks) {
   // Perhaps carried out: asked for again, they are known to be open.
-  requested_.clear();
+  const std::vector<store::KeptRecord> requested = std::exchange(requested_, {});
   switch (errors::Read(error)) {
     case errors::Reading::kFatal:
       return error;
@@ -304,7 +307,18 @@ absl::Status Worker::Impl::OnStoreError(const absl::Status& error, absl::Span<In
     case errors::Reading::kPermanent:
       break;
   }
-  // The store refuses something in this batch: one message at a time shows which.
+  // The store refuses something in this batch: one request and one message at a time shows which.
+  if (requested.size() == 1 && inputs.empty()) {
+    GiveUp(requested[0], error);
+    return absl::OkStatus();
+  }
+  if (!requested.empty()) {
+    for (const store::KeptRecord& kept : requested) {
+      requested_ = {kept};
+      if (absl::Status processed = Process({}); !processed.ok()) return processed;
+    }
+    return Process(inputs);
+  }
   if (inputs.size() > 1) {
     for (Input& input : inputs) {
       if (absl::Status processed = Process(absl::MakeSpan(&input, 1)); !processed.ok()) return processed;
@@ -319,6 +333,19 @@ absl::Status Worker::Impl::OnStoreError(const absl::Status& error, absl::Span<In
   }
   inputs[0].refused = "the store refused what followed from it: " + std::string(error.message());
   return Process(inputs);
+}
+
+void Worker::Impl::GiveUp(const store::KeptRecord& requested, const absl::Status& error) {
+  kLog.Error("the store refuses what was requested of a record, which stays as it is",
+             {{"id", requested.id}, {"error", error}});
+  store::Batch batch;
+  batch.kept_updated.push_back({.id = requested.id,
+                                .state = requested.state,
+                                .reason = requested.reason,
+                                .attempts = requested.attempts,
+                                .due = requested.due,
+                                .carried_out = requested.requested});
+  CommitAlone(*tasks_.at(requested.task.partition), std::move(batch), "a request could not be given up");
 }
 
 void Worker::Impl::AfterCommit(Attempt& attempt, const store::Batch& batch, const store::CommitResult& result) {

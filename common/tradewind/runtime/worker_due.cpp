@@ -234,16 +234,19 @@ absl::Status Worker::Impl::GatherRequested(absl::Time now) {
     for (const auto& [queue, ids] : task->started_from_queue) started += ids.size();
   }
   const int64_t limit = kRequests + static_cast<int64_t>(started);
-  auto requested = ports_.session->LoadRequested(ports_.group->name(), AllPartitions(), limit);
-  if (requested.ok()) {
-    requested_ = *std::move(requested);
-    // A full round means that there is more.
-    if (requested_.size() == static_cast<size_t>(limit)) requests_looked_at_ = absl::InfinitePast();
-    // What is asked of a record whose effect runs is carried out when that has ended and the record is still there.
-    std::erase_if(requested_, [this](const store::KeptRecord& kept) { return IsStarted(kept); });
-  } else {
+  auto requested = ports_.session->LoadRequested(ports_.group->name(), AllPartitions(), limit, config_.batch_bytes);
+  if (!requested.ok()) {
     kLog.Debug("the store could not be asked for requests", {{"error", requested.status()}});
+    return absl::OkStatus();
   }
+  int64_t bytes = 0;
+  for (const store::KeptRecord& kept : *requested) bytes += static_cast<int64_t>(kept.record.size());
+  const bool is_full = requested->size() == static_cast<size_t>(limit) || bytes >= config_.batch_bytes;
+  requested_ = *std::move(requested);
+  // What is asked of a record whose effect runs is carried out when that has ended and the record is still there.
+  std::erase_if(requested_, [this](const store::KeptRecord& kept) { return IsStarted(kept); });
+  // A full round means that there is more.
+  if (is_full && !requested_.empty()) requests_looked_at_ = absl::InfinitePast();
   return absl::OkStatus();
 }
 

@@ -80,10 +80,14 @@ class Worker::Impl final : public bus::AssignmentListener {
   static bool IsNext(const Input& input);
   // Notes in the store that the message is about to be handled.
   void Mark(Task& task, const bus::Record& record);
+  // Commits the task's row as it is with what else is in the batch; gives the task up where that fails.
+  void CommitAlone(Task& task, store::Batch batch, std::string_view why_not);
   absl::Status Process(absl::Span<Input> inputs);
   // False: another attempt is due, with what is left of the inputs.
   absl::StatusOr<bool> TryOnce(absl::Span<Input> inputs, absl::Span<Task* const> tasks);
   absl::Status OnStoreError(const absl::Status& error, absl::Span<Input> inputs, absl::Span<Task* const> tasks);
+  // Notes that a request is done with, of which nothing came.
+  void GiveUp(const store::KeptRecord& requested, const absl::Status& error);
   void AfterCommit(Attempt& attempt, const store::Batch& batch, const store::CommitResult& result);
   // Makes the task what was committed.
   void Advance(TaskWork& work);

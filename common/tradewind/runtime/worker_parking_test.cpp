@@ -3,17 +3,21 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/time/clock.h"
 
 #include "tradewind/order/v1/events.pb.h"
+#include "tradewind/runtime/kept_record.h"
 #include "tradewind/runtime/worker_harness.h"
 #include "tradewind/runtime/worker_test_group.h"
 #include "tradewind/testing/eventually.h"
+#include "tradewind/testing/forwarding_session.h"
 #include "tradewind/user/v1/events.pb.h"
 
 namespace tradewind::runtime {
@@ -205,6 +209,52 @@ TEST(WorkerParking, HandlesAnUndecodableRecordAgainWhenAsked) {
   EXPECT_EQ(test.Count(store::KeptState::kDead), 1);
   EXPECT_EQ(*test.mesh.store().Request({.state = store::KeptState::kDead}, store::KeptAction::kSkip), 1);
   EXPECT_TRUE(Eventually([&] { return test.Count(store::KeptState::kDead) == 0; }));
+}
+
+// Refuses whatever keeps a record under a key.
+class RefusingSession final : public testing::ForwardingSession {
+ public:
+  RefusingSession(std::unique_ptr<store::Session> session, std::string key)
+      : ForwardingSession(*session), session_(std::move(session)), key_(std::move(key)) {}
+  absl::StatusOr<store::CommitResult> Commit(const store::Batch& batch) override {
+    for (const store::KeptRecord& kept : batch.kept) {
+      if (kept.key == key_) return absl::InvalidArgumentError("refused on purpose");
+    }
+    return ForwardingSession::Commit(batch);
+  }
+
+ private:
+  std::unique_ptr<store::Session> session_;
+  const std::string key_;
+};
+
+// One request that the store refuses is one record's matter.
+TEST(WorkerParking, GivesUpARequestThatTheStoreRefuses) {
+  Mesh mesh;
+  const Group group = CountingGroup();
+  store::Batch batch;
+  for (const char* key : {"o-1", "o-2", "o-4"}) {
+    bus::RecordContent record{
+        .topic = kCommands, .partition = bus::PartitionOf(key, kPartitions), .offset = 7, .key = key};
+    batch.kept.push_back({.task = {group.name(), record.partition},
+                          .state = store::KeptState::kDead,
+                          .key = key,
+                          .record = SerializeRecord(bus::Record::FromContent(std::move(record)))});
+  }
+  ASSERT_TRUE((*mesh.store().OpenSession())->Commit(batch).ok());
+  ASSERT_EQ(*mesh.store().Request({.failed_only = true}, store::KeptAction::kRetry), 3);
+  const auto worker = mesh.Start(group, {0, 1, 2, 3}, kQuick, [](std::unique_ptr<store::Session> session) {
+    return std::make_unique<RefusingSession>(std::move(session), "o-2");
+  });
+  // The others are dead once more, under ids of their own.
+  EXPECT_TRUE(Eventually([&] {
+    const auto kept = *mesh.store().reader().ListKept({}, 0, 10);
+    return kept.size() == 3 && kept[0].key == "o-2" && kept[0].requested == store::KeptAction::kNone &&
+           kept[0].state == store::KeptState::kDead;
+  }));
+  mesh.Send(Create("o-2"), "o-2");
+  EXPECT_TRUE(mesh.kafka().WaitForRecords(kEvents, 1));
+  EXPECT_TRUE(worker->Stop().ok());
 }
 
 TEST(WorkerParking, TellsTheCallerOfACommandThatWaitsBehindADeadOne) {

@@ -63,9 +63,13 @@ constexpr std::array kStatements = {
                                                  ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) AS page
                            WHERE coalesce(page.bytes_before, 0) < $5) AS found
                          ORDER BY k.position, found.place, found.id)"},
-    PostgresStatement{"load_requested", "SELECT " TRADEWIND_POSTGRES_KEPT_COLUMNS R"( FROM kept
-                         WHERE "group" = $1 AND requested <> 0 AND partition = ANY ($2::integer[])
-                         ORDER BY id LIMIT $3)"},
+    PostgresStatement{"load_requested", "SELECT " TRADEWIND_POSTGRES_KEPT_COLUMNS R"( FROM (
+                           SELECT r.*, sum(octet_length(r.record)) OVER before AS bytes_before FROM (
+                             SELECT * FROM kept
+                             WHERE "group" = $1 AND requested <> 0 AND partition = ANY ($2::integer[])
+                             ORDER BY id LIMIT $3) AS r
+                             WINDOW before AS (ORDER BY r.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) AS page
+                         WHERE coalesce(page.bytes_before, 0) < $4 ORDER BY id)"},
     PostgresStatement{
         "load_timers",
         R"(SELECT coalesce(long_key, key), name, due_ms, record FROM timer WHERE "group" = $1 AND partition = $2
@@ -251,12 +255,15 @@ absl::StatusOr<std::vector<KeptRecord>> PostgresSession::LoadQueues(const TaskId
 
 absl::StatusOr<std::vector<KeptRecord>> PostgresSession::LoadRequested(std::string_view group,
                                                                        absl::Span<const int32_t> partitions,
-                                                                       int64_t limit) {
+                                                                       int64_t limit, int64_t max_bytes) {
   PostgresArray wanted(Element::kInteger, partitions.size());
   for (const int32_t partition : partitions) wanted.Add(int64_t{partition});
-  const absl::StatusOr<PostgresResult> rows =
-      Run({"load_requested", true,
-           PostgresParameters().Bytes(group).Array(std::move(wanted)).Bigint(std::max<int64_t>(limit, 0))});
+  const absl::StatusOr<PostgresResult> rows = Run({"load_requested", true,
+                                                   PostgresParameters()
+                                                       .Bytes(group)
+                                                       .Array(std::move(wanted))
+                                                       .Bigint(std::max<int64_t>(limit, 0))
+                                                       .Bigint(max_bytes)});
   if (!rows.ok()) return rows.status();
   return ReadKeptRows(*rows);
 }

@@ -34,7 +34,7 @@ class PostgresSession final : public Session {
   absl::StatusOr<std::vector<KeptRecord>> LoadQueues(const TaskId& task, absl::Span<const std::string> keys,
                                                      int64_t limit, int64_t max_bytes) override;
   absl::StatusOr<std::vector<KeptRecord>> LoadRequested(std::string_view group, absl::Span<const int32_t> partitions,
-                                                        int64_t limit) override;
+                                                        int64_t limit, int64_t max_bytes) override;
   absl::StatusOr<std::vector<Timer>> LoadTimers(const TaskId& task, int64_t limit) override;
   absl::StatusOr<int64_t> PruneRequests(std::string_view group, absl::Span<const int32_t> partitions, absl::Time before,
                                         int64_t limit) override;

@@ -170,12 +170,12 @@ absl::StatusOr<std::vector<KeptRecord>> SqliteSession::LoadQueues(const TaskId& 
 
 absl::StatusOr<std::vector<KeptRecord>> SqliteSession::LoadRequested(std::string_view group,
                                                                      absl::Span<const int32_t> partitions,
-                                                                     int64_t limit) {
+                                                                     int64_t limit, int64_t max_bytes) {
   const std::string partition_list = fmt::format("[{}]", fmt::join(partitions, ","));
   const std::lock_guard lock(writer_.mutex);
   Statement& load = writer_.statements.load_requested;
   const ScopedReset reset(load);
-  return ReadKeptRows(load.BindText(1, group).BindText(2, partition_list).BindInteger(3, limit));
+  return ReadKeptRows(load.BindText(1, group).BindText(2, partition_list).BindInteger(3, limit), max_bytes);
 }
 
 absl::StatusOr<std::vector<Timer>> SqliteSession::LoadTimers(const TaskId& task, int64_t limit) {

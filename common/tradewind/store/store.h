@@ -321,10 +321,15 @@ class Session {
                                                      int64_t limit) {
     return LoadQueues(task, keys, limit, std::numeric_limits<int64_t>::max());
   }
-  // Records of these partitions of the group of which something was requested, in the order of insertion.
+  // The first `limit` records of these partitions of the group of which something was requested, in the order of
+  // insertion; none after those that together have `max_bytes` in KeptRecord::record.
   virtual absl::StatusOr<std::vector<KeptRecord>> LoadRequested(std::string_view group,
-                                                                absl::Span<const int32_t> partitions,
-                                                                int64_t limit) = 0;
+                                                                absl::Span<const int32_t> partitions, int64_t limit,
+                                                                int64_t max_bytes) = 0;
+  absl::StatusOr<std::vector<KeptRecord>> LoadRequested(std::string_view group, absl::Span<const int32_t> partitions,
+                                                        int64_t limit) {
+    return LoadRequested(group, partitions, limit, std::numeric_limits<int64_t>::max());
+  }
 
   // The first `limit` timers of the task by (due, key, name).
   virtual absl::StatusOr<std::vector<Timer>> LoadTimers(const TaskId& task, int64_t limit) = 0;

@@ -228,6 +228,9 @@ TEST_P(StoreContract, TellsTheOwnerWhatAPersonRequests) {
   EXPECT_EQ(*store_->Request({.failed_only = true}, KeptAction::kRetry), 4);
   EXPECT_THAT(RecordsOf(session_->LoadRequested("orders", mine, 10)), ElementsAre("a1", "b1"));
   EXPECT_THAT(RecordsOf(session_->LoadRequested("orders", mine, 1)), ElementsAre("a1"));
+  // However large it is, the first is among them.
+  EXPECT_THAT(RecordsOf(session_->LoadRequested("orders", mine, 10, 1)), ElementsAre("a1"));
+  EXPECT_THAT(RecordsOf(session_->LoadRequested("orders", mine, 10, 3)), ElementsAre("a1", "b1"));
   EXPECT_EQ(*store_->Request({.key = "nobody"}, KeptAction::kSkip), 0);
   EXPECT_EQ(*store_->Request({.type = "T"}, KeptAction::kSkip), 1);
   const auto requested = session_->LoadRequested("orders", mine, 10);

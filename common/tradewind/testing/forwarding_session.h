@@ -48,9 +48,9 @@ class ForwardingSession : public store::Session {
     return inner_.LoadQueues(task, keys, limit, max_bytes);
   }
   absl::StatusOr<std::vector<store::KeptRecord>> LoadRequested(std::string_view group,
-                                                               absl::Span<const int32_t> partitions,
-                                                               int64_t limit) override {
-    return inner_.LoadRequested(group, partitions, limit);
+                                                               absl::Span<const int32_t> partitions, int64_t limit,
+                                                               int64_t max_bytes) override {
+    return inner_.LoadRequested(group, partitions, limit, max_bytes);
   }
   absl::StatusOr<std::vector<store::Timer>> LoadTimers(const store::TaskId& task, int64_t limit) override {
     return inner_.LoadTimers(task, limit);
