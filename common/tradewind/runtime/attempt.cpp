@@ -68,7 +68,7 @@ TaskWork& Attempt::WorkOf(Task& task) {
 
 absl::Status Attempt::Run(absl::Span<Input> inputs, absl::Span<Task* const> tasks,
                           absl::Span<const store::KeptRecord> requested) {
-  if (absl::Status fetched = Prefetch(inputs); !fetched.ok()) return fetched;
+  if (absl::Status fetched = Prefetch(inputs, requested); !fetched.ok()) return fetched;
   for (const store::KeptRecord& kept : requested) {
     const auto owner =
         std::find_if(tasks.begin(), tasks.end(), [&](const Task* task) { return task->id == kept.task; });
@@ -84,7 +84,10 @@ absl::Status Attempt::Run(absl::Span<Input> inputs, absl::Span<Task* const> task
   return status_;
 }
 
-absl::Status Attempt::Prefetch(absl::Span<const Input> inputs) {
+absl::Status Attempt::Prefetch(absl::Span<const Input> inputs, absl::Span<const store::KeptRecord> requested) {
+  for (const store::KeptRecord& kept : requested) {
+    if (const auto untaken = UntakenOf(kept)) requests_.WantEvent(*bus::ParseEnvelope(*untaken));
+  }
   for (const Input& input : inputs) {
     if (!input.envelope.ok()) continue;
     const Handler* handler = group_.Find(input.envelope->type);
@@ -134,14 +137,14 @@ void Attempt::TakeFromTopic(TaskWork& work, Input& input) {
   }
   const bus::Envelope& envelope = *input.envelope;
   const absl::Status sender = CheckSender(envelope, settings_.mesh, settings_.accept_unmarked);
-  if (!sender.ok()) return Bury(work, {record, &envelope}, sender);
+  if (!sender.ok()) return Bury(work, {.record = record, .envelope = &envelope, .untaken = true}, sender);
   const Verdict verdict = progress->Judge(envelope);
   if (verdict == Verdict::kRepeat) {
     ++counts_.repeats;
     work.repeats.push_back(RepeatedEvent::From(record.topic(), envelope));
   } else if (!progress->MakeRoomFor(envelope, now_)) {
     ++counts_.beyond_sources;
-    Bury(work, {record, &envelope}, 0,
+    Bury(work, {.record = record, .envelope = &envelope, .untaken = true}, 0,
          fmt::format("its partition has {} sources already, and none of them has been silent for {}", kMaxSources,
                      absl::FormatDuration(kSourceAge)),
          Hold::kNothing);

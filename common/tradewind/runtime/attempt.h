@@ -161,6 +161,8 @@ class Attempt {
     const google::protobuf::Message* message = nullptr;
     // As Input::unchecked.
     bool unchecked = false;
+    // Refused before it was taken from its topic.
+    bool untaken = false;
   };
   struct TimerChange {
     std::string key;
@@ -169,7 +171,7 @@ class Attempt {
   };
 
   TaskWork& WorkOf(Task& task);
-  absl::Status Prefetch(absl::Span<const Input> inputs);
+  absl::Status Prefetch(absl::Span<const Input> inputs, absl::Span<const store::KeptRecord> requested);
   void Take(Input& input);
   void TakeFromTopic(TaskWork& work, Input& input);
   // Handles an event that is next in its source's chain, or holds it back where its `verdict` is kGap.
@@ -225,6 +227,9 @@ class Attempt {
   void Announce(TaskWork& work, const Item& item, const std::string& reason);
   void AddNotice(TaskWork& work, const Item& item, const std::string& reason);
   void CarryOut(TaskWork& work, const store::KeptRecord& requested);
+  // For a record that was refused before it was taken from its topic: whether it is to be handled. False where it is
+  // refused as before, or is a repeat.
+  bool TakeUntaken(const TaskWork& work, const store::KeptRecord& requested);
   void CarryOutForHeld(TaskWork& work, const store::KeptRecord& requested);
 
   // attempt_effects.cpp

@@ -193,7 +193,7 @@ void Attempt::HoldBack(TaskWork& work, const bus::Record& record, const bus::Env
   work.newly_held[chain][*envelope.sequence] = {
       .sequence = *envelope.sequence, .previous = envelope.previous, .id = static_cast<int64_t>(kept_.size())};
   store::KeptRecord& kept = kept_.emplace_back(ToKept(work, record, &envelope));
-  kept.record = SerializeRecord(record, /*unhandled=*/group_.Find(envelope.type) == nullptr);
+  kept.record = SerializeRecord(record, {.unhandled = group_.Find(envelope.type) == nullptr});
   kept.state = store::KeptState::kHeld;
   kept.source = Printable(envelope.source, kMaxNotice);
   kept.reason = fmt::format("nothing was received for {}", envelope.previous.ToString());
@@ -279,6 +279,7 @@ void Attempt::Bury(TaskWork& work, const Item& item, int32_t attempts, std::stri
         {.id = item.queued->id, .state = store::KeptState::kDead, .reason = reason, .attempts = attempts});
   } else {
     store::KeptRecord& kept = kept_.emplace_back(ToKept(work, item.record, item.envelope));
+    if (item.untaken) kept.record = SerializeRecord(item.record, {.untaken = true});
     kept.state = store::KeptState::kDead;
     kept.queued = hold == Hold::kKey;
     kept.reason = reason;
@@ -323,64 +324,6 @@ void Attempt::AddNotice(TaskWork& work, const Item& item, const std::string& rea
     // Kept all the same, and counted.
     kLog.Error("the notice of a dead event could not be published", {{"error", error.what()}});
   }
-}
-
-void Attempt::CarryOut(TaskWork& work, const store::KeptRecord& requested) {
-  work.moved = true;
-  if (requested.state == store::KeptState::kHeld) return CarryOutForHeld(work, requested);
-  const bool skip = requested.requested == store::KeptAction::kSkip;
-  kLog.Info(skip ? "a record that was set aside is skipped, as requested"
-                 : "a record that was set aside is handled again, as requested",
-            {{"id", requested.id}, {"key", Printable(requested.key, kMaxLogged)}, {"type", requested.type}});
-  // A dead record that stands in no queue leaves all of them as they are when it goes.
-  if (requested.queued || !skip) work.queues_to_look_up.insert(store::ShortKey(requested.key));
-  if (!skip && requested.queued) {
-    kept_updated_.push_back({.id = requested.id,
-                             .state = store::KeptState::kParked,
-                             .reason = requested.reason,
-                             .attempts = 0,
-                             .due = now_,
-                             .carried_out = requested.requested});
-    return;
-  }
-  kept_removed_.push_back(requested.id);
-  if (skip) return;
-  store::KeptRecord& kept = kept_.emplace_back(requested);
-  kept.state = store::KeptState::kParked;
-  kept.queued = true;
-  kept.requested = store::KeptAction::kNone;
-  kept.attempts = 0;
-  kept.due = now_;
-}
-
-void Attempt::CarryOutForHeld(TaskWork& work, const store::KeptRecord& requested) {
-  if (requested.requested == store::KeptAction::kSkip && work.task->held_without_place.contains(requested.id)) {
-    kLog.Warn("an event that was held back and cannot be read is skipped, as requested", {{"id", requested.id}});
-    kept_removed_.push_back(requested.id);
-    return;
-  }
-  for (const auto& [chain, events] : work.task->held) {
-    InputProgress* progress = work.progress.FindInput(chain.first);
-    if (progress == nullptr) continue;
-    // The first that an earlier request of this batch has not skipped.
-    const auto first = std::find_if(events.begin(), events.end(), [&, &source = chain.second](const HeldEvent& event) {
-      return progress->Judge(event.ToEnvelope(source)) != Verdict::kRepeat;
-    });
-    if (first == events.end() || first->id != requested.id) continue;
-    const bool skip = requested.requested == store::KeptAction::kSkip;
-    kLog.Warn("what is missing before a held event is given up, as requested", {{"topic", chain.first},
-                                                                                {"source", chain.second},
-                                                                                {"missing", first->previous.ToString()},
-                                                                                {"event", skip ? "skipped" : "taken"}});
-    progress->SetWatermark(chain.second, skip ? first->sequence : first->previous, now_);
-    return;
-  }
-  kLog.Warn("only the first held event of a source can be retried or skipped; this one was left as it is",
-            {{"id", requested.id}});
-  kept_updated_.push_back({.id = requested.id,
-                           .state = store::KeptState::kHeld,
-                           .reason = requested.reason,
-                           .carried_out = requested.requested});
 }
 
 }  // namespace tradewind::runtime

@@ -15,14 +15,14 @@ absl::StatusOr<Input> ToInput(Task& task, const std::string& bytes) {
   if (!kept.ok()) return kept.status();
   Input input{.task = &task, .record = std::move(kept->record), .envelope = bus::Envelope()};
   input.unchecked = kept->unchecked;
-  input.unhandled = kept->unhandled;
+  input.unhandled = kept->notes.unhandled;
   input.envelope = bus::ParseEnvelope(input.record);
   return input;
 }
 
 }  // namespace
 
-std::string SerializeRecord(const bus::Record& record, bool unhandled) {
+std::string SerializeRecord(const bus::Record& record, KeptNotes notes) {
   mesh::v1::KeptRecord kept;
   kept.set_topic(std::string(record.topic()));
   kept.set_partition(record.partition());
@@ -36,7 +36,8 @@ std::string SerializeRecord(const bus::Record& record, bool unhandled) {
     out.set_value(header.value.data(), header.value.size());
   }
   kept.set_has_value(record.has_value());
-  kept.set_unhandled(unhandled);
+  kept.set_unhandled(notes.unhandled);
+  kept.set_untaken(notes.untaken);
   return kept.SerializeAsString();
 }
 
@@ -53,7 +54,13 @@ absl::StatusOr<Kept> ParseRecord(const std::string& bytes) {
   for (auto& header : *kept.mutable_headers()) content.headers.emplace_back(header.name(), header.value());
   return Kept{.record = bus::Record::FromContent(std::move(content)),
               .unchecked = !kept.has_has_value(),
-              .unhandled = kept.unhandled()};
+              .notes = {.unhandled = kept.unhandled(), .untaken = kept.untaken()}};
+}
+
+std::optional<bus::Record> UntakenOf(const store::KeptRecord& kept) {
+  auto parsed = ParseRecord(kept.record);
+  if (!parsed.ok() || !parsed->notes.untaken || !bus::ParseEnvelope(parsed->record).ok()) return std::nullopt;
+  return std::move(parsed->record);
 }
 
 std::string QueueKeyOf(const bus::Record& record) { return store::ShortKey(KeptKeyOf(record)); }

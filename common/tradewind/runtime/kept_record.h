@@ -12,16 +12,25 @@
 
 namespace tradewind::runtime {
 
-// Serialized mesh.v1.KeptRecord. `unhandled`: there is no handler for it.
-std::string SerializeRecord(const bus::Record& record, bool unhandled = false);
+// What is noted of a record that is kept, as the fields of mesh.v1.KeptRecord of these names say it.
+struct KeptNotes {
+  bool unhandled = false;
+  bool untaken = false;
+};
+// Serialized mesh.v1.KeptRecord.
+std::string SerializeRecord(const bus::Record& record, KeptNotes notes = {});
 struct Kept {
   bus::Record record;
-  // An earlier version kept it, which did not compare its key with its message, nor note whether it had a handler.
+  // An earlier version kept it, which did not compare its key with its message, and noted nothing.
   bool unchecked = false;
-  bool unhandled = false;
+  KeptNotes notes;
 };
 // DataLoss when the bytes do not parse.
 absl::StatusOr<Kept> ParseRecord(const std::string& bytes);
+
+// Returns the record of a row that says that it was refused before it was taken from its topic and can be read; nullopt
+// for any other.
+std::optional<bus::Record> UntakenOf(const store::KeptRecord& kept);
 
 // Returns the key under which a record is kept: its own, or a key of its place where it has none, so that it has a
 // queue of its own.

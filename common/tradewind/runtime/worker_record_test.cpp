@@ -279,6 +279,30 @@ TEST(WorkerRecord, TakesACopyFromAnotherMeshForDead) {
   EXPECT_FALSE(subscriber.Saw("copied"));
 }
 
+TEST(WorkerRecord, LeavesACopyFromAnotherMeshDeadThatIsRetried) {
+  Subscriber subscriber;
+  subscriber.Put("u-1", Value("u-1", "copied"), OfTask("/user/1", {9, 1}, {}, "another-cluster/"));
+  subscriber.Retry(subscriber.OnlyKept().id);
+  EXPECT_TRUE(Eventually([&] { return subscriber.OnlyKept().requested == store::KeptAction::kNone; }));
+  EXPECT_THAT(subscriber.OnlyKept().reason, HasSubstr("written in the mesh 'another-cluster/'"));
+  subscriber.ExpectAllIsWellBeside("u-1");
+  EXPECT_FALSE(subscriber.Saw("copied"));
+}
+
+// As an owner that takes a task sends again what its predecessor had sent.
+TEST(WorkerRecord, HandlesAnUnmarkedEventOnceThatWasSentTwice) {
+  Subscriber subscriber;
+  for (int i = 0; i < 2; ++i) subscriber.Put("u-1", Value("u-1", "unmarked"), OfTask("/user/1", {5, 1}, {}, ""));
+  ASSERT_TRUE(Eventually([&] { return subscriber.Kept().size() == 2; }));
+  subscriber.Restart({.accept_unmarked_events = "true"});
+  for (const size_t left : {1, 0}) {
+    subscriber.Retry(subscriber.Kept().front().id);
+    EXPECT_TRUE(Eventually([&] { return subscriber.Kept().size() == left; }));
+  }
+  subscriber.ExpectAllIsWellBeside("u-1");
+  EXPECT_EQ(subscriber.TimesSeen("unmarked"), 1);
+}
+
 TEST(WorkerRecord, TellsMeshesOfOneClusterApartByTheirTopicPrefix) {
   Subscriber subscriber;
   subscriber.Put("u-1", Value("u-1", "copied"), OfTask("/user/1", {9, 1}, {}, bus::MeshName(kClusterId, "staging.")));
