@@ -133,7 +133,18 @@ void Publisher::Forget(int32_t partition) {
   lanes_.erase(lane);
 }
 
+void Publisher::DropEmptyRows(Lane& lane) {
+  while (lane.sent_rows == 0 && !lane.rows.empty() && lane.rows.front().batch->events().empty()) PopFront(lane);
+}
+
+void Publisher::PopFront(Lane& lane) {
+  lane.acknowledged = lane.rows.front().sequence;
+  unacknowledged_bytes_ -= lane.rows.front().bytes;
+  lane.rows.pop_front();
+}
+
 bool Publisher::Send(int32_t partition, Lane& lane) {
+  DropEmptyRows(lane);
   while (lane.sent_rows < lane.rows.size()) {
     Row& row = lane.rows[lane.sent_rows];
     if (row.batch->epoch() != lane.rows.front().batch->epoch()) return true;
@@ -186,9 +197,7 @@ void Publisher::OnDelivery(const bus::Delivery& delivery) {
   ++row->acknowledged;
   TRADEWIND_CRASH_POINT("publish.acknowledged");
   while (lane.sent_rows > 0 && lane.rows.front().acknowledged == lane.rows.front().batch->events_size()) {
-    lane.acknowledged = lane.rows.front().sequence;
-    unacknowledged_bytes_ -= lane.rows.front().bytes;
-    lane.rows.pop_front();
+    PopFront(lane);
     --lane.sent_rows;
     backoff_ = absl::ZeroDuration();
     lane.backoff = absl::ZeroDuration();

@@ -73,6 +73,9 @@ class Publisher {
     uint64_t sequence;
   };
 
+  // Those at the front without an event are done with.
+  void DropEmptyRows(Lane& lane);
+  void PopFront(Lane& lane);
   // False when the sink takes no more for now.
   bool Send(int32_t partition, Lane& lane);
   bool SendRow(int32_t partition, uint64_t lane_id, Row& row);

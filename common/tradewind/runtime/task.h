@@ -77,8 +77,8 @@ struct Task {
   std::map<std::string, std::set<int64_t>, std::less<>> to_read_again;
   // Outbox rows up to here are gone from the store.
   uint64_t outbox_dropped = 0;
-  // An event of an outbox row that Kafka can never take, of which a mesh.v1.EventWithheld is published instead. Kept as
-  // dead in the transaction that drops the row.
+  // An event of an outbox row that Kafka can never take, of which a mesh.v1.EventWithheld is published instead, or a
+  // row that cannot be read. Kept as dead in the transaction that drops the row.
   struct Withheld {
     uint64_t row;
     store::KeptRecord kept;

@@ -146,8 +146,8 @@ class Worker::Impl final : public bus::AssignmentListener {
   // Those of the partitions that are tasks of the group.
   std::vector<int32_t> TasksAmong(absl::Span<const int32_t> partitions) const;
   std::vector<bus::Position> TakeOver(absl::Span<const int32_t> partitions);
-  // Hands what an earlier owner has left to the publisher. DataLoss when it does not parse.
-  absl::Status SendLeftBehind(Task& task, absl::Span<const store::OutboxRow> outbox);
+  // Hands what an earlier owner has left to the publisher.
+  void SendLeftBehind(Task& task, absl::Span<const store::OutboxRow> outbox);
   void Disown(Task& task, std::string_view why);
   // For what only a person can mend: a log that has lost records, a row that does not parse.
   void StopTask(Task& task, const absl::Status& why);

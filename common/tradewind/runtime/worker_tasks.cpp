@@ -51,6 +51,18 @@ bool IsComplete(const mesh::v1::OutboxBatch& batch) {
          });
 }
 
+store::KeptRecord UnreadableRow(const Task& task, const store::OutboxRow& row) {
+  kLog.Error("a row of the outbox cannot be read; it is kept as dead, and what it was to publish is missing",
+             {{"group", task.id.group}, {"partition", task.id.partition}, {"row", row.sequence}});
+  return {.task = task.id,
+          .state = store::KeptState::kDead,
+          .key = fmt::format("outbox/{}/{}", task.id.partition, row.sequence),
+          .reason =
+              "a row of the outbox cannot be read: its events were not published, and whoever reads them holds "
+              "back what came after them until that is given up (tradewind parked retry --state held)",
+          .record = SerializeRecord(bus::Record::FromContent({.partition = task.id.partition, .value = row.batch}))};
+}
+
 // Puts an EventWithheld in the event's place, and returns the event as it is to be kept.
 store::KeptRecord Withhold(const Task& task, mesh::v1::OutgoingEvent& event) {
   mesh::v1::EventWithheld stand_in;
@@ -157,28 +169,24 @@ std::vector<bus::Position> Worker::Impl::TakeOver(absl::Span<const int32_t> part
   }
   for (const auto& [partition, outbox] : outboxes) {
     Task& task = *tasks_.at(partition);
-    const absl::Status sent = SendLeftBehind(task, outbox);
-    if (sent.ok()) continue;
-    StopTask(task, sent);
-    std::erase_if(positions, [&](const bus::Position& position) { return position.partition == task.id.partition; });
+    SendLeftBehind(task, outbox);
   }
   CountStopped();
   return positions;
 }
 
-absl::Status Worker::Impl::SendLeftBehind(Task& task, absl::Span<const store::OutboxRow> outbox) {
+void Worker::Impl::SendLeftBehind(Task& task, absl::Span<const store::OutboxRow> outbox) {
   for (const store::OutboxRow& row : outbox) {
     auto batch = std::make_unique<mesh::v1::OutboxBatch>();
     if (!batch->ParseFromString(row.batch) || !IsComplete(*batch)) {
-      return absl::DataLossError(fmt::format("outbox row {} of group '{}', partition {} cannot be read", row.sequence,
-                                             task.id.group, task.id.partition));
+      batch->Clear();
+      task.withheld.push_back({row.sequence, UnreadableRow(task, row)});
     }
     for (mesh::v1::OutgoingEvent& event : *batch->mutable_events()) {
       if (!CanBePublished(event)) task.withheld.push_back({row.sequence, Withhold(task, event)});
     }
     publisher_.AppendLeftBehind(task.id.partition, row.sequence, std::move(batch));
   }
-  return absl::OkStatus();
 }
 
 void Worker::Impl::Disown(Task& task, std::string_view why) {
