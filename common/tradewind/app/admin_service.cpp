@@ -8,6 +8,7 @@
 
 #include "google/protobuf/util/time_util.h"
 
+#include "tradewind/errors/printable.h"
 #include "tradewind/errors/problem.h"
 #include "tradewind/rpc/errors.h"
 #include "tradewind/rpc/pooled_call.h"
@@ -48,17 +49,20 @@ mesh::v1::ParkedRecord ToProto(const store::KeptRecord& kept) {
   record.set_requested(static_cast<mesh::v1::ParkedAction>(kept.requested));
   record.set_waiting(kept.state == store::KeptState::kParked && kept.due == absl::UnixEpoch());
   record.set_holds_key(kept.queued);
-  record.set_group(kept.task.group);
+  // What is damaged, or was kept by a version that took a type as it came, may be any bytes; a field of text that is none
+  // would make the whole answer unreadable.
+  record.set_group(errors::Printable(kept.task.group));
   record.set_partition(kept.task.partition);
   record.set_key(kept.key);
-  record.set_type(kept.type);
-  record.set_reason(kept.reason);
+  record.set_type(errors::Printable(kept.type));
+  record.set_reason(errors::Printable(kept.reason));
   record.set_attempts(kept.attempts);
   if (kept.state == store::KeptState::kParked && !record.waiting()) {
     *record.mutable_retry_time() =
         google::protobuf::util::TimeUtil::MillisecondsToTimestamp(absl::ToUnixMillis(kept.due));
   }
-  record.mutable_record()->ParseFromString(kept.record);
+  // Of what cannot be read, as much as was read before that showed might not be text either.
+  if (!record.mutable_record()->ParseFromString(kept.record)) record.clear_record();
   return record;
 }
 

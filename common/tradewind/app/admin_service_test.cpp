@@ -43,6 +43,16 @@ class AdminServiceTest : public ::testing::Test {
   }
 
   void Keep(KeptState state, std::string key, int32_t attempts, std::string type = "shop.v1.Bought") {
+    Keep(Kept(state, std::move(key), attempts, std::move(type)));
+  }
+  void Keep(store::KeptRecord kept) {
+    store::Batch batch;
+    batch.kept.push_back(std::move(kept));
+    ASSERT_EQ(session_->Commit(batch)->kind, store::CommitResult::Kind::kCommitted);
+  }
+
+  static store::KeptRecord Kept(KeptState state, std::string key, int32_t attempts,
+                                std::string type = "shop.v1.Bought") {
     mesh::v1::KeptRecord record;
     record.set_topic("shop.events.v1");
     record.set_value("secret");
@@ -57,9 +67,7 @@ class AdminServiceTest : public ::testing::Test {
     kept.record = record.SerializeAsString();
     kept.attempts = attempts;
     if (attempts > 0) kept.due = absl::FromUnixSeconds(1'000'000'000);
-    store::Batch batch;
-    batch.kept.push_back(std::move(kept));
-    ASSERT_EQ(session_->Commit(batch)->kind, store::CommitResult::Kind::kCommitted);
+    return kept;
   }
 
   grpc::Status List(const mesh::v1::ListParkedRequest& request, mesh::v1::ListParkedResponse& response) {
@@ -98,6 +106,30 @@ TEST_F(AdminServiceTest, CutsALongKeyInTheListAndGivesItWhole) {
   mesh::v1::ParkedRecord record;
   ASSERT_TRUE(stub_->GetParked(testing::MakeClientContext().get(), one, &record).ok());
   EXPECT_EQ(record.key(), longest);
+}
+
+TEST_F(AdminServiceTest, ShowsBytesOfAStoreThatAreNoText) {
+  store::KeptRecord damaged = Kept(KeptState::kDead, "\xfe", 1, "\xff");
+  damaged.reason = "why \xff";
+  // The topic, the only text in it, is none.
+  damaged.record = "\x0a\x01\xff";
+  Keep(damaged);
+  Keep(KeptState::kDead, "well", 1);
+  mesh::v1::ListParkedResponse page;
+  const grpc::Status listed = List({}, page);
+  ASSERT_TRUE(listed.ok()) << listed.error_message();
+  ASSERT_EQ(page.records_size(), 2);
+  EXPECT_EQ(page.records(0).key(), "\xfe");
+  EXPECT_EQ(page.records(0).type(), "\\xff");
+  EXPECT_EQ(page.records(0).reason(), "why \\xff");
+  EXPECT_EQ(page.records(1).record().topic(), "shop.events.v1");
+
+  mesh::v1::GetParkedRequest request;
+  request.set_id(page.records(0).id());
+  mesh::v1::ParkedRecord record;
+  ASSERT_TRUE(stub_->GetParked(testing::MakeClientContext().get(), request, &record).ok());
+  EXPECT_EQ(record.type(), "\\xff");
+  EXPECT_EQ(record.record().topic(), "");
 }
 
 TEST_F(AdminServiceTest, ListsPageByPageWithoutTheBytes) {
