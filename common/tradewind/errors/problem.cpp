@@ -18,6 +18,9 @@ constexpr size_t kMaxMessage = 1'000;
 constexpr size_t kMaxEcho = 100;
 constexpr size_t kMaxViolations = 2'000;
 
+// The text itself as a rule. A caller can read nothing of a status with one field that is not UTF-8.
+std::string Text(std::string_view text) { return IsUtf8(text) ? std::string(text) : Printable(text); }
+
 google::rpc::BadRequest ToBadRequest(const std::vector<FieldViolation>& violations) {
   google::rpc::BadRequest bad_request;
   size_t bytes = 0;
@@ -25,8 +28,8 @@ google::rpc::BadRequest ToBadRequest(const std::vector<FieldViolation>& violatio
     bytes += violation.field.size() + violation.description.size();
     if (bytes > kMaxViolations) break;
     auto* field = bad_request.add_field_violations();
-    field->set_field(violation.field);
-    field->set_description(violation.description);
+    field->set_field(Text(violation.field));
+    field->set_description(Text(violation.description));
   }
   return bad_request;
 }
@@ -37,12 +40,14 @@ google::rpc::BadRequest ToBadRequest(const std::vector<FieldViolation>& violatio
 google::rpc::Status ToRpcStatus(const Problem& problem) {
   google::rpc::Status status;
   status.set_code(static_cast<int>(problem.code));
-  status.set_message(Shortened(problem.message, kMaxMessage));
+  status.set_message(Shortened(Text(problem.message), kMaxMessage));
 
   google::rpc::ErrorInfo info;
   info.set_domain(std::string(kDomain));
-  info.set_reason(problem.reason);
-  for (const auto& [name, value] : problem.metadata) (*info.mutable_metadata())[name] = Shortened(value, kMaxEcho);
+  info.set_reason(Text(problem.reason));
+  for (const auto& [name, value] : problem.metadata) {
+    (*info.mutable_metadata())[Text(name)] = Shortened(Text(value), kMaxEcho);
+  }
   status.add_details()->PackFrom(info);
 
   if (!problem.violations.empty()) status.add_details()->PackFrom(ToBadRequest(problem.violations));

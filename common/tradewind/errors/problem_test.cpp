@@ -30,6 +30,23 @@ TEST(ProblemTest, BecomesAStatusWithErrorInfo) {
   EXPECT_THAT(info.metadata(), UnorderedElementsAre(Pair("email", "ada@example.com")));
 }
 
+TEST(ProblemTest, CanBeReadWhateverBytesItEchoes) {
+  const google::rpc::Status status = ToRpcStatus({.code = absl::StatusCode::kInvalidArgument,
+                                                  .reason = "ODD",
+                                                  .message = "first line\nnot \xff",
+                                                  .metadata = {{"id", "\xfe"}},
+                                                  .violations = {{"field", "is \xfd"}}});
+  google::rpc::Status read;
+  ASSERT_TRUE(read.ParseFromString(status.SerializeAsString()));
+  EXPECT_EQ(read.message(), "first line\\x0anot \\xff");
+  google::rpc::ErrorInfo info;
+  ASSERT_TRUE(read.details(0).UnpackTo(&info));
+  EXPECT_THAT(info.metadata(), UnorderedElementsAre(Pair("id", "\\xfe")));
+  google::rpc::BadRequest bad_request;
+  ASSERT_TRUE(read.details(1).UnpackTo(&bad_request));
+  EXPECT_EQ(bad_request.field_violations(0).description(), "is \\xfd");
+}
+
 TEST(ProblemTest, CarriesViolationsAsBadRequest) {
   Problem problem =
       InvalidFields({{"email", "is not an address"}, {"lines[2].quantity", "is 0; it must be at least 1"}});
