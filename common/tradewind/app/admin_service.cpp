@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,10 @@ constexpr int32_t kDefaultPage = 50;
 constexpr int32_t kMaxPage = 1000;
 // A record from elsewhere may have a key of nearly a megabyte, and a page has a thousand of them.
 constexpr size_t kListedKeyBytes = 1024;
+// The same for a type or a reason of a version that kept them as they came.
+constexpr size_t kListedTextBytes = 1100;
+// A page has no more records than this many bytes hold of them, in the store and in the answer; at least one.
+constexpr int64_t kMaxPageBytes = 2 << 20;
 
 grpc::Status InvalidField(std::string field, std::string description) {
   return rpc::ToGrpcStatus(errors::InvalidFields({{std::move(field), std::move(description)}}));
@@ -41,7 +46,8 @@ store::KeptFilter ToStore(const mesh::v1::ParkedFilter& filter) {
   return chosen;
 }
 
-mesh::v1::ParkedRecord ToProto(const store::KeptRecord& kept) {
+// All but `record`, with its texts cut to `max_text`.
+mesh::v1::ParkedRecord ToProto(const store::KeptRecord& kept, size_t max_text) {
   mesh::v1::ParkedRecord record;
   record.set_id(kept.id);
   // Both number their values alike.
@@ -49,20 +55,39 @@ mesh::v1::ParkedRecord ToProto(const store::KeptRecord& kept) {
   record.set_requested(static_cast<mesh::v1::ParkedAction>(kept.requested));
   record.set_waiting(kept.state == store::KeptState::kParked && kept.due == absl::UnixEpoch());
   record.set_holds_key(kept.queued);
-  // What is damaged, or was kept by a version that took a type as it came, may be any bytes; a field of text that is none
-  // would make the whole answer unreadable.
-  record.set_group(errors::Printable(kept.task.group));
+  // What is damaged, or was kept by a version that took a type as it came, may be any bytes; a field of text that is
+  // none would make the whole answer unreadable.
+  record.set_group(errors::Printable(kept.task.group, max_text));
   record.set_partition(kept.task.partition);
   record.set_key(kept.key);
-  record.set_type(errors::Printable(kept.type));
-  record.set_reason(errors::Printable(kept.reason));
+  record.set_type(errors::Printable(kept.type, max_text));
+  record.set_reason(errors::Printable(kept.reason, max_text));
   record.set_attempts(kept.attempts);
   if (kept.state == store::KeptState::kParked && !record.waiting()) {
     *record.mutable_retry_time() =
         google::protobuf::util::TimeUtil::MillisecondsToTimestamp(absl::ToUnixMillis(kept.due));
   }
-  // Of what cannot be read, as much as was read before that showed might not be text either.
-  if (!record.mutable_record()->ParseFromString(kept.record)) record.clear_record();
+  return record;
+}
+
+// Leaves nothing in `record` of what cannot be read: what was read before that showed might not be text either.
+void ParseRecord(const store::KeptRecord& kept, mesh::v1::KeptRecord& record) {
+  if (!record.ParseFromString(kept.record)) record.Clear();
+}
+
+mesh::v1::ParkedRecord ToListed(const store::KeptRecord& kept) {
+  mesh::v1::ParkedRecord record = ToProto(kept, kListedTextBytes);
+  if (record.key().size() > kListedKeyBytes) record.set_key(kept.key.substr(0, kListedKeyBytes));
+  // A message of its own, which goes at once: a field that is cleared keeps its memory.
+  mesh::v1::KeptRecord whole;
+  ParseRecord(kept, whole);
+  mesh::v1::KeptRecord& place = *record.mutable_record();
+  place.set_topic(whole.topic());
+  place.set_partition(whole.partition());
+  place.set_offset(whole.offset());
+  place.set_timestamp_ms(whole.timestamp_ms());
+  if (whole.has_has_value()) place.set_has_value(whole.has_value());
+  place.set_unhandled(whole.unhandled());
   return record;
 }
 
@@ -141,17 +166,19 @@ grpc::Status AdminService::List(const mesh::v1::ListParkedRequest& request, mesh
     return InvalidField("page_token", "is not one that ListParked gave; leave it empty to start over");
   }
   const int32_t size = request.page_size() == 0 ? kDefaultPage : request.page_size();
-  const auto kept = store_.reader().ListKept(ToStore(request.filter()), after, size);
+  const auto kept = store_.reader().ListKept(ToStore(request.filter()), after, size, kMaxPageBytes);
   if (!kept.ok()) return rpc::FromStoreError(kept.status());
+  int64_t loaded = 0;
+  int64_t answered = 0;
   for (const store::KeptRecord& one : *kept) {
+    loaded += static_cast<int64_t>(one.record.size());
     mesh::v1::ParkedRecord& record = *response.add_records();
-    record = ToProto(one);
-    record.mutable_record()->clear_value();
-    record.mutable_record()->clear_headers();
-    record.mutable_record()->clear_key();
-    if (record.key().size() > kListedKeyBytes) record.mutable_key()->resize(kListedKeyBytes);
+    record = ToListed(one);
+    answered += static_cast<int64_t>(record.ByteSizeLong());
+    if (answered >= kMaxPageBytes) break;
   }
-  if (kept->size() == static_cast<size_t>(size)) response.set_next_page_token(std::to_string(kept->back().id));
+  const bool is_full = response.records_size() == size || loaded >= kMaxPageBytes || answered >= kMaxPageBytes;
+  if (is_full) response.set_next_page_token(std::to_string(response.records().rbegin()->id()));
   return grpc::Status::OK;
 }
 
@@ -159,7 +186,8 @@ grpc::Status AdminService::Get(const mesh::v1::GetParkedRequest& request, mesh::
   const auto kept = store_.reader().ListKept({.id = request.id()}, 0, 1);
   if (!kept.ok()) return rpc::FromStoreError(kept.status());
   if (kept->empty()) return rpc::ToGrpcStatus(errors::NotFound("parked record", std::to_string(request.id())));
-  response = ToProto(kept->front());
+  response = ToProto(kept->front(), std::numeric_limits<size_t>::max());
+  ParseRecord(kept->front(), *response.mutable_record());
   return grpc::Status::OK;
 }
 

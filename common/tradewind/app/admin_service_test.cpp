@@ -95,12 +95,13 @@ class AdminServiceTest : public ::testing::Test {
 
 TEST_F(AdminServiceTest, CutsALongKeyInTheListAndGivesItWhole) {
   const std::string longest(900'000, 'k');
-  for (int i = 0; i < 10; ++i) Keep(KeptState::kDead, longest, 1);
+  for (int i = 0; i < 10; ++i) Keep(KeptState::kDead, longest, 1, std::string(900'000, 't'));
   mesh::v1::ListParkedRequest request;
   mesh::v1::ListParkedResponse page;
   ASSERT_TRUE(List(request, page).ok());
   ASSERT_EQ(page.records_size(), 10);
   for (const auto& record : page.records()) EXPECT_EQ(record.key(), std::string(1024, 'k'));
+  EXPECT_LT(page.ByteSizeLong(), 30'000U);
   mesh::v1::GetParkedRequest one;
   one.set_id(page.records(0).id());
   mesh::v1::ParkedRecord record;
@@ -157,6 +158,26 @@ TEST_F(AdminServiceTest, ListsPageByPageWithoutTheBytes) {
   ASSERT_EQ(page.records_size(), 1);
   EXPECT_EQ(page.records(0).state(), mesh::v1::PARKED_STATE_DEAD);
   EXPECT_THAT(page.next_page_token(), IsEmpty());
+}
+
+TEST_F(AdminServiceTest, EndsAPageOfLargeRecordsEarly) {
+  for (int i = 0; i < 8; ++i) {
+    store::KeptRecord kept = Kept(KeptState::kDead, "a", 1);
+    mesh::v1::KeptRecord record;
+    record.set_value(std::string(900'000, 'v'));
+    kept.record = record.SerializeAsString();
+    Keep(std::move(kept));
+  }
+  mesh::v1::ListParkedRequest request;
+  request.set_page_size(1000);
+  std::vector<int> sizes;
+  do {
+    mesh::v1::ListParkedResponse page;
+    ASSERT_TRUE(List(request, page).ok());
+    sizes.push_back(page.records_size());
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  EXPECT_THAT(sizes, ElementsAre(3, 3, 2));
 }
 
 TEST_F(AdminServiceTest, ShowsOneWithAllItsBytes) {

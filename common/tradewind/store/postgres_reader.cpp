@@ -39,8 +39,12 @@ constexpr std::array kStatements = {
     PostgresStatement{"list_down", TRADEWIND_POSTGRES_LIST("", R"(i."order" DESC, i.key DESC)")},
     PostgresStatement{"list_down_after", TRADEWIND_POSTGRES_LIST(R"(AND (i."order", i.key) < ($5::bigint, $6::bytea))",
                                                                  R"(i."order" DESC, i.key DESC)")},
-    PostgresStatement{"list_kept", "SELECT " TRADEWIND_POSTGRES_KEPT_COLUMNS
-                                   " FROM kept WHERE " TRADEWIND_POSTGRES_KEPT_FILTER " ORDER BY id LIMIT $7"},
+    PostgresStatement{
+        "list_kept", "SELECT " TRADEWIND_POSTGRES_KEPT_COLUMNS
+                     " FROM (SELECT r.*, sum(octet_length(r.record)) OVER before AS bytes_before FROM (SELECT * FROM "
+                     "kept WHERE " TRADEWIND_POSTGRES_KEPT_FILTER
+                     " ORDER BY id LIMIT $7) AS r WINDOW before AS (ORDER BY r.id ROWS BETWEEN UNBOUNDED PRECEDING AND "
+                     "1 PRECEDING)) AS page WHERE coalesce(page.bytes_before, 0) < $8 ORDER BY id"},
     // Locked by rising id, as a commit does it.
     PostgresStatement{"request_kept", "WITH chosen AS (SELECT id FROM kept WHERE " TRADEWIND_POSTGRES_KEPT_FILTER
                                       " ORDER BY id FOR UPDATE) UPDATE kept SET requested = $7 "
@@ -179,13 +183,13 @@ absl::StatusOr<std::vector<ListedAggregate>> PostgresReader::List(const ListQuer
   return listed;
 }
 
-absl::StatusOr<std::vector<KeptRecord>> PostgresReader::ListKept(const KeptFilter& filter, int64_t after,
-                                                                 int64_t limit) {
+absl::StatusOr<std::vector<KeptRecord>> PostgresReader::ListKept(const KeptFilter& filter, int64_t after, int64_t limit,
+                                                                 int64_t max_bytes) {
   absl::StatusOr<Lease> link = Acquire();
   if (!link.ok()) return link.status();
   std::string key;
   PostgresCall call{"list_kept", true, Filter(filter, after, key)};
-  call.parameters.Bigint(std::max<int64_t>(limit, 0));
+  call.parameters.Bigint(std::max<int64_t>(limit, 0)).Bigint(max_bytes);
   const absl::StatusOr<PostgresResult> rows = (*link)->Run(call);
   if (!rows.ok()) return rows.status();
   return ReadKeptRows(*rows);

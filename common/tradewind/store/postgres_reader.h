@@ -26,7 +26,9 @@ class PostgresReader final : public Reader {
 
   absl::StatusOr<std::optional<Aggregate>> Get(std::string_view kind, std::string_view key) override;
   absl::StatusOr<std::vector<ListedAggregate>> List(const ListQuery& query) override;
-  absl::StatusOr<std::vector<KeptRecord>> ListKept(const KeptFilter& filter, int64_t after, int64_t limit) override;
+  using Reader::ListKept;
+  absl::StatusOr<std::vector<KeptRecord>> ListKept(const KeptFilter& filter, int64_t after, int64_t limit,
+                                                   int64_t max_bytes) override;
   absl::StatusOr<int64_t> CountKept(std::string_view group, KeptState state) override;
   absl::StatusOr<std::string> ProgressOf(const TaskId& task) override;
 

@@ -154,14 +154,15 @@ absl::StatusOr<std::vector<ListedAggregate>> SqliteReader::List(const ListQuery&
   return listed;
 }
 
-absl::StatusOr<std::vector<KeptRecord>> SqliteReader::ListKept(const KeptFilter& filter, int64_t after, int64_t limit) {
+absl::StatusOr<std::vector<KeptRecord>> SqliteReader::ListKept(const KeptFilter& filter, int64_t after, int64_t limit,
+                                                               int64_t max_bytes) {
   absl::StatusOr<Lease> lane = Acquire();
   if (!lane.ok()) return lane.status();
   Statement& list = (*lane)->list_kept;
   std::string key;
   const ScopedReset reset(list);
   BindFilter(list, filter, key).BindInteger(6, after).BindInteger(7, std::max<int64_t>(limit, 0));
-  return ReadKeptRows(list);
+  return ReadKeptRows(list, max_bytes);
 }
 
 absl::StatusOr<int64_t> SqliteReader::CountKept(std::string_view group, KeptState state) {

@@ -375,8 +375,13 @@ class Reader {
   // Nothing where there is no such aggregate.
   virtual absl::StatusOr<std::optional<Aggregate>> Get(std::string_view kind, std::string_view key) = 0;
   virtual absl::StatusOr<std::vector<ListedAggregate>> List(const ListQuery& query) = 0;
-  // In the order of insertion, those with an id above `after`.
-  virtual absl::StatusOr<std::vector<KeptRecord>> ListKept(const KeptFilter& filter, int64_t after, int64_t limit) = 0;
+  // The first `limit` in the order of insertion of those with an id above `after`; none after those that together have
+  // `max_bytes` in KeptRecord::record.
+  virtual absl::StatusOr<std::vector<KeptRecord>> ListKept(const KeptFilter& filter, int64_t after, int64_t limit,
+                                                           int64_t max_bytes) = 0;
+  absl::StatusOr<std::vector<KeptRecord>> ListKept(const KeptFilter& filter, int64_t after, int64_t limit) {
+    return ListKept(filter, after, limit, std::numeric_limits<int64_t>::max());
+  }
   virtual absl::StatusOr<int64_t> CountKept(std::string_view group, KeptState state) = 0;
   // What the task's last commit has left as its progress; empty for a task that never ran. Its owner goes on meanwhile.
   virtual absl::StatusOr<std::string> ProgressOf(const TaskId& task) = 0;

@@ -86,6 +86,9 @@ TEST_P(StoreContract, ListsAndCountsKeptRecordsOfAllTasks) {
     EXPECT_EQ((*listed)[static_cast<size_t>(i)].task.partition, i);
     EXPECT_EQ((*listed)[static_cast<size_t>(i)].record, std::to_string(i));
   }
+  EXPECT_EQ(store_->reader().ListKept({.state = KeptState::kDead}, 0, 3, 1)->size(), 1U);
+  EXPECT_EQ(store_->reader().ListKept({.state = KeptState::kDead}, 0, 3, 2)->size(), 2U);
+  EXPECT_EQ(store_->reader().ListKept({.state = KeptState::kDead}, 0, 3, 100)->size(), 3U);
   EXPECT_EQ(*store_->reader().CountKept("group", KeptState::kDead), 5);
   EXPECT_EQ(*store_->reader().CountKept("group", KeptState::kHeld), 5);
 }

@@ -76,7 +76,8 @@ absl::StatusOr<std::vector<store::ListedAggregate>> FakeReader::List(const store
   return listed;
 }
 
-absl::StatusOr<std::vector<store::KeptRecord>> FakeReader::ListKept(const store::KeptFilter&, int64_t, int64_t) {
+absl::StatusOr<std::vector<store::KeptRecord>> FakeReader::ListKept(const store::KeptFilter&, int64_t, int64_t,
+                                                                    int64_t) {
   return std::vector<store::KeptRecord>();
 }
 

@@ -29,8 +29,8 @@ class FakeReader final : public store::Reader {
   absl::StatusOr<std::optional<store::Aggregate>> Get(std::string_view kind, std::string_view key) override;
   absl::StatusOr<std::vector<store::ListedAggregate>> List(const store::ListQuery& query) override;
   // There are never any kept records.
-  absl::StatusOr<std::vector<store::KeptRecord>> ListKept(const store::KeptFilter& filter, int64_t after,
-                                                          int64_t limit) override;
+  absl::StatusOr<std::vector<store::KeptRecord>> ListKept(const store::KeptFilter& filter, int64_t after, int64_t limit,
+                                                          int64_t max_bytes) override;
   absl::StatusOr<int64_t> CountKept(std::string_view group, store::KeptState state) override;
   // No task ever ran.
   absl::StatusOr<std::string> ProgressOf(const store::TaskId& task) override;
