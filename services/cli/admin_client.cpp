@@ -18,8 +18,14 @@ namespace {
 namespace v1 = mesh::v1;
 
 constexpr size_t kLargestPage = 1000;
-// AdminService has no call that waits; a service looks for requests twice a second.
-constexpr absl::Duration kPollEvery = absl::Milliseconds(50);
+// Of a page that is only looked through.
+constexpr int32_t kLookedThrough = 100;
+// AdminService has no call that waits; a service looks for requests twice a second. What takes longer is asked for less
+// and less often.
+constexpr absl::Duration kFirstPause = absl::Milliseconds(50);
+constexpr absl::Duration kLongestPause = absl::Seconds(1);
+
+bool IsRequested(const v1::ParkedRecord& record) { return record.requested() != v1::PARKED_ACTION_UNSPECIFIED; }
 
 }  // namespace
 
@@ -98,20 +104,19 @@ absl::StatusOr<int64_t> AdminClient::Request(v1::ParkedAction action, const v1::
 absl::StatusOr<bool> AdminClient::AwaitCarriedOut(const v1::ParkedFilter& filter, absl::Time deadline) {
   v1::ListParkedRequest request;
   *request.mutable_filter() = filter;
-  request.set_page_size(kLargestPage);
+  request.set_page_size(kLookedThrough);
   while (true) {
-    auto page = Page(request);
+    const auto page = Page(request);
     if (!page.ok()) {
       return page.status();
     }
-    const bool open = std::any_of(page->records().begin(), page->records().end(), [](const v1::ParkedRecord& record) {
-      return record.requested() != v1::PARKED_ACTION_UNSPECIFIED;
-    });
-    if (open) {
-      if (clock::SteadyNow() >= deadline) {
-        return false;
+    const auto open = std::find_if(page->records().begin(), page->records().end(), IsRequested);
+    if (open != page->records().end()) {
+      const auto carried_out = AwaitOne(open->id(), deadline);
+      if (!carried_out.ok() || !*carried_out) {
+        return carried_out;
       }
-      absl::SleepFor(kPollEvery);
+      // The same page once more: the others were carried out with this one, as a rule.
       continue;
     }
     // What was looked through once need not be again: ids rise, and what is requested by others is not waited for.
@@ -119,6 +124,26 @@ absl::StatusOr<bool> AdminClient::AwaitCarriedOut(const v1::ParkedFilter& filter
     if (request.page_token().empty()) {
       return true;
     }
+  }
+}
+
+absl::StatusOr<bool> AdminClient::AwaitOne(int64_t id, absl::Time deadline) {
+  v1::ListParkedRequest request;
+  request.mutable_filter()->set_id(id);
+  request.set_page_size(1);
+  for (absl::Duration pause = kFirstPause;; pause = std::min(2 * pause, kLongestPause)) {
+    const auto page = Page(request);
+    if (!page.ok()) {
+      return page.status();
+    }
+    if (std::none_of(page->records().begin(), page->records().end(), IsRequested)) {
+      return true;
+    }
+    const absl::Duration left = deadline - clock::SteadyNow();
+    if (left <= absl::ZeroDuration()) {
+      return false;
+    }
+    absl::SleepFor(std::min(pause, left));  // Between two looks; the condition ends the wait.
   }
 }
 

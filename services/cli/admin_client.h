@@ -54,6 +54,8 @@ class AdminClient {
   absl::StatusOr<bool> AwaitCarriedOut(const mesh::v1::ParkedFilter& filter, absl::Time deadline);
 
  private:
+  // The same of one record, whatever becomes of it.
+  absl::StatusOr<bool> AwaitOne(int64_t id, absl::Time deadline);
   absl::StatusOr<mesh::v1::ListParkedResponse> Page(const mesh::v1::ListParkedRequest& request);
   template <typename Asked, typename Answer>
   using Method = grpc::Status (mesh::v1::AdminService::Stub::*)(grpc::ClientContext*, const Asked&, Answer*);

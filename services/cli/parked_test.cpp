@@ -7,6 +7,7 @@
 #include <grpcpp/server_builder.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -57,6 +58,10 @@ class FakeService final : public v1::AdminService::Service {
   int slowness = 2;
   // Answers to ListParked.
   int listed = 0;
+  // The largest page that was asked for since `listed` was 0.
+  int32_t largest_page = 0;
+  // In all pages together.
+  int records_sent = 0;
 
  private:
   static bool Matches(const v1::ParkedFilter& filter, const v1::ParkedRecord& record) {
@@ -68,7 +73,7 @@ class FakeService final : public v1::AdminService::Service {
   grpc::Status ListParked(grpc::ServerContext*, const v1::ListParkedRequest* request,
                           v1::ListParkedResponse* response) override {
     const std::lock_guard lock(mutex_);
-    ++listed;
+    largest_page = listed++ == 0 ? request->page_size() : std::max(largest_page, request->page_size());
     if (waited_for_ > 0 && --waited_for_ == 0) {
       std::erase_if(records_, [](const auto& record) { return record.requested() == v1::PARKED_ACTION_SKIP; });
       for (v1::ParkedRecord& record : records_) {
@@ -81,6 +86,7 @@ class FakeService final : public v1::AdminService::Service {
         continue;
       }
       *response->add_records() = record;
+      ++records_sent;
       if (response->records_size() == request->page_size()) {
         response->set_next_page_token(std::to_string(record.id()));
         break;
@@ -256,7 +262,20 @@ TEST_F(ParkedTest, RetriesAndWaitsUntilItIsCarriedOut) {
   EXPECT_EQ(Run(RunParkedRequest, {.query = {.key = "o-1"}}), kExitOk) << err_.str();
   EXPECT_THAT(out_.str(),
               AllOf(HasSubstr("order: 1 to be handled again\ncarried out within "), Not(HasSubstr("user"))));
-  EXPECT_EQ(order_.listed, 2);
+  // The page, the one record until that is done, and the page again.
+  EXPECT_EQ(order_.listed, 3);
+}
+
+TEST_F(ParkedTest, AsksForOneRecordOnlyWhileItWaits) {
+  for (int i = 0; i < 300; ++i) {
+    order_.Add(v1::PARKED_STATE_DEAD, "o", 1);
+  }
+  order_.slowness = 5;
+  EXPECT_EQ(Run(RunParkedRequest, {.service = "order"}), kExitOk) << err_.str();
+  EXPECT_EQ(order_.largest_page, 100);
+  // A page, four times the first record of it, the page again and three more.
+  EXPECT_EQ(order_.listed, 9);
+  EXPECT_EQ(order_.records_sent, 304 + 100);
 }
 
 TEST_F(ParkedTest, RetriesEverythingWithoutAQuery) {
