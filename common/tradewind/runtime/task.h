@@ -127,6 +127,8 @@ struct Task {
   bool suspect_runs = false;
   // Its log or its row is not what it has to be. It is looked at again every minute; the other tasks go on.
   bool stopped = false;
+  // Of the status that says why: OutOfRange where the log has lost records, DataLoss where a row does not parse.
+  absl::StatusCode stopped_for = absl::StatusCode::kOk;
   absl::Time due = absl::InfinitePast();
   absl::Time taken_at = absl::InfinitePast();
   // By topic: effects below these offsets were under way when the task was taken.

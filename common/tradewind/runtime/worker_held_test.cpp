@@ -12,6 +12,7 @@
 #include "tradewind/order/v1/events.pb.h"
 #include "tradewind/runtime/worker_stores.h"
 #include "tradewind/runtime/worker_test_group.h"
+#include "tradewind/telemetry/metrics.h"
 #include "tradewind/testing/eventually.h"
 #include "tradewind/testing/forwarding_session.h"
 #include "tradewind/user/v1/events.pb.h"
@@ -143,10 +144,14 @@ TEST(WorkerHeld, ReadsNothingMoreOfATopicOfWhichTooMuchIsHeld) {
   for (int i = 0; i < 3; ++i) test.mesh().Send(Create("u-1"), "u-1");
   ASSERT_TRUE(Eventually([&] { return test.Seen().size() == 4; }));
   EXPECT_EQ(test.Held(), 10);
+  const auto paused = [&] {
+    return telemetry::NewGauge("tradewind_topics_paused_by_gaps", "", {{"group", test.group.name()}}).value();
+  };
+  EXPECT_TRUE(Eventually([&] { return paused() == 1; }));
   const auto held = test.mesh().store().reader().ListKept({.state = store::KeptState::kHeld}, 0, 1);
   ASSERT_EQ(*test.mesh().store().Request({.id = held->at(0).id}, store::KeptAction::kRetry), 1);
   ASSERT_TRUE(Eventually([&] { return test.Seen().size() == 4 + 38; }));
-  EXPECT_TRUE(Eventually([&] { return test.Held() == 0; }));
+  EXPECT_TRUE(Eventually([&] { return test.Held() == 0 && paused() == 0; }));
   EXPECT_TRUE(worker->Stop().ok());
 }
 

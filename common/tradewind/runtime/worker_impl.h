@@ -164,6 +164,8 @@ class Worker::Impl final : public bus::AssignmentListener {
   void NoteCommitted(int32_t partition);
   void Housekeep(absl::Time now, bool idle);
   void CountKept();
+  // Shows what is read no more because too much of it waits.
+  void CountUnread() const;
   void PruneRequests(absl::Time now);
   // When the task's inputs were last read to their ends, InfinitePast if never. A task that has read on for long and
   // never came there is taken to have been there kMaxRetentions times `request_retention` ago.

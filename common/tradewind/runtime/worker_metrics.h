@@ -37,9 +37,15 @@ struct WorkerMetrics {
         parked_keys(NewGauge("tradewind_parked_keys", "Keys of this process's tasks that have a queue.", group)),
         no_handler_records(NewGauge("tradewind_no_handler_records",
                                     "First messages of queues that have no handler in this version.", group)),
-        tasks_stopped(NewGauge("tradewind_tasks_stopped",
-                               "Tasks that have stopped: their log has lost records, or their row does not parse.",
-                               group)),
+        tasks_stopped_lost(NewStopped("lost", group)),
+        tasks_stopped_damaged(NewStopped("damaged", group)),
+        tasks_stopped_other(NewStopped("other", group)),
+        tasks_paused_by_keys(NewGauge("tradewind_tasks_paused_by_keys",
+                                      "Tasks that read nothing more: messages of too many keys wait.", group)),
+        topics_paused_by_gaps(NewGauge("tradewind_topics_paused_by_gaps",
+                                       "Topics and partitions that are read no more: too many of their events wait "
+                                       "behind gaps.",
+                                       group)),
         requests_held_back(NewGauge(
             "tradewind_requests_held_back_seconds",
             "Since every task was last read to its end: for so much longer are answers to requests kept.", group)),
@@ -74,12 +80,19 @@ struct WorkerMetrics {
 
   telemetry::Counter handled, skipped, repeats, gaps, dead, rejected, parked, beyond_sources, unannounced, timers,
       conflicts, fenced, clock_steps, batches;
-  telemetry::Gauge dead_records, parked_records, held_records, parked_keys, no_handler_records, tasks_stopped,
-      requests_held_back, rekeyed_unread, outbox_bytes, outbox_full;
+  telemetry::Gauge dead_records, parked_records, held_records, parked_keys, no_handler_records, tasks_stopped_lost,
+      tasks_stopped_damaged, tasks_stopped_other, tasks_paused_by_keys, topics_paused_by_gaps, requests_held_back,
+      rekeyed_unread, outbox_bytes, outbox_full;
   telemetry::Age outbox_oldest, timers_waiting;
   telemetry::Histogram batch_seconds;
 
  private:
+  static telemetry::Gauge NewStopped(const std::string& why, const std::string& group) {
+    return telemetry::NewGauge("tradewind_tasks_stopped",
+                               "Tasks that have stopped: their log has lost records (lost), what the store has of them "
+                               "does not parse (damaged), or the log names what is wrong (other).",
+                               {{"group", group}, {"why", why}});
+  }
   static telemetry::Counter New(const std::string& name, const std::string& help, const std::string& group) {
     return telemetry::NewCounter(name, help, {{"group", group}});
   }

@@ -235,14 +235,16 @@ TEST(WorkerOwnership, RefusesAStoreRestoredFromABackupUnlessTold) {
   EXPECT_TRUE(WaitForRevision(mesh, "o-1", 2));
 }
 
-// Stopped tasks of the group of these tests.
-double Stopped() { return telemetry::NewGauge("tradewind_tasks_stopped", "", {{"group", "order"}}).value(); }
+// Tasks of the group of these tests that have stopped for this reason.
+double Stopped(const std::string& why) {
+  return telemetry::NewGauge("tradewind_tasks_stopped", "", {{"group", "order"}, {"why", why}}).value();
+}
 
 // The task of "o-1" has stopped and changes nothing; the others go on, and the process ends well when it is told to.
-void ExpectStoppedAlone(Mesh& mesh, const Group& group) {
+void ExpectStoppedAlone(Mesh& mesh, const Group& group, const std::string& why) {
   const int64_t before = Revision(mesh, "o-1");
   const auto worker = mesh.Start(group);
-  EXPECT_TRUE(testing::Eventually([] { return Stopped() == 1; }));
+  EXPECT_TRUE(testing::Eventually([&] { return Stopped(why) == 1; }));
   const std::string other = KeyBeside("o-1");
   const int64_t other_before = Revision(mesh, other);
   mesh.Send(Create("o-1"), "o-1");
@@ -250,7 +252,7 @@ void ExpectStoppedAlone(Mesh& mesh, const Group& group) {
   EXPECT_TRUE(WaitForRevision(mesh, other, other_before + 1));
   EXPECT_EQ(Revision(mesh, "o-1"), before);
   EXPECT_TRUE(worker->Stop().ok());
-  EXPECT_EQ(Stopped(), 0);
+  EXPECT_EQ(Stopped(why), 0);
 }
 
 // Commits for the task of "o-1" as an owner does that takes it and leaves at once: `fill` puts in what is new.
@@ -287,10 +289,10 @@ TEST(WorkerOwnership, StopsTheTaskOfARecreatedTopicAlone) {
   const Group group = CountingGroup();
   MakeHistory(mesh, group);
   mesh.kafka().RecreateTopic(kCommands);
-  ExpectStoppedAlone(mesh, group);
+  ExpectStoppedAlone(mesh, group, "lost");
   // With as many records as before, only the fingerprint of the last one tells.
   mesh.Send(Create("o-1"), "o-1");
-  ExpectStoppedAlone(mesh, group);
+  ExpectStoppedAlone(mesh, group, "lost");
   // Kafka may go on knowing the greater offset of the former log.
   GoOnAt(mesh, group, 0, 0);
   const int64_t before = Revision(mesh, "o-1");
@@ -304,7 +306,7 @@ TEST(WorkerOwnership, StopsTheTaskWhoseRecordsHaveExpiredAlone) {
   MakeHistory(mesh, group);
   for (int i = 0; i < 3; ++i) mesh.Send(Create("o-1"), "o-1");
   mesh.kafka().DeleteBefore(kCommands, bus::PartitionOf("o-1", kPartitions), 3);
-  ExpectStoppedAlone(mesh, group);
+  ExpectStoppedAlone(mesh, group, "lost");
   const int64_t before = Revision(mesh, "o-1");
   GoOnAt(mesh, group, 3, 3);
   const auto worker = mesh.Start(group);

@@ -16,6 +16,7 @@
 #include "tradewind/runtime/kept_record.h"
 #include "tradewind/runtime/worker_harness.h"
 #include "tradewind/runtime/worker_test_group.h"
+#include "tradewind/telemetry/metrics.h"
 #include "tradewind/testing/eventually.h"
 #include "tradewind/testing/forwarding_session.h"
 #include "tradewind/user/v1/events.pb.h"
@@ -289,8 +290,13 @@ TEST(WorkerParking, ReadsNothingMoreWhileTooManyKeysWait) {
   }
   ASSERT_TRUE(Eventually([&] { return test.failures > 200; }));
   EXPECT_EQ(test.Count(store::KeptState::kParked), 10);
+  const auto paused = [&] {
+    return telemetry::NewGauge("tradewind_tasks_paused_by_keys", "", {{"group", test.group.name()}}).value();
+  };
+  EXPECT_TRUE(Eventually([&] { return paused() == 1; }));
   test.broken = false;
   ASSERT_TRUE(Eventually([&] { return test.seen.all().size() == 40; }));
+  EXPECT_TRUE(Eventually([&] { return paused() == 0; }));
 }
 
 TEST(WorkerParking, GivesUpAGapWhenAsked) {

@@ -75,7 +75,9 @@ TEST_F(WorkerPartitions, ReadsOnWhereThereAreMoreOfOneTopic) {
   mesh_.Send(Create("o-1"), "o-1");
   EXPECT_TRUE(WaitForRevision("o-1", 2));
   // They are no tasks at all, of which a person could mend something.
-  EXPECT_EQ(telemetry::NewGauge("tradewind_tasks_stopped", "", {{"group", "order"}}).value(), 0);
+  for (const std::string why : {"lost", "damaged", "other"}) {
+    EXPECT_EQ(telemetry::NewGauge("tradewind_tasks_stopped", "", {{"group", "order"}, {"why", why}}).value(), 0);
+  }
   // They can be given away like any other.
   worker->source().Revoke({4, 5});
   worker->source().Lose({6, 7});

@@ -204,13 +204,31 @@ void Worker::Impl::StopTask(Task& task, const absl::Status& why) {
   publisher_.Forget(task.id.partition);
   task.offsets_moved = false;
   task.stopped = true;
+  task.stopped_for = why.code();
   PauseTask(task, Task::State::kDisowned, kLookAtStoppedEvery);
   CountStopped();
 }
 
 void Worker::Impl::CountStopped() const {
-  metrics_.tasks_stopped.Set(static_cast<double>(
-      std::count_if(tasks_.begin(), tasks_.end(), [](const auto& owned) { return owned.second->stopped; })));
+  double lost = 0;
+  double damaged = 0;
+  double other = 0;
+  for (const auto& [partition, task] : tasks_) {
+    if (!task->stopped) continue;
+    switch (task->stopped_for) {
+      case absl::StatusCode::kOutOfRange:
+        ++lost;
+        break;
+      case absl::StatusCode::kDataLoss:
+        ++damaged;
+        break;
+      default:
+        ++other;
+    }
+  }
+  metrics_.tasks_stopped_lost.Set(lost);
+  metrics_.tasks_stopped_damaged.Set(damaged);
+  metrics_.tasks_stopped_other.Set(other);
   int64_t unread = 0;
   for (const auto& [partition, task] : tasks_) unread += task->rekeyed_unread;
   metrics_.rekeyed_unread.Set(static_cast<double>(unread));

@@ -52,6 +52,7 @@ void Worker::Impl::Housekeep(absl::Time now, bool idle) {
     counted_at_ = now;
     const absl::Time begun = clock::SteadyNow();
     CountKept();
+    CountUnread();
     count_every_ = std::clamp((clock::SteadyNow() - begun) * kCountPause, kCountEvery, kMaxCountEvery);
     for (const auto& [partition, task] : tasks_) repeats_.Review(partition, task->progress);
   }
@@ -106,6 +107,19 @@ void Worker::Impl::CountKept() {
   metrics_.dead_records.Set(static_cast<double>(counts->dead));
   metrics_.parked_records.Set(static_cast<double>(counts->parked));
   metrics_.held_records.Set(static_cast<double>(counts->held));
+}
+
+void Worker::Impl::CountUnread() const {
+  const auto most_keys = static_cast<size_t>(config_.parked_keys);
+  double by_keys = 0;
+  size_t by_gaps = 0;
+  for (const auto& [partition, task] : tasks_) {
+    // Back-pressure of effects that run is no problem, and ends by itself.
+    if (task->crowded && task->queues.size() >= most_keys - most_keys / 10) ++by_keys;
+    by_gaps += task->stopped_topics.size();
+  }
+  metrics_.tasks_paused_by_keys.Set(by_keys);
+  metrics_.topics_paused_by_gaps.Set(static_cast<double>(by_gaps));
 }
 
 bool Worker::Impl::IsWell(const Task& task, absl::Time now) const {
