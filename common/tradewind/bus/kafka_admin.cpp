@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <set>
 
 #include "absl/time/clock.h"
 
@@ -132,6 +134,31 @@ absl::StatusOr<std::vector<TopicInfo>> KafkaAdmin::Impl::ListTopics() {
   }
   std::sort(topics.begin(), topics.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   return topics;
+}
+
+absl::StatusOr<ClusterBrokers> KafkaAdmin::Impl::Brokers() {
+  const absl::StatusOr<MetadataHandle> metadata = Metadata(NewDeadline());
+  if (!metadata.ok()) {
+    return metadata.status();
+  }
+  ClusterBrokers brokers;
+  std::set<int32_t> present;
+  for (const rd_kafka_metadata_broker_t& broker :
+       absl::MakeConstSpan((*metadata)->brokers, static_cast<size_t>((*metadata)->broker_cnt))) {
+    present.insert(broker.id);
+    brokers.addresses.push_back(fmt::format("{}:{}", broker.host, broker.port));
+  }
+  std::set<int32_t> missing;
+  for (const rd_kafka_metadata_topic_t& topic : TopicsIn(**metadata)) {
+    for (const rd_kafka_metadata_partition_t& partition : PartitionsOf(topic)) {
+      const auto replicas = absl::MakeConstSpan(partition.replicas, static_cast<size_t>(partition.replica_cnt));
+      std::copy_if(replicas.begin(), replicas.end(), std::inserter(missing, missing.end()),
+                   [&](int32_t id) { return !present.contains(id); });
+    }
+  }
+  std::sort(brokers.addresses.begin(), brokers.addresses.end());
+  brokers.missing.assign(missing.begin(), missing.end());
+  return brokers;
 }
 
 absl::StatusOr<OffsetRange> KafkaAdmin::Impl::Range(const std::string& topic, int32_t partition) {
@@ -300,6 +327,7 @@ absl::StatusOr<std::map<std::string, int32_t>> KafkaAdmin::EnsureTopics(absl::Sp
   return impl_->EnsureTopics(topics, kind);
 }
 absl::StatusOr<std::vector<TopicInfo>> KafkaAdmin::ListTopics() { return impl_->ListTopics(); }
+absl::StatusOr<ClusterBrokers> KafkaAdmin::Brokers() { return impl_->Brokers(); }
 absl::StatusOr<OffsetRange> KafkaAdmin::Range(const std::string& topic, int32_t partition) {
   return impl_->Range(topic, partition);
 }

@@ -32,6 +32,14 @@ enum class TopicKind {
   kReplies,
 };
 
+// The brokers of a cluster, as one of them tells.
+struct ClusterBrokers {
+  // host:port of each that takes part.
+  std::vector<std::string> addresses;
+  // Ids, rising, of those that should hold a copy of some partition and do not take part.
+  std::vector<int32_t> missing;
+};
+
 // Where a partition ends: for whoever reads what is committed, as everything of the mesh does, and in truth.
 struct LogEnd {
   std::string topic;
@@ -69,6 +77,8 @@ class KafkaAdmin {
                                                               TopicKind kind = TopicKind::kEvents);
 
   absl::StatusOr<std::vector<TopicInfo>> ListTopics();
+  // A broker that has just died takes part for a few seconds more.
+  absl::StatusOr<ClusterBrokers> Brokers();
   // `high` is LogEnd::stable.
   absl::StatusOr<OffsetRange> Range(const std::string& topic, int32_t partition);
   // Of all partitions of `topics`, those that do not exist left out. A transaction that ends meanwhile may be shown as

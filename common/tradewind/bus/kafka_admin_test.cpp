@@ -84,6 +84,13 @@ TEST(KafkaAdmin, TellsClusterAndTopics) {
                                                  ::testing::Field(&TopicInfo::replication_factor, 1))));
 }
 
+TEST(KafkaAdmin, TellsTheBrokersOfTheCluster) {
+  const auto brokers = Admin(TestKafka())->Brokers();
+  ASSERT_TRUE(brokers.ok()) << brokers.status();
+  EXPECT_THAT(brokers->addresses, ::testing::ElementsAre(TestKafka().brokers));
+  EXPECT_THAT(brokers->missing, ::testing::IsEmpty());
+}
+
 TEST(KafkaAdmin, IsUnavailableWhileNoBrokerAnswers) {
   KafkaConfig config{.brokers = "127.0.0.1:1", .request_timeout = absl::Seconds(1)};
   const auto admin = Admin(config);

@@ -35,6 +35,7 @@ class KafkaAdmin::Impl {
   absl::StatusOr<std::string> ClusterId();
   absl::StatusOr<std::map<std::string, int32_t>> EnsureTopics(absl::Span<const std::string> topics, TopicKind kind);
   absl::StatusOr<std::vector<TopicInfo>> ListTopics();
+  absl::StatusOr<ClusterBrokers> Brokers();
   absl::StatusOr<OffsetRange> Range(const std::string& topic, int32_t partition);
   absl::StatusOr<std::vector<LogEnd>> LogEnds(absl::Span<const std::string> topics);
   absl::StatusOr<std::vector<GroupLag>> Lag(const std::string& group, absl::Span<const std::string> topics);
