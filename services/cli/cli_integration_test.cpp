@@ -175,6 +175,9 @@ TEST_F(CliIntegrationTest, TimelineShowsWhatLiesUnderAKeyAndWhatCameOfTheSameCal
   std::vector<std::string> types;
   for (const auto& hop : nlohmann::json::parse(out_.str())) types.push_back(hop["what"]);
   EXPECT_THAT(types, ::testing::UnorderedElementsAre("Command", "Event", "Told", "Later"));
+  Produce(kEvents, 2, "o-1", "", {{"ce_type", "\xff"}});
+  EXPECT_EQ(Run(RunHistory, {.key = "o-1", .json = true}), kExitOk) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr(R"("what": "\\xff")"));
   EXPECT_EQ(Run(RunHistory, {.key = "o-9"}), kExitNotWell);
   EXPECT_THAT(err_.str(), HasSubstr("under the key 'o-9'"));
 }

@@ -126,7 +126,9 @@ void AddTail(CLI::App& app, Targets& targets) {
 void AddTimeline(CLI::App& app, Targets& targets) {
   CLI::App* verb = app.add_subcommand(
       "timeline", "Show all that happened to one thing in every service, in the order of time: an order, a user.");
-  verb->add_option("id", targets.history.key, "Id of the order or the user: the key of its records")->required();
+  verb->add_option("id", targets.history.key, "Id of the order or the user: the key of its records")
+      ->required()
+      ->check([](const std::string& id) { return id.empty() ? "is empty: give the id of an order or of a user" : ""; });
   verb->add_flag("--json", targets.history.json, "One JSON list");
 }
 

@@ -73,6 +73,12 @@ TEST(CommandLine, ReadsWhoseTimelineIsWanted) {
   EXPECT_TRUE(options.json);
 }
 
+TEST(CommandLine, RefusesTheTimelineOfNothing) {
+  const CommandLine line = Parse({"timeline", ""});
+  EXPECT_EQ(line.exit_code, 2);
+  EXPECT_THAT(line.output, HasSubstr("is empty: give the id of an order or of a user"));
+}
+
 TEST(CommandLine, LeavesTheGeneralWordsToTheSettings) {
   for (const char* word : {"--version", "--check-config", "--print-config"}) {
     const CommandLine line = Parse({word});

@@ -49,8 +49,9 @@ std::string OrderLine(const DemoReport::PlacedOrder& placed) {
   if (!placed.call.answer_ms.has_value()) {
     return "order without an answer";
   }
-  std::string line = fmt::format("order {}  {}  {}  answered in {}", placed.order.id(), StateName(placed.order.state()),
-                                 Total(placed.order), FormatMs(*placed.call.answer_ms));
+  std::string line =
+      fmt::format("order {}  {}  {}  answered in {}", Printable(placed.order.id()), StateName(placed.order.state()),
+                  Total(placed.order), FormatMs(*placed.call.answer_ms));
   if (placed.confirmed_ms.has_value()) {
     line += fmt::format(", confirmed after {}", FormatMs(*placed.confirmed_ms));
   }
@@ -158,7 +159,7 @@ void PrintReport(const DemoReport& report, bool complete, std::ostream& out, boo
   PrintProducts(report, out);
   if (report.registration.has_value() && report.registration->call.answer_ms.has_value()) {
     const user::v1::User& user = report.registration->user;
-    out << fmt::format("user  {}  {}  answered in {}\n", user.id(), Printable(user.email()),
+    out << fmt::format("user  {}  {}  answered in {}\n", Printable(user.id()), Printable(user.email()),
                        FormatMs(*report.registration->call.answer_ms));
   }
   PrintOrders(report, out);

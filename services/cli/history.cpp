@@ -8,6 +8,7 @@
 
 #include "services/cli/event_schema.h"
 #include "services/cli/log_reading.h"
+#include "services/cli/text.h"
 #include "services/cli/timeline.h"
 #include "tradewind/bus/envelope.h"
 #include "tradewind/telemetry/trace.h"
@@ -48,7 +49,7 @@ absl::StatusOr<std::vector<Hop>> Collect(const std::string& key, const EventSche
   std::vector<Hop> hops;
   held = ReadLog(session, schema, everything, [&](const bus::Record& record) {
     if (record.key() == key || traces.contains(TraceOf(record))) {
-      hops.push_back({.what = std::string(record.header(bus::kTypeHeader)),
+      hops.push_back({.what = HeaderType(record),
                       .where = fmt::format("{}-{}@{}", record.topic(), record.partition(), record.offset()),
                       .logged_ms = record.timestamp_ms()});
     }
@@ -73,13 +74,13 @@ int RunHistory(const HistoryOptions& options, const Session& session) {
     return Fail(session, hops.status());
   }
   if (hops->empty()) {
-    return Fail(session,
-                absl::NotFoundError(fmt::format(
-                    "nothing on the log is under the key '{}'; give the id of an order or of a user", options.key)));
+    return Fail(session, absl::NotFoundError(fmt::format(
+                             "nothing on the log is under the key '{}'; give the id of an order or of a user",
+                             Printable(options.key))));
   }
   const std::vector<Hop> sorted = SinceTheFirst(*std::move(hops));
   if (options.json) {
-    session.out << TimelineAsJson(sorted).dump(2) << '\n';
+    session.out << TimelineAsJson(sorted).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << '\n';
   } else {
     PrintTimeline(sorted, session.out, session.color);
   }

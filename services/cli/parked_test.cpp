@@ -174,6 +174,15 @@ TEST_F(ParkedTest, ListsWhatEveryServiceHas) {
   EXPECT_EQ(Json()["records"][0]["service"], "user");
 }
 
+TEST_F(ParkedTest, PrintsNoBytesThatSteerATerminal) {
+  EXPECT_EQ(Run(RunParkedShow, {.service = "\x1b[31m\xff", .id = 1}), kExitUsage);
+  EXPECT_THAT(err_.str(), AllOf(HasSubstr("\\x1b[31m\\xff"), Not(HasSubstr("\x1b"))));
+  const Session session{.config = config_, .out = out_, .err = err_, .interrupted = interrupted_};
+  err_.str("");
+  EXPECT_EQ(Fail(session, absl::UnknownError("one \x1b[31m\ntwo \xff")), kExitNotWell);
+  EXPECT_EQ(err_.str(), "tradewind: one \\x1b[31m\ntwo \\xff\n");
+}
+
 TEST_F(ParkedTest, SaysThatNothingIsParked) {
   EXPECT_EQ(Run(RunParkedList, {}), kExitOk);
   EXPECT_EQ(out_.str(), "nothing is parked\n");

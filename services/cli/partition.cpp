@@ -48,9 +48,9 @@ std::string DescribeLoss(const PartitionOptions& options, const v1::PartitionPro
       "{}: its next record of {}/{} is at offset {}, and the log holds {} to {}: {}.\n"
       "  Going on gives up {}. It goes on at offset {}, where each source is taken up as it next speaks; it knows {}.\n"
       "  Nothing that it has kept changes: what the lost events would have changed stays as it is.\n",
-      progress.group(), options.topic, options.partition, progress.next_offset(), progress.log_begin(),
-      progress.log_end(), Printable(progress.lost().reason()), GivenUp(progress), progress.lost().go_on_at(),
-      Grouped(progress.sources()));
+      Printable(progress.group()), Printable(options.topic), options.partition, progress.next_offset(),
+      progress.log_begin(), progress.log_end(), Printable(progress.lost().reason()), GivenUp(progress),
+      progress.lost().go_on_at(), Grouped(progress.sources()));
 }
 
 std::string DescribeForgetting(const PartitionOptions& options, const v1::PartitionProgress& progress) {
@@ -62,8 +62,8 @@ std::string DescribeForgetting(const PartitionOptions& options, const v1::Partit
       "  Forgetting it takes whatever the source says next, at offset {} or later. An event that was taken before and "
       "comes "
       "again is then taken again, as are all behind it. What was dropped as a repeat before stays dropped.\n",
-      progress.group(), Printable(options.source), taken.ToString(), options.topic, options.partition,
-      progress.next_offset());
+      Printable(progress.group()), Printable(options.source), taken.ToString(), Printable(options.topic),
+      options.partition, progress.next_offset());
 }
 
 absl::Status Decide(const PartitionOptions& options, const Case& decided) {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "services/cli/text.h"
+#include "tradewind/bus/envelope.h"
 
 namespace tradewind::cli {
 
@@ -37,6 +38,8 @@ nlohmann::ordered_json TimelineAsJson(const std::vector<Hop>& hops) {
   }
   return list;
 }
+
+std::string HeaderType(const bus::Record& record) { return Printable(record.header(bus::kTypeHeader)); }
 
 std::string FormatMs(double ms) { return fmt::format("{:.1f} ms", ms); }
 

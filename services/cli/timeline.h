@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "tradewind/bus/record.h"
+
 namespace tradewind::cli {
 
 // Something that was seen on the way of a call.
@@ -31,6 +33,9 @@ void PrintTimeline(const std::vector<Hop>& hops, std::ostream& out, bool color);
 
 // [{"ms": 1.2, "what": ..., "where": ...}]; "where" is left out where there is none.
 nlohmann::ordered_json TimelineAsJson(const std::vector<Hop>& hops);
+
+// What a record's headers call its type, fit to be shown: whoever wrote the record wrote them.
+std::string HeaderType(const bus::Record& record);
 
 // "4.2 ms".
 std::string FormatMs(double ms);

@@ -43,5 +43,10 @@ TEST(Timeline, AsJsonLeavesOutThePlaceWhereThereIsNone) {
             R"([{"ms":0.0,"what":"call"},{"ms":1.235,"what":"T","where":"t-0@5"}])");
 }
 
+TEST(Timeline, ShowsAForeignTypeAsText) {
+  const auto record = bus::Record::FromContent({.headers = {{"ce_type", "\xff\x1b[31m"}}});
+  EXPECT_EQ(HeaderType(record), "\\xff\\x1b[31m");
+}
+
 }  // namespace
 }  // namespace tradewind::cli

@@ -35,7 +35,7 @@ bool TraceCollector::Add(const bus::Record& record, Clock::time_point seen) {
   if (call == calls_.end()) {
     return false;
   }
-  AddHop(call->second, seen, std::string(record.header(bus::kTypeHeader)), PlaceOf(record), record.timestamp_ms());
+  AddHop(call->second, seen, HeaderType(record), PlaceOf(record), record.timestamp_ms());
   RememberReplyAddress(record, call->second);
   return true;
 }

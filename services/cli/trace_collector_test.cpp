@@ -57,6 +57,11 @@ class TraceCollectorTest : public ::testing::Test {
   TraceCollector collector_{"pre."};
 };
 
+TEST_F(TraceCollectorTest, ShowsAForeignTypeAsText) {
+  EXPECT_TRUE(Add(Event("\xff", Traceparent(kTrace))));
+  EXPECT_EQ(collector_.Hops(kTrace).at(0).what, "\\xff");
+}
+
 TEST_F(TraceCollectorTest, KeepsTheEventsOfItsTraceWithTheirTimeAndPlace) {
   EXPECT_TRUE(Add(Event("T", Traceparent(kTrace)), 5));
   const std::vector<Hop> hops = collector_.Hops(kTrace);
