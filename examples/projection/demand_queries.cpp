@@ -34,7 +34,7 @@ grpc::ServerUnaryReactor* DemandQueries::ListProductDemands(grpc::CallbackServer
     const tradewind::store::ListQuery query{.kind = Kind(), .index = kByPieces, .descending = true};
     return tradewind::ListPage(
         reader_, query, request->page_size(), request->page_token(),
-        [&](const std::string& stored) { return response->add_product_demands()->ParseFromString(stored); },
+        [&](const std::string& stored) { return tradewind::AddParsed(stored, *response->mutable_product_demands()); },
         response->mutable_next_page_token());
   });
 }

@@ -34,7 +34,7 @@ grpc::Status InventoryQueries::List(const v1::ListProductsRequest& request, v1::
   const store::ListQuery query{.kind = Kind(), .index = kAllProducts};
   return ListPage(
       reader_, query, request.page_size(), request.page_token(),
-      [&](const std::string& stored) { return response->add_products()->ParseFromString(stored); },
+      [&](const std::string& stored) { return AddParsed(stored, *response->mutable_products()); },
       response->mutable_next_page_token());
 }
 

@@ -35,7 +35,10 @@ grpc::Status NotificationViewer::Open(WatchOutput<v1::Notification>& output) {
   if (!newest.ok()) return rpc::FromStoreError(newest.status());
   for (auto item = newest->rbegin(); item != newest->rend(); ++item) {
     v1::Notification notification;
-    if (!notification.ParseFromString(item->value)) return UnreadableAggregate(Kind(), item->key);
+    if (!notification.ParseFromString(item->value)) {
+      NoteUnreadable(Kind(), item->key);
+      continue;
+    }
     if (const absl::Status opened = keys_.OpenFields(notification); !opened.ok()) return rpc::FromKeysError(opened);
     sent_from_store_.insert(notification.id());
     output.Send(std::move(notification));
@@ -81,7 +84,7 @@ grpc::Status NotificationQueries::List(const v1::ListNotificationsRequest& reque
       .descending = true};
   grpc::Status listed = ListPage(
       reader_, query, request.page_size(), request.page_token(),
-      [&](const std::string& stored) { return response->add_notifications()->ParseFromString(stored); },
+      [&](const std::string& stored) { return AddParsed(stored, *response->mutable_notifications()); },
       response->mutable_next_page_token());
   return listed.ok() ? rpc::FromKeysError(keys_->OpenFields(*response)) : listed;
 }
@@ -116,7 +119,10 @@ grpc::Status NotificationQueries::ListEndpoints(const v1::ListWebhookEndpointsRe
     // Deleted since the list was read.
     if (!stored->has_value()) continue;
     internal::v1::WebhookEndpointRecord record;
-    if (!record.ParseFromString((*stored)->value)) return UnreadableAggregate(kind, id);
+    if (!record.ParseFromString((*stored)->value)) {
+      NoteUnreadable(kind, id);
+      continue;
+    }
     *response->add_webhook_endpoints() = std::move(*record.mutable_endpoint());
   }
   return grpc::Status::OK;

@@ -120,6 +120,16 @@ TEST_F(NotificationQueriesTest, WatchesWhatIsThereOldestFirstThenWhatComes) {
   EXPECT_THAT(Read(*reader, 1), ElementsAre("n-5"));
 }
 
+TEST_F(NotificationQueriesTest, GoesWithoutANotificationThatDoesNotParse) {
+  Given("n-1", "ada", 10);
+  const v1::Notification damaged = Make("n-2", "ada", 20);
+  reader_.Put(damaged.GetDescriptor()->full_name(), "n-2", "\xff", IndexNotification(damaged));
+  Given("n-3", "ada", 30);
+  EXPECT_THAT(List("ada"), ElementsAre("n-3", "n-1"));
+  const auto reader = Watch("ada");
+  EXPECT_THAT(Read(*reader, 2), ElementsAre("n-1", "n-3"));
+}
+
 TEST_F(NotificationQueriesTest, DoesNotShowAgainWhatTheStoreHad) {
   Given("n-1", "ada", 10);
   const auto reader = Watch("ada");

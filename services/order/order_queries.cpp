@@ -62,7 +62,7 @@ grpc::Status OrderQueries::List(const v1::ListOrdersRequest& request, v1::ListOr
                                .descending = true};
   return ListPage(
       reader_, query, request.page_size(), request.page_token(),
-      [&](const std::string& stored) { return response->add_orders()->ParseFromString(stored); },
+      [&](const std::string& stored) { return AddParsed(stored, *response->mutable_orders()); },
       response->mutable_next_page_token());
 }
 

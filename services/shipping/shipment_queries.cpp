@@ -37,7 +37,7 @@ grpc::Status ShipmentQueries::List(const v1::ListShipmentsRequest& request, v1::
                                .descending = true};
   return ListPage(
       reader_, query, request.page_size(), request.page_token(),
-      [&](const std::string& stored) { return response->add_shipments()->ParseFromString(stored); },
+      [&](const std::string& stored) { return AddParsed(stored, *response->mutable_shipments()); },
       response->mutable_next_page_token());
 }
 

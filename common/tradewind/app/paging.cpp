@@ -6,15 +6,20 @@
 #include <utility>
 
 #include "absl/strings/escaping.h"
+#include "absl/time/clock.h"
 
 #include "tradewind/app/logger.h"
+#include "tradewind/errors/printable.h"
 #include "tradewind/errors/problem.h"
 #include "tradewind/rpc/errors.h"
+#include "tradewind/telemetry/metrics.h"
+#include "tradewind/telemetry/occasional.h"
 
 namespace tradewind {
 namespace {
 
 constexpr size_t kNumberBytes = 8;
+constexpr size_t kShownKey = 200;
 
 // Big-endian, the same on every machine that may be asked for the next page.
 void AppendNumber(uint64_t number, std::string& bytes) {
@@ -99,7 +104,7 @@ grpc::Status ListPage(store::Reader& reader, store::ListQuery query, int32_t pag
 
   const size_t shown = std::min(listed->size(), static_cast<size_t>(*size));
   for (size_t i = 0; i < shown; ++i) {
-    if (!add((*listed)[i].value)) return UnreadableAggregate(query.kind, (*listed)[i].key);
+    if (!add((*listed)[i].value)) NoteUnreadable(query.kind, (*listed)[i].key);
   }
   if (listed->size() > shown) {
     store::ListedAggregate& last = (*listed)[shown - 1];
@@ -117,12 +122,22 @@ grpc::Status GetStored(store::Reader& reader, std::string_view kind, std::string
   return grpc::Status::OK;
 }
 
+void NoteUnreadable(std::string_view kind, std::string_view key) {
+  static telemetry::Occasional occasional;
+  telemetry::NewCounter("tradewind_unreadable_aggregates_total",
+                        "How often a query has met an aggregate in the store that does not parse.",
+                        {{"kind", std::string(kind)}})
+      .Add();
+  if (const uint64_t times = occasional.Count(absl::Now()); times > 0) {
+    kLog.Error("queries met aggregates that do not parse, and lists go without them; restore the store from a backup",
+               {{"kind", kind}, {"key", errors::Printable(key, kShownKey)}, {"times", times}});
+  }
+}
+
 grpc::Status UnreadableAggregate(std::string_view kind, std::string_view key) {
-  const absl::Status damage =
-      absl::DataLossError(fmt::format("the stored {} under key '{}' does not parse; restore the store from a backup",
-                                      kind, absl::CHexEscape(absl::string_view(key.data(), key.size()))));
-  kLog.Error("a query met damaged data", {{"reason", damage}});
-  return rpc::FromStoreError(damage);
+  NoteUnreadable(kind, key);
+  return rpc::FromStoreError(absl::DataLossError(
+      fmt::format("the stored {} under key '{}' does not parse", kind, errors::Printable(key, kShownKey))));
 }
 
 }  // namespace tradewind

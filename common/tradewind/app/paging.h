@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "absl/functional/function_ref.h"
+#include "google/protobuf/repeated_ptr_field.h"
 #include "grpcpp/support/status.h"
 
 #include "tradewind/store/store.h"
@@ -27,12 +28,21 @@ std::string MakePageToken(const store::ListQuery& query, const store::ListQuery:
 std::optional<store::ListQuery::After> ReadPageToken(const store::ListQuery& query, std::string_view token);
 
 // Lists one page of `query` (whose limit and place to start are taken from the request). `add` is given the stored
-// bytes of each aggregate, in order, and returns false where they do not parse. `next_page_token` is left empty on the
-// last page. Blocks for a read of the store.
+// bytes of each aggregate, in order, and returns false, having added nothing, where they do not parse: the page goes on
+// without it, as NoteUnreadable has it. `next_page_token` is left empty on the last page. Blocks for a read of the
+// store.
 //
 // Errors: INVALID_ARGUMENT naming page_size or page_token; those of rpc::FromStoreError.
 grpc::Status ListPage(store::Reader& reader, store::ListQuery query, int32_t page_size, std::string_view page_token,
                       absl::FunctionRef<bool(const std::string& value)> add, std::string* next_page_token);
+
+// The `add` of a listing whose answer has what is stored as it is.
+template <typename Message>
+bool AddParsed(const std::string& bytes, google::protobuf::RepeatedPtrField<Message>& answer) {
+  if (answer.Add()->ParseFromString(bytes)) return true;
+  answer.RemoveLast();
+  return false;
+}
 
 // The stored bytes of one aggregate. Blocks for a read of the store. `resource` is its name for people: "order".
 //
@@ -40,7 +50,11 @@ grpc::Status ListPage(store::Reader& reader, store::ListQuery query, int32_t pag
 grpc::Status GetStored(store::Reader& reader, std::string_view kind, std::string_view resource, std::string_view id,
                        std::string* value);
 
-// An aggregate's bytes that do not parse: INTERNAL, and a line in the log that names it.
+// Counts an aggregate whose bytes do not parse (tradewind_unreadable_aggregates_total), and names it in the log, once a
+// minute at most. Thread-safe.
+void NoteUnreadable(std::string_view kind, std::string_view key);
+
+// The same, and INTERNAL for a call that is about this aggregate alone.
 grpc::Status UnreadableAggregate(std::string_view kind, std::string_view key);
 
 }  // namespace tradewind

@@ -6,6 +6,9 @@
 
 #include <limits>
 
+#include "google/rpc/status.pb.h"
+
+#include "tradewind/telemetry/metrics.h"
 #include "tradewind/testing/fake_reader.h"
 
 namespace tradewind {
@@ -93,8 +96,9 @@ class ListPageTest : public ::testing::Test {
     return ListPage(
         reader_, kQuery, page_size, token,
         [&](const std::string& value) {
+          if (value == unreadable_) return false;
           items_.push_back(value);
-          return value != unreadable_;
+          return true;
         },
         &next_);
   }
@@ -148,10 +152,29 @@ TEST_F(ListPageTest, SaysThatTheStoreIsAway) {
   EXPECT_EQ(List(10).error_code(), grpc::StatusCode::UNAVAILABLE);
 }
 
-TEST_F(ListPageTest, FailsOnAnAggregateThatDoesNotParse) {
+TEST_F(ListPageTest, LeavesOutWhatDoesNotParseAndCountsIt) {
+  const telemetry::Counter unreadable =
+      telemetry::NewCounter("tradewind_unreadable_aggregates_total", "", {{"kind", "test.Thing"}});
   Put("a", 1);
-  unreadable_ = "value of a";
-  EXPECT_EQ(List(10).error_code(), grpc::StatusCode::INTERNAL);
+  Put("b", 2);
+  Put("c", 3);
+  unreadable_ = "value of b";
+  ASSERT_TRUE(List(2).ok());
+  EXPECT_THAT(items_, ElementsAre("value of a"));
+  EXPECT_EQ(unreadable.value(), 1);
+  // The page goes on behind it.
+  ASSERT_TRUE(List(2, next_).ok());
+  EXPECT_THAT(items_, ElementsAre("value of c"));
+  EXPECT_EQ(UnreadableAggregate("test.Thing", "b").error_code(), grpc::StatusCode::INTERNAL);
+  EXPECT_EQ(unreadable.value(), 2);
+}
+
+TEST(AddParsedTest, AddsNothingThatDoesNotParse) {
+  google::rpc::Status status;
+  EXPECT_FALSE(AddParsed("\xff", *status.mutable_details()));
+  EXPECT_EQ(status.details_size(), 0);
+  EXPECT_TRUE(AddParsed(google::protobuf::Any().SerializeAsString(), *status.mutable_details()));
+  EXPECT_EQ(status.details_size(), 1);
 }
 
 TEST(GetStoredTest, FindsOrSaysWhatIsMissing) {
