@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from support.client import APPROVED, ORDERS, PAYMENTS, USERS, Client, order_request, stock_shop
+from support.client import APPROVED, ORDERS, PAYMENTS, USERS, Client, as_dict, order_request, stock_shop
 from support.kafka import cloud_event_headers, consume_with_headers, mesh_name, read_record, send
 from support.mesh import OWNERS, SECOND_OFFSET, Mesh, taken_down, wait_until
 from support.status import await_problem, is_well, problems
@@ -172,6 +172,31 @@ def test_a_record_copied_from_another_mesh_silences_nobody(mesh, client, buyer, 
     before = pids(mesh)
     client.confirm_orders(buyer, 24)
     assert pids(mesh) == before
+    let_all_go(mesh)
+
+
+def test_a_watch_shows_nothing_that_a_task_takes_for_dead(mesh, client, buyer, put):
+    (order,) = client.confirm_orders(buyer, 1)
+    stream = client.stream(ORDERS, "WatchOrder", {"id": order})
+    seen = [as_dict(next(stream))["state"]]
+    was_skipped = mesh.metric("order", "tradewind_records_skipped_total", reader="watch")
+    was_dead = dead(mesh)
+    headers = cloud_event_headers(ORDER_TYPE + "OrderCancelled", order)
+    # Of another order; no OrderCancelled; and with a place in a chain, yet without the name of a mesh.
+    put("order.events.v1", order, b"\x0a\x05other", headers)
+    put("order.events.v1", order, b"\xff", headers)
+    whole = b"\x0a" + bytes([len(order)]) + order.encode()
+    sequence = f"{int(time.time() * 1000) + 10**9:016}-{7:016}"
+    put("order.events.v1", order, whole, {**headers, "ce_source": "/order/0", "ce_sequence": sequence})
+    wait_until(
+        lambda: mesh.metric("order", "tradewind_records_skipped_total", reader="watch") == was_skipped + 3, 20, "the three"
+    )
+    wait_until(lambda: dead(mesh) > was_dead, 20, "the same among the dead")
+    client.update_shipment(order, "IN_TRANSIT")
+    while seen[-1] != "ORDER_STATE_SHIPPED":
+        seen.append(as_dict(next(stream))["state"])
+    stream.cancel()
+    assert "ORDER_STATE_CANCELLED" not in seen
     let_all_go(mesh)
 
 

@@ -330,7 +330,9 @@ EventFeed& App::Impl::FeedOf(std::string_view topic) {
         "Kafka",
         [&] {
           return StartEventFeed(settings_.kafka, "tradewind-" + group_.name() + "-feed",
-                                bus::MeshName(cluster_id_, settings_.kafka.topic_prefix), full, partitions->second);
+                                {.mesh = bus::MeshName(cluster_id_, settings_.kafka.topic_prefix),
+                                 .accept_unmarked = AcceptsUnmarkedEvents(settings_.runtime, *store_)},
+                                full, partitions->second);
         },
         *shutdown_);
     if (!started.ok()) throw StartFailed(started.status());

@@ -22,9 +22,9 @@ constexpr std::chrono::milliseconds kRetryDelay{1000};
 
 class KafkaEventFeed final : public EventFeed {
  public:
-  KafkaEventFeed(bus::KafkaConfig config, std::string client_id, std::string mesh, std::string topic,
+  KafkaEventFeed(bus::KafkaConfig config, std::string client_id, FeedSource source, std::string topic,
                  std::unique_ptr<bus::PartitionReader> reader)
-      : table_(std::move(mesh)),
+      : table_(std::move(source.mesh), source.accept_unmarked),
         config_(std::move(config)),
         client_id_(std::move(client_id)),
         topic_(std::move(topic)),
@@ -78,7 +78,7 @@ class KafkaEventFeed final : public EventFeed {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<EventFeed>> StartEventFeed(const bus::KafkaConfig& config, std::string client_id,
-                                                          std::string mesh, std::string topic, int32_t partitions) {
+                                                          FeedSource source, std::string topic, int32_t partitions) {
   std::vector<bus::Position> positions;
   for (int32_t partition = 0; partition < partitions; ++partition) {
     positions.push_back({.topic = topic, .partition = partition, .offset = bus::kFromEnd});
@@ -87,7 +87,7 @@ absl::StatusOr<std::unique_ptr<EventFeed>> StartEventFeed(const bus::KafkaConfig
   // The topic is there, since its partitions were counted: a broker that does not know it has yet to hear of it.
   if (absl::IsNotFound(reader.status())) return absl::UnavailableError(reader.status().message());
   if (!reader.ok()) return reader.status();
-  return std::make_unique<KafkaEventFeed>(config, std::move(client_id), std::move(mesh), std::move(topic),
+  return std::make_unique<KafkaEventFeed>(config, std::move(client_id), std::move(source), std::move(topic),
                                           std::move(*reader));
 }
 

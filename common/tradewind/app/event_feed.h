@@ -35,9 +35,16 @@ class EventFeed {
   virtual std::unique_ptr<Subscription> Watch(std::string key, Watcher watcher) = 0;
 };
 
-// Starts following all partitions of `topic` (full name) for events of `mesh`, as bus::MeshName puts it; returns once
-// their ends are known.
+// Whose events a feed shows.
+struct FeedSource {
+  // As bus::MeshName puts it.
+  std::string mesh;
+  // Events that name no mesh are shown, too: a mesh of an earlier version wrote them.
+  bool accept_unmarked = false;
+};
+
+// Starts following all partitions of `topic` (full name); returns once their ends are known.
 absl::StatusOr<std::unique_ptr<EventFeed>> StartEventFeed(const bus::KafkaConfig& config, std::string client_id,
-                                                          std::string mesh, std::string topic, int32_t partitions);
+                                                          FeedSource source, std::string topic, int32_t partitions);
 
 }  // namespace tradewind

@@ -74,7 +74,7 @@ class EventFeedTest : public ::testing::Test {
   }
 
   std::unique_ptr<EventFeed> StartFeed() {
-    auto feed = StartEventFeed(config_, "event-feed-test", "", topic_, kPartitions);
+    auto feed = StartEventFeed(config_, "event-feed-test", {.mesh = "", .accept_unmarked = true}, topic_, kPartitions);
     EXPECT_TRUE(feed.ok()) << feed.status();
     return feed.ok() ? *std::move(feed) : nullptr;
   }
@@ -155,7 +155,8 @@ TEST_F(EventFeedTest, SaysThatTheBrokerCannotBeReached) {
   bus::KafkaConfig nowhere = config_;
   nowhere.brokers = "127.0.0.1:1";
   nowhere.request_timeout = absl::Milliseconds(300);
-  EXPECT_FALSE(StartEventFeed(nowhere, "event-feed-test", "", topic_, kPartitions).ok());
+  EXPECT_FALSE(
+      StartEventFeed(nowhere, "event-feed-test", {.mesh = "", .accept_unmarked = true}, topic_, kPartitions).ok());
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ class FakeEventFeed final : public EventFeed {
   size_t watchers() const { return table_.size(); }
 
  private:
-  WatcherTable table_{""};
+  WatcherTable table_{"", /*accept_unmarked=*/true};
   uint64_t published_ = 0;
 };
 

@@ -22,6 +22,11 @@ bus::KafkaSourceOptions SourceOptions(const runtime::Group& group, const bus::Ka
 
 }  // namespace
 
+bool AcceptsUnmarkedEvents(const runtime::WorkerConfig& config, const store::Store& store) {
+  return config.accept_unmarked_events == "auto" ? store.predates_mesh_names()
+                                                 : config.accept_unmarked_events == "true";
+}
+
 absl::StatusOr<std::unique_ptr<GroupRunner>> GroupRunner::Start(const runtime::Group& group,
                                                                 const Surroundings& surroundings,
                                                                 std::function<void()> on_end) {
@@ -48,9 +53,7 @@ absl::StatusOr<std::unique_ptr<GroupRunner>> GroupRunner::Start(const runtime::G
           .store_id = surroundings.store.id(),
           .cluster_id = surroundings.cluster_id,
           .topic_prefix = kafka.topic_prefix,
-          .accept_unmarked_events = surroundings.worker.accept_unmarked_events == "auto"
-                                        ? surroundings.store.predates_mesh_names()
-                                        : surroundings.worker.accept_unmarked_events == "true",
+          .accept_unmarked_events = AcceptsUnmarkedEvents(surroundings.worker, surroundings.store),
           .partition_counts = surroundings.partition_counts,
           .ask_partitions = [&counter = surroundings.counter](const std::string& topic) { return counter.Ask(topic); },
           .make_source =

@@ -21,6 +21,9 @@
 
 namespace tradewind {
 
+// What runtime.accept_unmarked_events comes to over this store.
+bool AcceptsUnmarkedEvents(const runtime::WorkerConfig& config, const store::Store& store);
+
 class GroupRunner {
  public:
   // What the groups of a service share.

@@ -7,8 +7,11 @@
 #include <vector>
 
 #include "absl/container/inlined_vector.h"
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/message.h"
 
 #include "tradewind/bus/envelope.h"
+#include "tradewind/runtime/message_rule.h"
 #include "tradewind/runtime/record_check.h"
 
 namespace tradewind {
@@ -111,7 +114,24 @@ class WatcherTable::Registration final : public EventFeed::Subscription {
   std::shared_ptr<Entry> entry_;
 };
 
-WatcherTable::WatcherTable(std::string mesh) : keys_(std::make_shared<Keys>()), mesh_(std::move(mesh)) {}
+namespace {
+
+// As a task checks it. OK for a type that this process does not know, of which no watcher can make anything.
+absl::Status CheckMessage(const bus::Record& record, const bus::Envelope& envelope) {
+  const auto* type =
+      google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(std::string(envelope.type));
+  if (type == nullptr) return absl::OkStatus();
+  const auto route = runtime::RouteOf(type);
+  if (!route.ok()) return absl::OkStatus();
+  const runtime::Handler handler{.prototype = google::protobuf::MessageFactory::generated_factory()->GetPrototype(type),
+                                 .key = route->key};
+  return runtime::ReadMessage(record, envelope, handler, runtime::KeyRule::kOfOptions).status();
+}
+
+}  // namespace
+
+WatcherTable::WatcherTable(std::string mesh, bool accept_unmarked)
+    : keys_(std::make_shared<Keys>()), mesh_(std::move(mesh)), accept_unmarked_(accept_unmarked) {}
 WatcherTable::~WatcherTable() = default;
 
 std::unique_ptr<EventFeed::Subscription> WatcherTable::Watch(std::string key, EventFeed::Watcher watcher) {
@@ -125,10 +145,11 @@ void WatcherTable::Dispatch(const bus::Record& record) {
   if (watching.empty()) return;
   const auto envelope = bus::ParseEnvelope(record);
   if (!envelope.ok()) return skipped_.Add(record, envelope.status());
-  if (absl::Status sender = runtime::CheckSender(*envelope, mesh_, /*accept_unmarked=*/true); !sender.ok()) {
+  if (absl::Status sender = runtime::CheckSender(*envelope, mesh_, accept_unmarked_); !sender.ok()) {
     return skipped_.Add(record, sender);
   }
   if (!record.has_value()) return skipped_.Add(record, absl::InvalidArgumentError("it has no value"));
+  if (absl::Status message = CheckMessage(record, *envelope); !message.ok()) return skipped_.Add(record, message);
   for (const auto& entry : watching) entry->Show(*envelope, record);
 }
 

@@ -16,8 +16,9 @@ namespace tradewind {
 // Thread-safe; Dispatch is called by one thread at a time. Subscriptions may outlive the table.
 class WatcherTable {
  public:
-  // `mesh`: the one whose events are shown, as bus::MeshName puts it.
-  explicit WatcherTable(std::string mesh);
+  // `mesh`: the one whose events are shown, as bus::MeshName puts it. `accept_unmarked`: those that name no mesh are,
+  // too.
+  WatcherTable(std::string mesh, bool accept_unmarked);
   ~WatcherTable();
   WatcherTable(const WatcherTable&) = delete;
   WatcherTable& operator=(const WatcherTable&) = delete;
@@ -26,8 +27,9 @@ class WatcherTable {
   std::unique_ptr<EventFeed::Subscription> Watch(std::string key, EventFeed::Watcher watcher);
 
   // Hands the record to everyone who watches its key. An event that was put on the topic again (a publisher repeats
-  // what it cannot know to have arrived) is handed to each watcher once. A record that is not an event, or one of
-  // another mesh, is counted and skipped.
+  // what it cannot know to have arrived) is handed to each watcher once. What a task would take for dead is counted and
+  // skipped: a record that is not an event, one of another mesh, one whose value is not of its type or is of another
+  // key.
   void Dispatch(const bus::Record& record);
 
   // Watchers there are.
@@ -39,6 +41,7 @@ class WatcherTable {
   class Registration;
   std::shared_ptr<Keys> keys_;
   const std::string mesh_;
+  const bool accept_unmarked_;
   bus::SkippedRecords skipped_{"watch"};
 };
 

@@ -12,6 +12,7 @@
 
 #include "tradewind/app/fake_event_feed.h"
 #include "tradewind/order/v1/events.pb.h"
+#include "tradewind/telemetry/metrics.h"
 
 namespace tradewind {
 namespace {
@@ -38,7 +39,7 @@ class WatcherTableTest : public ::testing::Test {
     table_.Dispatch(testing::MakeEventRecord(event, source, sequence));
   }
 
-  WatcherTable table_{"cluster-1/"};
+  WatcherTable table_{"cluster-1/", /*accept_unmarked=*/true};
 };
 
 TEST_F(WatcherTableTest, ShowsAnEventToThoseWhoWatchItsKey) {
@@ -131,7 +132,7 @@ TEST_F(WatcherTableTest, SkipsARecordThatIsNoEvent) {
 }
 
 TEST(WatcherTableLifeTest, ASubscriptionMayOutliveTheTable) {
-  auto table = std::make_unique<WatcherTable>("cluster-1/");
+  auto table = std::make_unique<WatcherTable>("cluster-1/", true);
   auto subscription = table->Watch("o-1", [](const bus::Envelope&, const bus::Record&) {});
   table.reset();
   subscription.reset();
@@ -159,6 +160,42 @@ TEST_F(WatcherTableTest, PassesOverWhatIsNotAnEventOfThisMesh) {
   table_.Dispatch(bus::Record::FromContent(content));
   Publish("o-1", "ours", {1, 1});
   EXPECT_THAT(seen, ElementsAre("ours"));
+}
+
+double Skipped() { return telemetry::NewCounter("tradewind_records_skipped_total", "", {{"reader", "watch"}}).value(); }
+
+TEST_F(WatcherTableTest, PassesOverWhatATaskWouldTakeForDead) {
+  std::vector<std::string> seen;
+  const auto watching = Watch("o-1", seen);
+  const double before = Skipped();
+  order::v1::OrderCancelled event;
+  event.set_order_id("o-2");
+  event.set_reason("of another order");
+  bus::RecordContent content{.topic = "order.events.v1",
+                             .key = "o-1",
+                             .value = event.SerializeAsString(),
+                             .headers = {{"ce_specversion", "1.0"},
+                                         {"ce_id", "x"},
+                                         {"ce_source", "/order/0"},
+                                         {"ce_type", event.GetDescriptor()->full_name()}}};
+  table_.Dispatch(bus::Record::FromContent(content));
+  content.value = "no OrderCancelled";
+  table_.Dispatch(bus::Record::FromContent(content));
+  EXPECT_EQ(Skipped(), before + 2);
+  Publish("o-1", "ours", {1, 1});
+  EXPECT_THAT(seen, ElementsAre("ours"));
+}
+
+TEST_F(WatcherTableTest, PassesOverWhatNamesNoMeshUnlessThatIsAccepted) {
+  WatcherTable strict("cluster-1/", /*accept_unmarked=*/false);
+  int shown = 0;
+  const auto watching = strict.Watch("o-1", [&](const bus::Envelope&, const bus::Record&) { ++shown; });
+  order::v1::OrderCancelled event;
+  event.set_order_id("o-1");
+  const double before = Skipped();
+  strict.Dispatch(testing::MakeEventRecord(event, "order/0", {9, 9}));
+  EXPECT_EQ(shown, 0);
+  EXPECT_EQ(Skipped(), before + 1);
 }
 
 }  // namespace
