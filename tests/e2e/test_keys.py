@@ -11,6 +11,7 @@ from support.client import NOTIFICATIONS, USERS, Client, Problem, order_request
 from support.kafka import read_record, send
 from support.mesh import TREE, wait_until
 from support.sealed import tag_text
+from support.status import is_well, problems
 
 TOPIC = "mesh.keys.v1"
 # Those that read it.
@@ -106,8 +107,12 @@ def test_a_key_that_somebody_removes_is_written_again(mesh, client):
         wait_until(lambda: newest(mesh).get(key) not in (None, value), 20, "the key to be back")
     assert mesh.metric("user", "tradewind_keys_restored_total") > restored
     assert any("took a record away" in line["message"] for line in mesh.log_lines("user"))
-    restart(mesh, "user", "gateway")
+    assert mesh.metric("user", "tradewind_keys_taken_away_seconds") > 0
+    assert any("somebody has taken users' keys away from mesh.keys.v1" in line for line in problems(mesh))
+    # Ends the alarm too, which would go on for ten minutes.
+    restart(mesh, *READERS)
     assert name_of(client, user) == "Test"
+    wait_until(lambda: is_well(mesh), 60, "the problem to go")
 
 
 def test_erasures_of_before_count_until_they_are_signed(second_mesh):

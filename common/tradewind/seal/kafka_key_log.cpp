@@ -29,6 +29,10 @@ constexpr std::chrono::seconds kRetryDelay{1};
 constexpr std::chrono::milliseconds kAskAgain{100};
 // Far longer than it takes to read what stands between a partition's last record and its end, where there is anything.
 constexpr absl::Duration kEndIsHidden = absl::Milliseconds(300);
+// Between two looks at whether the log can be read.
+constexpr absl::Duration kLookEvery = absl::Seconds(5);
+// Without an error of the reader until it counts as read again.
+constexpr absl::Duration kReadsAgain = absl::Seconds(5);
 // Of a foreign record's key in the log.
 constexpr size_t kMostShown = 60;
 
@@ -58,7 +62,8 @@ KafkaKeyLog::KafkaKeyLog(bus::KafkaConfig config, std::string client_id, KeyLogL
       topic_(bus::FullTopic(config_, bus::kKeysTopic)),
       listener_(std::move(listener)),
       skipped_(telemetry::NewCounter("tradewind_keys_records_skipped_total",
-                                     "Records on mesh.keys.v1 that are of no use and were passed over.")) {}
+                                     "Records on mesh.keys.v1 that are of no use and were passed over.")),
+      unread_(telemetry::NewAge("tradewind_keys_unread_seconds", "Since mesh.keys.v1 cannot be read.")) {}
 
 // The threads end before what they use.
 KafkaKeyLog::~KafkaKeyLog() {
@@ -197,17 +202,32 @@ void KafkaKeyLog::Follow(const std::stop_token& stop) {
       Take(**record);
       ends_.Reach((*record)->partition(), (*record)->offset() + 1);
     }
+    NoteRead(clock::SteadyNow());
+    Look(clock::SteadyNow());
     MarkHiddenEnds();
     listener_.on_tick();
   }
 }
 
+void KafkaKeyLog::NoteRead(absl::Time now) {
+  if (end_is_known_ && now - failed_at_ >= kReadsAgain) unread_.End();
+}
+
+void KafkaKeyLog::Look(absl::Time now) {
+  if (now - looked_at_ < kLookEvery) return;
+  looked_at_ = now;
+  looks_at_ = (looks_at_ + 1) % static_cast<int32_t>(positions_.size());
+  ends_.Ask(looks_at_);
+}
+
 void KafkaKeyLog::Reopen(const absl::Status& why, const std::stop_token& stop) {
+  unread_.Begin();
   kLog.Error("the log of keys cannot be read; trying again", {{"topic", topic_}, {"error", why}});
   while (!stop.stop_requested() && !OpenReader().ok()) {
     Pause(kRetryDelay, stop);
     listener_.on_tick();
   }
+  failed_at_ = clock::SteadyNow();
 }
 
 // ---- where the log ends ---------------------------------------------------------------------------------------------
@@ -225,11 +245,16 @@ void KafkaKeyLog::AskForEnds(const std::stop_token& stop) {
       reader = reader_;
     }
     const absl::StatusOr<int64_t> end = reader->End(topic_, *partition);
+    end_is_known_ = end.ok();
     if (end.ok()) {
       ends_.Answer(*partition, *end, clock::SteadyNow());
       continue;
     }
-    kLog.Warn("the end of the log of keys is not known; asking again", {{"topic", topic_}, {"error", end.status()}});
+    unread_.Begin();
+    if (const auto untold = tell_of_unknown_end_.Take(std::chrono::steady_clock::now())) {
+      kLog.Warn("the end of the log of keys is not known; asking again",
+                {{"topic", topic_}, {"since the last such line", *untold}, {"error", end.status()}});
+    }
     ends_.Fail(*partition);
     Pause(kAskAgain, stop);
   }

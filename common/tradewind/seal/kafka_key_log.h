@@ -51,6 +51,10 @@ class KafkaKeyLog final : public KeyLog {
   // Nothing where none came within the poll's time.
   absl::StatusOr<std::optional<bus::Record>> Next();
   void Take(const bus::Record& record);
+  // Ends what `unread_` shows once nothing has failed for a while: a reader that was just opened has not shown that it
+  // can read.
+  void NoteRead(absl::Time now);
+  void Look(absl::Time now);
   void TellOfSkipped(const bus::Record& record, const absl::Status& why);
   void Follow(const std::stop_token& stop);
   // Asks the broker for the ends that somebody waits for.
@@ -65,6 +69,15 @@ class KafkaKeyLog final : public KeyLog {
   const std::string topic_;
   const KeyLogListener listener_;
   telemetry::Counter skipped_;
+  telemetry::Age unread_;
+  // When the reader last failed, by the steady clock.
+  absl::Time failed_at_ = absl::InfinitePast();
+  // The last question for an end was answered.
+  std::atomic<bool> end_is_known_ = true;
+  OncePerMinute tell_of_unknown_end_;
+  // The reader waits without a word for a topic that is gone: now and then the end of a partition is asked for.
+  absl::Time looked_at_ = absl::InfinitePast();
+  int32_t looks_at_ = 0;
   OncePerMinute tell_of_skipped_;
   // Keeps the producer and the reader from being replaced under somebody who uses them.
   std::mutex mutex_;

@@ -23,6 +23,7 @@
 #include "tradewind/bus/kafka_sink.h"
 #include "tradewind/clock/steady_now.h"
 #include "tradewind/seal/keys.h"
+#include "tradewind/telemetry/metrics.h"
 #include "tradewind/testing/eventually.h"
 
 namespace tradewind::seal {
@@ -196,6 +197,14 @@ TEST_F(KafkaKeysTest, IsRefusedByATopicOfAnotherMasterKey) {
   const absl::Status started = Keys().Start(config_, kafka_, "test");
   EXPECT_EQ(started.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(started.message()), HasSubstr("seal.key_file"));
+}
+
+TEST_F(KafkaKeysTest, ShowForHowLongTheLogCannotBeRead) {
+  const telemetry::Age unread = telemetry::NewAge("tradewind_keys_unread_seconds", "");
+  const auto keys = Start();
+  EXPECT_EQ(unread.value(), 0);
+  bus::DeleteTopic(kafka_, bus::FullTopic(kafka_, bus::kKeysTopic));
+  EXPECT_TRUE(Eventually([&] { return unread.value() > 0; }));
 }
 
 // ---- foreign records ------------------------------------------------------------------------------------------------

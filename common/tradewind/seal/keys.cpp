@@ -29,6 +29,8 @@ constexpr absl::Duration kMaxPause = absl::Seconds(10);
 constexpr absl::Duration kLongestWait = absl::Hours(24 * 365);
 // Between two rounds of putting back what was taken away: processes that disagree must not keep each other busy.
 constexpr absl::Duration kRestoreInterval = absl::Seconds(1);
+// A record that was taken away is an alarm for this long: who looks now and then is to see it.
+constexpr absl::Duration kAlarmLasts = absl::Minutes(10);
 
 // Hands every record back at once.
 class MemoryKeyLog final : public KeyLog {
@@ -82,7 +84,11 @@ void Describe(config::Schema& schema, KeysConfig& config) {
 
 Keys::Keys()
     : restored_(telemetry::NewCounter("tradewind_keys_restored_total",
-                                      "Records that somebody took away from mesh.keys.v1 and that were put back.")) {
+                                      "Records that somebody took away from mesh.keys.v1 and that were put back.")),
+      taken_away_(
+          telemetry::NewAge("tradewind_keys_taken_away_seconds",
+                            "Since somebody began to take records away from mesh.keys.v1; 0 once nobody has for "
+                            "ten minutes.")) {
   if (sodium_init() < 0) throw std::runtime_error("libsodium cannot be initialised: no random numbers");
 }
 Keys::~Keys() = default;
@@ -259,10 +265,12 @@ void Keys::AppendAll(const std::vector<ToAppend>& records) {
 }
 
 void Keys::AddLost(absl::Time now, std::vector<ToAppend>& out) {
+  if (now - restored_at_ >= kAlarmLasts) taken_away_.End();
   if (!table_->HasLost() || now - restored_at_ < kRestoreInterval) return;
   restored_at_ = now;
   for (KeyTable::Lost& lost : table_->TakeLost()) {
     restored_.Add();
+    taken_away_.Begin();
     if (const auto untold = tell_of_restored_.Take(std::chrono::steady_clock::now())) {
       kLog.Error(
           "somebody took a record away from the log of keys without an erasure; it is put back. See who can "

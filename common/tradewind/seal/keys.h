@@ -190,6 +190,7 @@ class Keys {
 
   std::atomic<bool> started_ = false;
   telemetry::Counter restored_;
+  telemetry::Age taken_away_;
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
   std::unique_ptr<KeyTable> table_;

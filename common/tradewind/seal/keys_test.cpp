@@ -14,6 +14,8 @@
 #include "absl/time/clock.h"
 #include "common/tradewind/seal/sealed_test.pb.h"
 
+#include "tradewind/telemetry/metrics.h"
+
 namespace tradewind::seal {
 namespace {
 
@@ -358,7 +360,10 @@ TEST_F(KeysOverManualLog, SayUnavailableWhereTheLogDoesNotAnswer) {
 
 TEST_F(KeysOverManualLog, PutBackAKeyThatNobodyErased) {
   const std::string sealed = Sealed("ann", "Ann");
+  const telemetry::Age alarm = telemetry::NewAge("tradewind_keys_taken_away_seconds", "");
+  alarm.End();
   log_->Put(NameOf("ann"), "");
+  EXPECT_GT(alarm.value(), 0);
   EXPECT_EQ(keys_.Open(sealed).value(), "Ann");
   log_->Deliver();
   EXPECT_EQ(Restart()->Open(sealed, absl::ZeroDuration()).value(), "Ann");

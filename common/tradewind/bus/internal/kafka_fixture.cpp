@@ -169,6 +169,15 @@ void AddPartitions(const KafkaConfig& config, const std::string& topic, int32_t 
   });
 }
 
+void DeleteTopic(const KafkaConfig& config, const std::string& topic) {
+  const std::unique_ptr<rd_kafka_DeleteTopic_t, decltype(&rd_kafka_DeleteTopic_destroy)> wanted(
+      rd_kafka_DeleteTopic_new(topic.c_str()), &rd_kafka_DeleteTopic_destroy);
+  rd_kafka_DeleteTopic_t* all[] = {wanted.get()};
+  Alter(config, topic + ": the end of it", [&](rd_kafka_t* client, rd_kafka_queue_t* answers) {
+    rd_kafka_DeleteTopics(client, all, 1, nullptr, answers);
+  });
+}
+
 std::vector<Position> RecordingListener::OnAssigned(absl::Span<const int32_t> partitions) {
   ++assigned_calls;
   std::vector<Position> positions;

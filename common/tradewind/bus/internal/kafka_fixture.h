@@ -47,6 +47,9 @@ void SetTopicConfig(const KafkaConfig& config, const std::string& topic, const s
 // Gives the topic more partitions, as many as `partitions` in all. Throws when it cannot.
 void AddPartitions(const KafkaConfig& config, const std::string& topic, int32_t partitions);
 
+// Throws when it cannot.
+void DeleteTopic(const KafkaConfig& config, const std::string& topic);
+
 // Starts every assigned partition of every topic where `start` says, else at 0, and remembers what it was told.
 class RecordingListener final : public AssignmentListener {
  public:
