@@ -41,10 +41,64 @@ constexpr GaugeCheck kGaugeChecks[] = {
      .bound = 0,
      .is_time = false,
      .each = false,
-     .what = "{value} of its tasks stopped: something is wrong with their partition, and nothing of it is read",
+     .why = "lost",
+     .what = "{value} of its tasks stopped: records of their partition are gone, and nothing more of it is read",
      .remedy =
-         "the service's log names partition and reason; `tradewind partition accept-loss TOPIC/PARTITION` says what "
-         "going on would lose"},
+         "bring the topic back, or go on without them: `tradewind partition accept-loss TOPIC/PARTITION` says what "
+         "that loses; the service's log names topic and partition"},
+    {.metric = "tradewind_tasks_stopped",
+     .bound = 0,
+     .is_time = false,
+     .each = false,
+     .why = "damaged",
+     .what = "{value} of its tasks stopped: what the store has of them does not parse",
+     .remedy = "the service's log names partition and row; bring the store back from a copy in which it is whole"},
+    {.metric = "tradewind_tasks_stopped",
+     .bound = 0,
+     .is_time = false,
+     .each = false,
+     .why = "other",
+     .what = "{value} of its tasks stopped: what they need is not there, or the store refuses what they write",
+     .remedy = "the service's log says which and why (\"a task has stopped\"); once it is mended they go on within a "
+               "minute"},
+    {.metric = "tradewind_topics_paused_by_gaps",
+     .bound = 0,
+     .is_time = false,
+     .each = false,
+     .what = "{value} partitions of its topics are read no more: too many events wait behind gaps",
+     .remedy =
+         "`tradewind parked list --state held` shows them; bring back what is missing, or give it up with `tradewind "
+         "parked retry --id ID` of the first of each source"},
+    {.metric = "tradewind_tasks_paused_by_keys",
+     .bound = 0,
+     .is_time = false,
+     .each = false,
+     .what = "{value} of its tasks read nothing more: messages of too many keys wait",
+     .remedy =
+         "`tradewind parked list` shows why they failed; mend the cause, or let them go with `tradewind parked skip`"},
+    {.metric = "tradewind_unreadable_aggregates_total",
+     .bound = 0,
+     .is_time = false,
+     .each = true,
+     .of_process = true,
+     .what =
+         "since the service started, queries have met a {kind} that does not parse {value} times; lists go without it",
+     .remedy = "the service's log names its key; bring the store back from a copy in which it is whole"},
+    {.metric = "tradewind_keys_unread_seconds",
+     .bound = 10,
+     .is_time = true,
+     .each = false,
+     .of_process = true,
+     .what =
+         "mesh.keys.v1 could not be read for {value}: nobody can register, and personal data that is new stays sealed",
+     .remedy = "see that the topic is there and that the service may read it; its log says why it cannot"},
+    {.metric = "tradewind_keys_taken_away_seconds",
+     .bound = 0,
+     .is_time = true,
+     .each = false,
+     .of_process = true,
+     .what = "for {value}, somebody has taken users' keys away from mesh.keys.v1; they were put back",
+     .remedy = "see who can write to mesh.keys.v1; this line goes ten minutes after the last one was taken"},
     {.metric = "tradewind_partitions_unread",
      .bound = 0,
      .is_time = false,
@@ -78,6 +132,11 @@ std::string AsText(const GaugeCheck& check, double value) {
   return check.is_time ? absl::FormatDuration(absl::Seconds(whole)) : Grouped(whole);
 }
 
+std::string LabelOf(const Sample& sample, const std::string& name) {
+  const auto label = sample.labels.find(name);
+  return label == sample.labels.end() ? "" : label->second;
+}
+
 Problem ProblemOf(const GaugeCheck& check, std::string_view group, const Sample& sample) {
   std::vector<std::pair<std::string, std::string>> words = {{"{group}", std::string(group)},
                                                             {"{value}", AsText(check, sample.value)}};
@@ -96,23 +155,36 @@ std::string PartitionName(const bus::LogEnd& end) { return fmt::format("{}-{}", 
 
 absl::Span<const GaugeCheck> GaugeChecks() { return kGaugeChecks; }
 
-std::vector<Problem> JudgeMetrics(std::string_view group, std::string_view page) {
+namespace {
+
+std::vector<Problem> Judge(bool of_process, std::string_view where, std::string_view page) {
   std::vector<Problem> problems;
   for (const GaugeCheck& check : kGaugeChecks) {
+    if (check.of_process != of_process) {
+      continue;
+    }
     std::vector<Sample> samples = Samples(page, check.metric);
     std::erase_if(samples, [&](const Sample& sample) {
-      const auto of = sample.labels.find("group");
-      return of == sample.labels.end() || of->second != group || !(sample.value > check.bound);
+      return (!of_process && LabelOf(sample, "group") != where) ||
+             (!check.why.empty() && LabelOf(sample, "why") != check.why) || !(sample.value > check.bound);
     });
     std::stable_sort(samples.begin(), samples.end(), [](const auto& a, const auto& b) { return a.value > b.value; });
     if (!check.each && samples.size() > 1) {
       samples.erase(std::next(samples.begin()), samples.end());
     }
     for (const Sample& sample : samples) {
-      problems.push_back(ProblemOf(check, group, sample));
+      problems.push_back(ProblemOf(check, where, sample));
     }
   }
   return problems;
+}
+
+}  // namespace
+
+std::vector<Problem> JudgeMetrics(std::string_view group, std::string_view page) { return Judge(false, group, page); }
+
+std::vector<Problem> JudgeProcess(std::string_view service, std::string_view page) {
+  return Judge(true, service, page);
 }
 
 Problem JudgeSilentPage(absl::Span<const std::string> groups, const std::string& address, const absl::Status& error) {
@@ -122,7 +194,8 @@ Problem JudgeSilentPage(absl::Span<const std::string> groups, const std::string&
           fmt::format("see that the service runs and that its metrics.address is {}", address)};
 }
 
-std::vector<Problem> JudgeBrokers(absl::Span<const BrokerAnswer> brokers, const absl::Status& answered) {
+std::vector<Problem> JudgeBrokers(absl::Span<const BrokerAnswer> brokers, const absl::Status& answered,
+                                  absl::Span<const int32_t> missing) {
   constexpr std::string_view kRemedy = "start it again; `deploy/up` brings back the one that it started";
   const bool all_connected =
       std::all_of(brokers.begin(), brokers.end(), [](const BrokerAnswer& broker) { return broker.connected.ok(); });
@@ -138,6 +211,13 @@ std::vector<Problem> JudgeBrokers(absl::Span<const BrokerAnswer> brokers, const 
       problems.push_back({"kafka", fmt::format("the broker is dead: {}", std::string(broker.connected.message())),
                           std::string(kRemedy)});
     }
+  }
+  if (missing.size() > problems.size()) {
+    problems.push_back({"kafka",
+                        fmt::format("brokers that should hold partitions are dead: the cluster misses those with the "
+                                    "node ids {}",
+                                    fmt::join(missing, ", ")),
+                        std::string(kRemedy)});
   }
   return problems;
 }

@@ -15,7 +15,7 @@
 namespace tradewind::cli {
 
 struct Problem {
-  // A consumer group, a partition or "kafka".
+  // A consumer group, a service, a partition or "kafka".
   std::string where;
   std::string what;
   // What to do, and what to type where something is to be typed.
@@ -33,6 +33,10 @@ struct GaugeCheck {
   bool is_time;
   // Each sample above the bound is a problem of its own; otherwise the greatest stands for all.
   bool each;
+  // Only samples with this value of the label `why` count; empty for all.
+  std::string_view why = "";
+  // The sample tells of the whole process, and has no label `group`.
+  bool of_process = false;
   std::string_view what;
   std::string_view remedy;
 };
@@ -46,6 +50,8 @@ inline constexpr absl::Duration kOpenTransactionBound = absl::Seconds(10);
 
 // The checks that the page fails for this group. A metric that is not on the page fails no check.
 std::vector<Problem> JudgeMetrics(std::string_view group, std::string_view page);
+// The same of the checks that concern the whole process. `service` is what its problems are said of.
+std::vector<Problem> JudgeProcess(std::string_view service, std::string_view page);
 
 // A page of metrics that does not answer. `groups` are the consumer groups of the service it belongs to.
 Problem JudgeSilentPage(absl::Span<const std::string> groups, const std::string& address, const absl::Status& error);
@@ -57,8 +63,10 @@ struct BrokerAnswer {
   absl::Status connected;
 };
 
-// `answered` is what came of asking the cluster as a whole.
-std::vector<Problem> JudgeBrokers(absl::Span<const BrokerAnswer> brokers, const absl::Status& answered);
+// `answered` is what came of asking the cluster as a whole; `missing` are the ids of brokers that the cluster misses,
+// named where fewer were found dead by their address.
+std::vector<Problem> JudgeBrokers(absl::Span<const BrokerAnswer> brokers, const absl::Status& answered,
+                                  absl::Span<const int32_t> missing);
 
 // "an open transaction holds order.events.v1-3 at offset 8".
 std::string OpenTransactionText(const bus::LogEnd& end);

@@ -14,6 +14,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 std::string Line(std::string_view metric, std::string_view labels, double value) {
@@ -22,13 +23,20 @@ std::string Line(std::string_view metric, std::string_view labels, double value)
 
 TEST(JudgeMetrics, FindsEachProblemAboveItsBoundAndNoneAtIt) {
   for (const GaugeCheck& check : GaugeChecks()) {
-    SCOPED_TRACE(std::string(check.metric));
-    EXPECT_THAT(JudgeMetrics("order", Line(check.metric, "group=\"order\"", check.bound)), IsEmpty());
-    const auto problems = JudgeMetrics("order", Line(check.metric, "group=\"order\"", check.bound + 1));
+    SCOPED_TRACE(fmt::format("{} {}", check.metric, check.why));
+    const auto judge = check.of_process ? JudgeProcess : JudgeMetrics;
+    const auto labels = [&](std::string_view group) {
+      return check.of_process ? "" : fmt::format(R"(group="{}",why="{}")", group, check.why);
+    };
+    EXPECT_THAT(judge("order", Line(check.metric, labels("order"), check.bound)), IsEmpty());
+    const auto problems = judge("order", Line(check.metric, labels("order"), check.bound + 1));
     ASSERT_THAT(problems, SizeIs(1));
     EXPECT_EQ(problems[0].where, "order");
     EXPECT_NE(problems[0].remedy, "");
-    EXPECT_THAT(JudgeMetrics("order", Line(check.metric, "group=\"order.effects\"", check.bound + 1)), IsEmpty());
+    EXPECT_THAT((check.of_process ? JudgeMetrics : JudgeProcess)("order", Line(check.metric, labels("order"), 1e9)),
+                IsEmpty());
+    if (check.of_process) continue;
+    EXPECT_THAT(JudgeMetrics("order", Line(check.metric, labels("order.effects"), check.bound + 1)), IsEmpty());
   }
 }
 
@@ -62,6 +70,25 @@ TEST(JudgeMetrics, NamesEachSourceWhoseEventsAreDropped) {
   EXPECT_THAT(problems[1].remedy, HasSubstr("`tradewind partition forget-source t/1 /order/4`"));
 }
 
+TEST(JudgeMetrics, NamesTheRemedyThatFitsWhyATaskStopped) {
+  const auto problems = [](std::string_view why) {
+    return JudgeMetrics("order", Line("tradewind_tasks_stopped", fmt::format(R"(group="order",why="{}")", why), 1));
+  };
+  EXPECT_THAT(problems("lost")[0].remedy, HasSubstr("accept-loss"));
+  EXPECT_THAT(problems("damaged")[0].remedy, AllOf(HasSubstr("a copy"), Not(HasSubstr("accept-loss"))));
+  EXPECT_THAT(problems("other")[0].remedy, AllOf(HasSubstr("the service's log"), Not(HasSubstr("accept-loss"))));
+}
+
+TEST(JudgeBrokers, NamesThoseThatTheClusterMisses) {
+  const std::vector<BrokerAnswer> brokers = {{"a:1", absl::OkStatus()},
+                                             {"b:1", absl::UnavailableError("b:1: Connection refused")}};
+  const auto problems = JudgeBrokers(brokers, absl::OkStatus(), {2, 3});
+  ASSERT_THAT(problems, SizeIs(2));
+  EXPECT_THAT(problems[1].what, HasSubstr("misses those with the node ids 2, 3"));
+  // The one that the cluster misses is the one that does not answer.
+  EXPECT_THAT(JudgeBrokers(brokers, absl::OkStatus(), {2}), SizeIs(1));
+}
+
 TEST(JudgeMetrics, NamesEachTopicWithPartitionsThatNobodyReads) {
   const auto line = [](std::string_view topic, double value) {
     return Line("tradewind_partitions_unread", fmt::format(R"(group="order",pinned="12",topic="{}")", topic), value);
@@ -87,7 +114,7 @@ TEST(JudgeSilentPage, NamesGroupsAndAddress) {
 TEST(JudgeBrokers, NamesTheDeadOne) {
   const std::vector<BrokerAnswer> brokers = {{"a:1", absl::OkStatus()},
                                              {"b:2", absl::UnavailableError("b:2: Connection refused")}};
-  const auto problems = JudgeBrokers(brokers, absl::OkStatus());
+  const auto problems = JudgeBrokers(brokers, absl::OkStatus(), {});
   ASSERT_THAT(problems, SizeIs(1));
   EXPECT_EQ(problems[0].where, "kafka");
   EXPECT_EQ(problems[0].what, "the broker is dead: b:2: Connection refused");
@@ -96,13 +123,13 @@ TEST(JudgeBrokers, NamesTheDeadOne) {
 
 TEST(JudgeBrokers, NamesTheStuckOne) {
   const std::vector<BrokerAnswer> brokers = {{"a:1", absl::OkStatus()}};
-  EXPECT_THAT(JudgeBrokers(brokers, absl::OkStatus()), IsEmpty());
-  const auto problems = JudgeBrokers(brokers, absl::UnavailableError("no answer"));
+  EXPECT_THAT(JudgeBrokers(brokers, absl::OkStatus(), {}), IsEmpty());
+  const auto problems = JudgeBrokers(brokers, absl::UnavailableError("no answer"), {});
   ASSERT_THAT(problems, SizeIs(1));
   EXPECT_EQ(problems[0].what, "the broker at a:1 does not answer");
   // Its queue of connections is full.
   const std::vector<BrokerAnswer> full = {{"a:1", absl::DeadlineExceededError("a:1: no answer in time")}};
-  EXPECT_EQ(JudgeBrokers(full, absl::UnavailableError("no answer")), problems);
+  EXPECT_EQ(JudgeBrokers(full, absl::UnavailableError("no answer"), {}), problems);
 }
 
 TEST(JudgeOpenTransaction, SaysWhereAndHowToEndIt) {

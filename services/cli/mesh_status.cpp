@@ -166,7 +166,8 @@ absl::Status GatherTransactions(const CliConfig& config, absl::Span<const std::s
   return absl::OkStatus();
 }
 
-void GatherKafka(const CliConfig& config, absl::Span<const std::string> pages, MeshStatus& status) {
+void GatherKafka(const CliConfig& config, absl::Span<const std::string> pages, MeshStatus& status,
+                 bus::ClusterBrokers& brokers) {
   for (const auto& [name, address] : config.groups) {
     status.groups.push_back({.name = name, .status = absl::UnavailableError("Kafka does not answer")});
   }
@@ -182,6 +183,9 @@ void GatherKafka(const CliConfig& config, absl::Span<const std::string> pages, M
     return;
   }
   status.cluster_id = *std::move(cluster_id);
+  if (auto known = (*admin)->Brokers(); known.ok()) {
+    brokers = *std::move(known);
+  }
   const auto schema = EventSchema::Load(config.descriptors);
   if (!schema.ok()) {
     for (GroupStatus& group : status.groups) {
@@ -193,16 +197,24 @@ void GatherKafka(const CliConfig& config, absl::Span<const std::string> pages, M
   status.kafka = GatherTransactions(config, TopicsOf(config, **schema, *topics), **admin, pages, status.problems);
 }
 
-std::vector<BrokerAnswer> ProbeBrokers(const std::string& brokers, absl::Duration timeout) {
-  std::vector<std::future<BrokerAnswer>> probes;
+// host:port of each that kafka.brokers names.
+std::vector<std::string> NamedBrokers(const std::string& brokers) {
+  std::vector<std::string> addresses;
   for (const absl::string_view address : absl::StrSplit(brokers, ',', absl::SkipWhitespace())) {
     // A list of librdkafka's may name the protocol: "PLAINTEXT://host:port".
     const size_t scheme = address.find("://");
     const std::string bare(
         absl::StripAsciiWhitespace(scheme == absl::string_view::npos ? address : address.substr(scheme + 3)));
-    const std::string full = bare.find(':') == std::string::npos ? bare + ":9092" : bare;
-    probes.push_back(std::async(std::launch::async, [full, timeout] {
-      return BrokerAnswer{full, CheckConnects(full, timeout)};
+    addresses.push_back(bare.find(':') == std::string::npos ? bare + ":9092" : bare);
+  }
+  return addresses;
+}
+
+std::vector<BrokerAnswer> ProbeBrokers(absl::Span<const std::string> addresses, absl::Duration timeout) {
+  std::vector<std::future<BrokerAnswer>> probes;
+  for (const std::string& address : addresses) {
+    probes.push_back(std::async(std::launch::async, [address, timeout] {
+      return BrokerAnswer{address, CheckConnects(address, timeout)};
     }));
   }
   std::vector<BrokerAnswer> answers;
@@ -232,6 +244,7 @@ std::map<std::string, absl::StatusOr<std::string>> FetchPages(const CliConfig& c
 void JudgePages(const CliConfig& config, const std::map<std::string, absl::StatusOr<std::string>>& pages,
                 MeshStatus& status) {
   std::map<std::string, std::vector<std::string>> silent;
+  std::set<std::string> judged;
   for (GroupStatus& group : status.groups) {
     const std::string& address = config.groups.at(group.name);
     const absl::StatusOr<std::string>& page = pages.at(address);
@@ -241,6 +254,13 @@ void JudgePages(const CliConfig& config, const std::map<std::string, absl::Statu
     }
     ReadMetrics(*page, group);
     for (Problem& problem : JudgeMetrics(group.name, *page)) {
+      status.problems.push_back(std::move(problem));
+    }
+    // Said of the first of the groups that share a process: the one with the service's name.
+    if (!judged.insert(address).second) {
+      continue;
+    }
+    for (Problem& problem : JudgeProcess(group.name, *page)) {
       status.problems.push_back(std::move(problem));
     }
   }
@@ -302,7 +322,8 @@ MeshStatus GatherStatus(const CliConfig& config, absl::Duration timeout) {
     answers.push_back(
         std::async(std::launch::async, [address = address, timeout] { return rpc::CheckHealth(address, timeout); }));
   }
-  auto brokers = std::async(std::launch::async, [&] { return ProbeBrokers(config.kafka.brokers, timeout); });
+  const std::vector<std::string> named = NamedBrokers(config.kafka.brokers);
+  auto probed = std::async(std::launch::async, [&] { return ProbeBrokers(named, timeout); });
   const auto pages = FetchPages(config, timeout);
   std::vector<std::string> answered;
   for (const auto& [address, page] : pages) {
@@ -311,13 +332,22 @@ MeshStatus GatherStatus(const CliConfig& config, absl::Duration timeout) {
     }
   }
   MeshStatus status;
-  GatherKafka(config, answered, status);
+  bus::ClusterBrokers cluster;
+  GatherKafka(config, answered, status, cluster);
   size_t i = 0;
   for (const auto& [name, address] : config.services) {
     status.services.push_back({.name = name, .address = address, .health = answers[i++].get()});
   }
   JudgePages(config, pages, status);
-  for (Problem& problem : JudgeBrokers(brokers.get(), status.kafka)) {
+  std::vector<BrokerAnswer> brokers = probed.get();
+  // kafka.brokers need not name all of them.
+  std::erase_if(cluster.addresses, [&](const std::string& address) {
+    return std::find(named.begin(), named.end(), address) != named.end();
+  });
+  for (BrokerAnswer& broker : ProbeBrokers(cluster.addresses, timeout)) {
+    brokers.push_back(std::move(broker));
+  }
+  for (Problem& problem : JudgeBrokers(brokers, status.kafka, cluster.missing)) {
     status.problems.push_back(std::move(problem));
   }
   return status;

@@ -5,16 +5,18 @@ import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import uuid
 
 import grpc
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from support.client import order_request
 from support.disk import SmallDisk
-from support.kafka import cloud_event_headers
+from support.kafka import cloud_event_headers, mesh_name, send
 from support.mesh import SERVICES, wait_until
 from support.status import await_problem, is_well, problems, status
 from test_failures import Load
@@ -114,20 +116,23 @@ def test_a_dead_broker_is_named(mesh, kafka_comes_back):
 
 
 @contextlib.contextmanager
-def patient_order_service(mesh):
-    """One that stays in its group, and so keeps its tasks, however long the broker says nothing."""
-    mesh.service("stop", "order")
-    with (mesh.var / "log" / "order.log").open("ab") as log:
-        process = subprocess.Popen(
-            [*mesh.command("order"), "--kafka.session_timeout=2m"], stdout=log, stderr=log, stdin=subprocess.DEVNULL
-        )
+def running_with(mesh, service, *options):
+    """The service with other settings, in the place of the mesh's own."""
+    mesh.service("stop", service)
+    with (mesh.var / "log" / f"{service}.log").open("ab") as log:
+        process = subprocess.Popen([*mesh.command(service), *options], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
     try:
-        wait_until(lambda: mesh.is_healthy("order"), 60, "the order service")
+        wait_until(lambda: mesh.is_healthy(service), 60, service)
         yield
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
-        mesh.service("start", "order")
+        mesh.service("start", service)
+
+
+def patient_order_service(mesh, *options):
+    """One that stays in its group, and so keeps its tasks, however long the broker says nothing."""
+    return running_with(mesh, "order", "--kafka.session_timeout=2m", *options)
 
 
 def stop_with_events_on_their_way(mesh, broker):
@@ -157,6 +162,138 @@ def test_a_stuck_broker_and_the_outbox_that_waits_for_it_are_problems(mesh):
             os.kill(broker, signal.SIGCONT)
         wait_until(lambda: is_well(mesh), 60, "the problems to go")
         assert mesh.metric("order", "tradewind_outbox_oldest_seconds", group="order") == 0
+
+
+def test_timers_that_wait_for_an_unreachable_input_are_a_problem(mesh, client):
+    broker = int((mesh.var / "kafka" / "kafka.pid").read_text().split()[0])
+    user = client.new_user()
+    mesh.service("stop", "inventory")
+    try:
+        with patient_order_service(mesh, "--order.stock_timeout=3s"):
+            # Nobody reserves its stock, so that its timer falls due while the broker says nothing.
+            order = client.create_order(order_request(user))
+            os.kill(broker, signal.SIGSTOP)
+            try:
+                await_problem(mesh, "order: timers that are due have waited for ")
+                assert mesh.metric("order", "tradewind_timers_waiting_seconds", group="order") > 10
+            finally:
+                os.kill(broker, signal.SIGCONT)
+            client.await_order(order["id"], lambda now: now["state"] == "ORDER_STATE_REJECTED", 60)
+            wait_until(lambda: mesh.metric("order", "tradewind_timers_waiting_seconds", group="order") == 0, 30, "the timers")
+    finally:
+        mesh.service("start", "inventory")
+
+
+# ---- what waits in a store ------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def store_of(mesh, service):
+    """The store of the service, which does not run meanwhile."""
+    mesh.service("stop", service)
+    try:
+        with contextlib.closing(sqlite3.connect(mesh.var / service / f"{service}.db")) as store:
+            yield store
+            store.commit()
+    finally:
+        mesh.service("start", service)
+
+
+def field(number, content):
+    """A field of a protobuf message, of up to 127 bytes."""
+    assert len(content) < 128
+    return bytes([number << 3 | 2, len(content)]) + content
+
+
+def kept_record(topic, key, headers):
+    """As mesh.v1.KeptRecord, without a value."""
+    return (
+        field(1, topic.encode())
+        + field(5, key.encode())
+        + b"".join(
+            field(7, field(1, name.encode()) + field(2, value.encode()))
+            for name, value in headers.items()
+        )
+    )
+
+
+def test_records_without_a_handler_are_a_problem_until_they_are_skipped(mesh):
+    later = "tradewind.order.v1.OfALaterVersion"
+    with store_of(mesh, "inventory") as store:
+        for number in range(3):
+            key = f"later-{number}"
+            store.execute(
+                """INSERT INTO kept ("group", partition, state, key, source, type, reason, record, queued, attempts, due_ms)
+                   VALUES ('inventory', 0, 3, ?, '', ?, 'failed', ?, 1, 1, 1)""",
+                (key.encode(), later, kept_record(TOPIC, key, cloud_event_headers(later, key))),
+            )
+    with running_with(mesh, "inventory", "--runtime.parked_keys=2"):
+        await_problem(mesh, "inventory: 3 records wait that this build has no handler for")
+        assert mesh.metric("inventory", "tradewind_no_handler_records", group="inventory") == 3
+        await_problem(mesh, "inventory: 1 of its tasks read nothing more: messages of too many keys wait")
+        assert mesh.metric("inventory", "tradewind_tasks_paused_by_keys", group="inventory") == 1
+        mesh.cli("parked", "skip", "inventory", "--type", later)
+        wait_until(lambda: is_well(mesh), 60, "the problems to go")
+
+
+def test_a_topic_of_which_too_much_is_held_is_a_problem(mesh):
+    key = f"gap-{uuid.uuid4()}"
+    with running_with(mesh, "inventory", "--runtime.max_held_events=2"):
+        for number in (2, 3, 4):
+            headers = {
+                **cloud_event_headers("com.example.Noise", key),
+                "ce_source": f"/tests/{key}",
+                "ce_sequence": f"{1:016}-{number:016}",
+                "ce_previous": f"{1:016}-{number - 1:016}",
+                "tradewind-mesh": mesh_name(mesh.address("kafka")),
+            }
+            send(mesh.address("kafka"), TOPIC, key, b"x", headers)
+        await_problem(mesh, "inventory: 1 partitions of its topics are read no more: too many events wait behind gaps")
+        assert mesh.metric("inventory", "tradewind_topics_paused_by_gaps", group="inventory") == 1
+        mesh.cli("parked", "retry", "--state", "held", "--key", key)
+        wait_until(lambda: is_well(mesh), 60, "the problem to go")
+
+
+def test_events_under_other_keys_that_nothing_reads_are_a_problem(mesh):
+    topic = "inventory.rekeyed.v1"
+    admin = AdminClient({"bootstrap.servers": mesh.address("kafka")})
+    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result()
+    send(mesh.address("kafka"), topic, "key", b"x", cloud_event_headers("com.example.Noise", "key"))
+    with store_of(mesh, "inventory") as store:
+        ((progress,),) = store.execute("""SELECT progress FROM task WHERE "group" = 'inventory' AND partition = 0""").fetchall()
+        # As a version with KeyedBy leaves it that has read nothing of its own topic yet.
+        store.execute(
+            """UPDATE task SET progress = ? WHERE "group" = 'inventory' AND partition = 0""",
+            (progress + field(1, field(1, topic.encode())),),
+        )
+    await_problem(mesh, "inventory: 1 events wait under other keys that nothing reads")
+    assert mesh.metric("inventory", "tradewind_rekeyed_unread_records", group="inventory") == 1
+    admin.delete_topics([topic])[topic].result()
+    wait_until(lambda: topic not in admin.list_topics(timeout=10).topics, 30, "the topic to be gone")
+    mesh.service("stop", "inventory")
+    mesh.service("start", "inventory")
+    wait_until(lambda: is_well(mesh), 60, "the problem to go")
+
+
+def test_an_aggregate_that_does_not_parse_is_a_problem_and_lists_go_without_it(mesh, client):
+    service, kind = "tradewind.inventory.v1.InventoryService", "tradewind.inventory.v1.Product"
+    whole, damaged = client.create_product()["id"], client.create_product()["id"]
+    place = (damaged.encode(), kind)
+    where = "WHERE key = ? AND kind = (SELECT id FROM kind WHERE name = ?)"
+    with store_of(mesh, "inventory") as store:
+        ((value,),) = store.execute(f"SELECT value FROM aggregate {where}", place).fetchall()
+        store.execute(f"UPDATE aggregate SET value = x'ff' {where}", place)
+    listed = {product["id"] for product in client.all_pages(service, "ListProducts", "products")}
+    assert whole in listed and damaged not in listed
+    with pytest.raises(grpc.RpcError) as caught:
+        client.call(service, "GetProduct", {"id": damaged})
+    assert caught.value.code() == grpc.StatusCode.INTERNAL
+    await_problem(mesh, f"inventory: since the service started, queries have met a {kind} that does not parse")
+    assert mesh.metric("inventory", "tradewind_unreadable_aggregates_total", kind=kind) >= 2
+    with store_of(mesh, "inventory") as store:
+        store.execute(f"UPDATE aggregate SET value = ? {where}", (value, *place))
+    wait_until(lambda: is_well(mesh), 60, "the problem to go")
+    assert client.call(service, "GetProduct", {"id": damaged})["id"] == damaged
 
 
 # ---- services -------------------------------------------------------------------------------------------------------
