@@ -1,11 +1,6 @@
 #include "services/notification/notification_app.h"
 
-#include <fmt/format.h>
-
-#include <stdexcept>
-
 #include "services/notification/mail_effect.h"
-#include "services/notification/mail_message.h"
 #include "services/notification/notification_decider.h"
 #include "services/notification/notification_queries.h"
 #include "services/notification/notification_subscriber.h"
@@ -17,20 +12,8 @@
 namespace tradewind::notification {
 namespace {
 
-// What the settings' own checks cannot see. Throws, which the start reports.
-void CheckReachable(const NotificationSettings& settings) {
-  if (!IsMailAddress(settings.mail_from)) {
-    throw std::invalid_argument(fmt::format("notification.mail_from: '{}' is no address", settings.mail_from));
-  }
-  const std::string& url = settings.smtp_url;
-  if (settings.sends_mail() && url.rfind("smtp://", 0) != 0 && url.rfind("smtps://", 0) != 0) {
-    throw std::invalid_argument("notification.smtp_url must be smtp://host:port or smtps://host:port");
-  }
-}
-
-std::unique_ptr<grpc::Service> MakeQueries(const App::Ports& ports, const NotificationSettings& settings,
-                                           StoreView& view, std::shared_ptr<const seal::Keys> keys) {
-  CheckReachable(settings);
+std::unique_ptr<grpc::Service> MakeQueries(const App::Ports& ports, StoreView& view,
+                                           std::shared_ptr<const seal::Keys> keys) {
   view.Open(ports.reader);
   auto queries = std::make_unique<NotificationQueries>(ports.reader, ports.feed("notification.events.v1"), ports.pool,
                                                        std::move(keys));
@@ -80,9 +63,7 @@ void DeclareWith(App& app, const Outside& outside) {
 
   app.Index<v1::Notification>(IndexNotification);
   app.Serve<v1::NotificationService>(
-      [settings = outside.settings, view = outside.store, keys](const App::Ports& ports) {
-        return MakeQueries(ports, *settings, *view, keys);
-      });
+      [view = outside.store, keys](const App::Ports& ports) { return MakeQueries(ports, *view, keys); });
 }
 
 }  // namespace tradewind::notification

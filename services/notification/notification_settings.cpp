@@ -1,10 +1,39 @@
 #include "services/notification/notification_settings.h"
 
+#include <fmt/format.h>
+
+#include "services/notification/mail_message.h"
+#include "tradewind/errors/printable.h"
+#include "tradewind/http/address.h"
+
 namespace tradewind::notification {
 namespace {
 
 // Below what the runtime gives an effect for one attempt.
 constexpr absl::Duration kLongestAttempt = absl::Seconds(25);
+constexpr size_t kShownUrl = 300;
+
+absl::Status Wrong(std::string_view setting, std::string_view problem) {
+  return absl::InvalidArgumentError(fmt::format("setting 'notification.{}' {}", setting, problem));
+}
+
+absl::Status CheckMailServer(const std::string& url) {
+  if (url.empty()) return absl::OkStatus();
+  const auto parsed = http::ParseUrl(url);
+  const bool is_mail = parsed.has_value() && (parsed->scheme == "smtp" || parsed->scheme == "smtps");
+  if (is_mail && parsed->port != "0") return absl::OkStatus();
+  // A password may stand before the host.
+  const std::string shown = url.substr(url.rfind('@') + 1);
+  return Wrong("smtp_url",
+               fmt::format("is '{}'; write smtp://host:port or smtps://host:port, with a port from 1 to 65535",
+                           errors::Printable(shown, kShownUrl)));
+}
+
+absl::Status CheckSender(const std::string& address) {
+  if (IsMailAddress(address)) return absl::OkStatus();
+  return Wrong("mail_from", fmt::format("is '{}', which is no address; write one such as shop@example.org",
+                                        errors::Printable(address, kShownUrl)));
+}
 
 void DescribeMail(config::SchemaSection& section, NotificationSettings& settings) {
   section.Field("smtp_url", &settings.smtp_url,
@@ -43,6 +72,10 @@ void DescribeWebhooks(config::SchemaSection& section, NotificationSettings& sett
 }  // namespace
 
 void Describe(config::Schema& schema, NotificationSettings& settings) {
+  schema.Check([&settings] {
+    absl::Status checked = CheckMailServer(settings.smtp_url);
+    return checked.ok() ? CheckSender(settings.mail_from) : checked;
+  });
   auto section = schema.Section("notification", "Mail and webhooks.");
   DescribeMail(section, settings);
   DescribeWebhooks(section, settings);

@@ -101,6 +101,14 @@ def test_addresses_are_checked_with_the_settings(name):
     assert run([program, "--check-config", "--grpc.address=localhost:7000", "--metrics.address="]).returncode == 0
 
 
+def test_a_mail_server_is_checked_with_the_settings():
+    program = BIN / "tradewind-notification"
+    for url in ("smtp://mail.example.org:99999", "mail.example.org:25"):
+        done = run([program, "--check-config", f"--notification.smtp_url={url}"])
+        assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1
+        assert "notification.smtp_url" in done.stderr and url in done.stderr and "write smtp://host:port" in done.stderr
+
+
 @pytest.mark.parametrize(
     "name, setting, then",
     [

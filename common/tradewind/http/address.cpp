@@ -37,6 +37,7 @@ std::optional<Url> ParseUrl(const std::string& text) {
              .user = Part(handle, CURLUPART_USER),
              .password = Part(handle, CURLUPART_PASSWORD),
              .host = Part(handle, CURLUPART_HOST),
+             .port = Part(handle, CURLUPART_PORT),
              .query = Part(handle, CURLUPART_QUERY),
              .fragment = Part(handle, CURLUPART_FRAGMENT)};
 }

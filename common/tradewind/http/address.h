@@ -14,6 +14,8 @@ struct Url {
   std::string password;
   // With the brackets of an IPv6 address.
   std::string host;
+  // Empty where none is named.
+  std::string port;
   std::string query;
   std::string fragment;
 };

@@ -13,6 +13,7 @@ TEST(UrlTest, IsTakenApart) {
   EXPECT_EQ(url->user, "u");
   EXPECT_EQ(url->password, "p");
   EXPECT_EQ(url->host, "[::1]");
+  EXPECT_EQ(url->port, "8443");
   EXPECT_EQ(url->query, "a=b");
   EXPECT_EQ(url->fragment, "c");
   for (const char* text : {"", "localhost", "https://", "https://a b/", "https://a\r\nb/", "https://\xc3\xa4/"}) {
