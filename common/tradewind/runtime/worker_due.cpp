@@ -264,6 +264,8 @@ void Worker::Impl::AdvanceQueues(TaskWork& work) {
       task.queues.Remove(key);
     }
   }
+  // What stood first there may have been skipped; what stands there now shows itself when it is due.
+  for (const std::string& key : work.queues_to_look_up) task.without_handler.erase(key);
   if (absl::Status looked_up = LookUpQueues(task, work.queues_to_look_up); !looked_up.ok()) {
     return Disown(task, std::string(looked_up.message()));
   }
