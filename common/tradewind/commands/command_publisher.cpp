@@ -16,8 +16,9 @@ constexpr absl::Duration kLastReports = absl::Seconds(2);
 
 }  // namespace
 
-CommandPublisher::CommandPublisher(std::unique_ptr<bus::EventSink> sink, PendingTable& pending)
-    : sink_(std::move(sink)), pending_(pending), thread_([this] { Run(); }) {}
+CommandPublisher::CommandPublisher(std::unique_ptr<bus::EventSink> sink, bus::ReplaceableSink::Make make,
+                                   PendingTable& pending)
+    : sink_(std::move(sink), std::move(make)), pending_(pending), thread_([this] { Run(); }) {}
 
 CommandPublisher::~CommandPublisher() {
   stop_.Notify();
@@ -26,26 +27,22 @@ CommandPublisher::~CommandPublisher() {
 
 absl::Status CommandPublisher::Publish(const bus::OutgoingRecord& record, uint64_t id, PendingCall& call, Await await,
                                        PendingShare& share) {
-  absl::Status status;
-  bool still_ours = false;
-  {
-    absl::ReaderMutexLock lock(&mutex_);
+  bool still_ours = true;
+  const absl::Status status = sink_.Use([&](bus::EventSink& sink) {
     // Before the record is on its way: the answer may be here before Produce has returned.
     if (!pending_.Insert(id, call, await, share)) {
       return TooManyWaiting();
     }
     owed_.fetch_add(1, std::memory_order_relaxed);
-    status = sink_->Produce(record, id);
-    if (status.ok()) {
-      return status;
+    absl::Status produced = sink.Produce(record, id);
+    if (!produced.ok()) {
+      owed_.fetch_sub(1, std::memory_order_relaxed);
+      still_ours = pending_.Take(id) != nullptr;
+      // Otherwise neither this record nor the load is to blame.
+      if (!absl::IsResourceExhausted(produced) && !absl::IsInvalidArgument(produced)) broken_ = true;
     }
-    owed_.fetch_sub(1, std::memory_order_relaxed);
-    still_ours = pending_.Take(id) != nullptr;
-  }
-  if (!absl::IsResourceExhausted(status) && !absl::IsInvalidArgument(status)) {
-    // Neither this record nor the load is to blame.
-    broken_ = true;
-  }
+    return produced;
+  });
   // Where a cancellation or the deadline was faster, the call has ended and the error is nobody's.
   return still_ours ? status : absl::OkStatus();
 }
@@ -53,14 +50,14 @@ absl::Status CommandPublisher::Publish(const bus::OutgoingRecord& record, uint64
 void CommandPublisher::Run() {
   const auto report = [this](const bus::Delivery& delivery) { Report(delivery); };
   while (!stop_.HasBeenNotified()) {
-    sink_->Poll(kPollTimeout, report);
+    sink_.Poll(kPollTimeout, report);
     if (broken_) {
       ReplaceProducer();
     }
   }
   const absl::Time end = clock::SteadyNow() + kLastReports;
   while (owed_ > 0 && clock::SteadyNow() < end) {
-    sink_->Poll(kPollTimeout, report);
+    sink_.Poll(kPollTimeout, report);
   }
 }
 
@@ -88,17 +85,12 @@ void CommandPublisher::Report(const bus::Delivery& delivery) {
 }
 
 void CommandPublisher::ReplaceProducer() {
-  absl::Status status;
   std::vector<PendingCall*> lost;
-  {
-    absl::MutexLock lock(&mutex_);
-    status = sink_->Reset();
-    if (status.ok()) {
-      broken_ = false;
-      owed_ = 0;
-    }
+  const absl::Status status = sink_.Replace([&] {
+    broken_ = false;
+    owed_ = 0;
     lost = pending_.TakeUndelivered();
-  }
+  });
   const absl::Status why = absl::UnknownError("the producer was replaced while the command was on its way");
   for (PendingCall* call : lost) {
     call->OnOutcomePending(why);

@@ -1,5 +1,5 @@
 // Puts commands on the log and tells their calls what became of them. One sink, one thread that collects its delivery
-// reports; a producer that broke is replaced without a restart.
+// reports; a producer that broke is replaced without a restart, and without anybody waiting for it.
 #pragma once
 
 #include <atomic>
@@ -7,12 +7,11 @@
 #include <memory>
 #include <thread>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 
 #include "tradewind/bus/event_sink.h"
+#include "tradewind/bus/replaceable_sink.h"
 #include "tradewind/commands/pending_table.h"
 
 namespace tradewind::commands {
@@ -20,8 +19,9 @@ namespace tradewind::commands {
 // Publish may be called by any thread.
 class CommandPublisher {
  public:
-  // `sink` takes Produce from many threads at once; `pending` outlives the publisher.
-  CommandPublisher(std::unique_ptr<bus::EventSink> sink, PendingTable& pending);
+  // `sink` takes Produce from many threads at once, and so does what `make` makes in its place; `pending` outlives the
+  // publisher.
+  CommandPublisher(std::unique_ptr<bus::EventSink> sink, bus::ReplaceableSink::Make make, PendingTable& pending);
   // Reports what is still to be reported, for up to `kLastReports`, then ends.
   ~CommandPublisher();
 
@@ -35,12 +35,9 @@ class CommandPublisher {
  private:
   void Run();
   void Report(const bus::Delivery& delivery);
-  void ReplaceProducer() ABSL_LOCKS_EXCLUDED(mutex_);
+  void ReplaceProducer();
 
-  // Shared by every Produce, exclusive for Reset alone: a producer must not be replaced under somebody who uses it.
-  // Readers do not wait for one another.
-  absl::Mutex mutex_;
-  std::unique_ptr<bus::EventSink> sink_;
+  bus::ReplaceableSink sink_;
   PendingTable& pending_;
   std::atomic<bool> broken_ = false;
   // Produced and not yet reported.

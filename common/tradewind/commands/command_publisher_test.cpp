@@ -1,66 +1,63 @@
 #include "tradewind/commands/command_publisher.h"
 
 #include <deque>
+#include <memory>
+#include <string>
+#include <utility>
 
 #include "gtest/gtest.h"
 
 #include "tradewind/mesh/v1/envelope.pb.h"
+#include "tradewind/testing/eventually.h"
 
 namespace tradewind::commands {
 namespace {
 
 constexpr absl::Duration kPatience = absl::Seconds(30);
 
+// What the sinks of a test answer, and what was made of them.
+struct Script {
+  absl::Mutex mutex;
+  absl::Status produce ABSL_GUARDED_BY(mutex);
+  std::deque<bus::Delivery> deliveries ABSL_GUARDED_BY(mutex);
+  int replacements ABSL_GUARDED_BY(mutex) = 0;
+  // Sinks that end wait while it is set.
+  bool holds_ends ABSL_GUARDED_BY(mutex) = false;
+};
+
 // A sink that answers as it is told.
 class ScriptedSink final : public bus::EventSink {
  public:
-  absl::Status Produce(const bus::OutgoingRecord&, uint64_t token) override {
-    absl::MutexLock lock(&mutex_);
-    if (produce_.ok()) {
-      produced_.push_back(token);
-    }
-    return produce_;
+  explicit ScriptedSink(Script& script) : script_(script) {}
+  ~ScriptedSink() override {
+    absl::MutexLock lock(&script_.mutex);
+    const auto may_end = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(script_.mutex) { return !script_.holds_ends; };
+    script_.mutex.Await(absl::Condition(&may_end));
+  }
+  absl::Status Produce(const bus::OutgoingRecord&, uint64_t) override {
+    absl::MutexLock lock(&script_.mutex);
+    return script_.produce;
   }
   int Poll(absl::Duration timeout, absl::FunctionRef<void(const bus::Delivery&)> on_delivery) override {
     bus::Delivery delivery;
     {
-      absl::MutexLock lock(&mutex_);
-      const auto has_delivery = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !deliveries_.empty(); };
-      if (!mutex_.AwaitWithTimeout(absl::Condition(&has_delivery), timeout)) {
+      absl::MutexLock lock(&script_.mutex);
+      const auto has_delivery = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(script_.mutex) {
+        return !script_.deliveries.empty();
+      };
+      if (!script_.mutex.AwaitWithTimeout(absl::Condition(&has_delivery), timeout)) {
         return 0;
       }
-      delivery = deliveries_.front();
-      deliveries_.pop_front();
+      delivery = script_.deliveries.front();
+      script_.deliveries.pop_front();
     }
     on_delivery(delivery);
     return 1;
   }
-  absl::Status Reset() override {
-    absl::MutexLock lock(&mutex_);
-    ++resets_;
-    produce_ = absl::OkStatus();
-    return absl::OkStatus();
-  }
-
-  void AnswerProduce(absl::Status status) {
-    absl::MutexLock lock(&mutex_);
-    produce_ = std::move(status);
-  }
-  void Deliver(bus::Delivery delivery) {
-    absl::MutexLock lock(&mutex_);
-    deliveries_.push_back(std::move(delivery));
-  }
-  int resets() {
-    absl::MutexLock lock(&mutex_);
-    return resets_;
-  }
+  absl::Status Reset() override { return absl::UnimplementedError("not used"); }
 
  private:
-  absl::Mutex mutex_;
-  absl::Status produce_ ABSL_GUARDED_BY(mutex_);
-  std::vector<uint64_t> produced_ ABSL_GUARDED_BY(mutex_);
-  std::deque<bus::Delivery> deliveries_ ABSL_GUARDED_BY(mutex_);
-  int resets_ ABSL_GUARDED_BY(mutex_) = 0;
+  Script& script_;
 };
 
 class RecordingCall final : public PendingCall {
@@ -85,22 +82,46 @@ class RecordingCall final : public PendingCall {
   absl::Notification ended_;
 };
 
-class CommandPublisherTest : public testing::Test {
+class CommandPublisherTest : public ::testing::Test {
  protected:
   absl::Status Publish(uint64_t id, PendingCall& call, Await await = Await::kOutcome) {
     return publisher_.Publish({.topic = "t", .key = "k", .value = "v"}, id, call, await, share_);
   }
 
+  void AnswerProduce(absl::Status status) {
+    absl::MutexLock lock(&script_.mutex);
+    script_.produce = std::move(status);
+  }
+  void Deliver(bus::Delivery delivery) {
+    absl::MutexLock lock(&script_.mutex);
+    script_.deliveries.push_back(std::move(delivery));
+  }
+  void HoldEnds(bool hold) {
+    absl::MutexLock lock(&script_.mutex);
+    script_.holds_ends = hold;
+  }
+  int replacements() {
+    absl::MutexLock lock(&script_.mutex);
+    return script_.replacements;
+  }
+
   PendingShare share_;
   PendingTable table_{telemetry::NewGauge("test_pending", "For tests.")};
-  ScriptedSink* sink_ = new ScriptedSink;
-  CommandPublisher publisher_{std::unique_ptr<bus::EventSink>(sink_), table_};
+  Script script_;
+  CommandPublisher publisher_{std::make_unique<ScriptedSink>(script_),
+                              [this]() -> absl::StatusOr<std::unique_ptr<bus::EventSink>> {
+                                absl::MutexLock lock(&script_.mutex);
+                                ++script_.replacements;
+                                script_.produce = absl::OkStatus();
+                                return std::make_unique<ScriptedSink>(script_);
+                              },
+                              table_};
 };
 
 TEST_F(CommandPublisherTest, TellsAcceptance) {
   RecordingCall call;
   ASSERT_TRUE(Publish(1, call, Await::kAcceptance).ok());
-  sink_->Deliver({.token = 1});
+  Deliver({.token = 1});
   EXPECT_EQ(call.end(), "accepted");
 }
 
@@ -109,18 +130,18 @@ TEST_F(CommandPublisherTest, TellsWhatIsCertainlyAbsentFromWhatMayBeThere) {
   RecordingCall unknown;
   ASSERT_TRUE(Publish(1, absent).ok());
   ASSERT_TRUE(Publish(2, unknown).ok());
-  sink_->Deliver({.token = 1, .status = absl::UnavailableError("timed out"), .certainly_absent = true});
-  sink_->Deliver({.token = 2, .status = absl::UnavailableError("timed out"), .certainly_absent = false});
+  Deliver({.token = 1, .status = absl::UnavailableError("timed out"), .certainly_absent = true});
+  Deliver({.token = 2, .status = absl::UnavailableError("timed out"), .certainly_absent = false});
   EXPECT_EQ(absent.end(), "not accepted");
   EXPECT_EQ(unknown.end(), "outcome pending");
 }
 
 TEST_F(CommandPublisherTest, GivesTheCallBackWhenTheQueueIsFull) {
-  sink_->AnswerProduce(absl::ResourceExhaustedError("full"));
+  AnswerProduce(absl::ResourceExhaustedError("full"));
   RecordingCall call;
   EXPECT_EQ(Publish(1, call).code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(table_.size(), 0u);
-  EXPECT_EQ(sink_->resets(), 0);
+  EXPECT_EQ(replacements(), 0);
 }
 
 TEST_F(CommandPublisherTest, ReplacesABrokenProducerAndEndsWhatItHeld) {
@@ -130,22 +151,36 @@ TEST_F(CommandPublisherTest, ReplacesABrokenProducerAndEndsWhatItHeld) {
   ASSERT_TRUE(Publish(2, delivered).ok());
   RecordingCall marker;
   ASSERT_TRUE(Publish(3, marker, Await::kAcceptance).ok());
-  sink_->Deliver({.token = 2});
-  sink_->Deliver({.token = 3});
+  Deliver({.token = 2});
+  Deliver({.token = 3});
   ASSERT_EQ(marker.end(), "accepted");
   // Both have been reported by now, in this order.
 
-  sink_->AnswerProduce(absl::UnavailableError("the producer has failed and needs a Reset"));
+  AnswerProduce(absl::UnavailableError("the producer has failed and needs another"));
   RecordingCall refused;
   EXPECT_FALSE(Publish(4, refused).ok());
   EXPECT_EQ(under_way.end(), "outcome pending");
-  EXPECT_EQ(sink_->resets(), 1);
+  EXPECT_EQ(replacements(), 1);
   EXPECT_EQ(table_.Take(2), &delivered);
 
   RecordingCall after;
   ASSERT_TRUE(Publish(5, after, Await::kAcceptance).ok());
-  sink_->Deliver({.token = 5});
+  Deliver({.token = 5});
   EXPECT_EQ(after.end(), "accepted");
+}
+
+// Callers are gRPC's callback threads: whatever held one up would hold up all others, health included.
+TEST_F(CommandPublisherTest, TakesCommandsWhileABrokenProducerEnds) {
+  HoldEnds(true);
+  AnswerProduce(absl::UnavailableError("the producer has failed and needs another"));
+  RecordingCall under_way;
+  EXPECT_FALSE(Publish(1, under_way).ok());
+  ASSERT_TRUE(testing::Eventually([&] { return replacements() == 1; }));
+  RecordingCall after;
+  ASSERT_TRUE(Publish(2, after, Await::kAcceptance).ok());
+  Deliver({.token = 2});
+  EXPECT_EQ(after.end(), "accepted");
+  HoldEnds(false);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 
 #include "tradewind/bus/envelope.h"
 #include "tradewind/bus/kafka_admin.h"
+#include "tradewind/bus/kafka_sink.h"
 #include "tradewind/clock/steady_now.h"
 #include "tradewind/errors/printable.h"
 #include "tradewind/seal/key_records.h"
@@ -94,9 +95,12 @@ absl::Status KafkaKeyLog::Open() {
 }
 
 absl::Status KafkaKeyLog::OpenSink() {
-  auto sink = bus::KafkaSink::Create(config_, {.client_id = client_id_, .delivery_timeout = kDeliveryTimeout});
+  const auto make = [this] {
+    return bus::KafkaSink::Create(config_, {.client_id = client_id_, .delivery_timeout = kDeliveryTimeout});
+  };
+  auto sink = make();
   if (!sink.ok()) return sink.status();
-  sink_ = *std::move(sink);
+  sink_ = std::make_unique<bus::ReplaceableSink>(*std::move(sink), make);
   return absl::OkStatus();
 }
 
@@ -153,8 +157,7 @@ absl::Status KafkaKeyLog::Produce(int32_t partition, std::string_view name, std:
   // No value is a null one to Kafka only where there is no pointer to it.
   const bus::OutgoingRecord record{
       .topic = topic_, .partition = partition, .key = name, .value = value.empty() ? std::string_view() : value};
-  const std::lock_guard lock(mutex_);
-  return sink_->Produce(record, 0);
+  return sink_->Use([&](bus::EventSink& sink) { return sink.Produce(record, 0); });
 }
 
 void KafkaKeyLog::TakeReports() {
@@ -162,9 +165,8 @@ void KafkaKeyLog::TakeReports() {
   sink_->Poll(absl::ZeroDuration(), [&](const bus::Delivery& delivery) { failed.Update(delivery.status); });
   if (failed.ok()) return;
   kLog.Warn("keys did not get to the log; opening another producer", {{"topic", topic_}, {"error", failed}});
-  {
-    const std::lock_guard lock(mutex_);
-    if (const absl::Status reset = sink_->Reset(); !reset.ok()) kLog.Error("no producer", {{"error", reset}});
+  if (const absl::Status replaced = sink_->Replace([] {}); !replaced.ok()) {
+    kLog.Error("cannot replace a producer that has failed", {{"error", replaced}});
   }
   listener_.on_lost();
 }

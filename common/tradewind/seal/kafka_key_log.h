@@ -14,8 +14,8 @@
 #include "absl/status/statusor.h"
 
 #include "tradewind/bus/kafka_config.h"
-#include "tradewind/bus/kafka_sink.h"
 #include "tradewind/bus/partition_reader.h"
+#include "tradewind/bus/replaceable_sink.h"
 #include "tradewind/seal/key_log.h"
 #include "tradewind/seal/log_ends.h"
 #include "tradewind/seal/once_per_minute.h"
@@ -79,9 +79,10 @@ class KafkaKeyLog final : public KeyLog {
   absl::Time looked_at_ = absl::InfinitePast();
   int32_t looks_at_ = 0;
   OncePerMinute tell_of_skipped_;
-  // Keeps the producer and the reader from being replaced under somebody who uses them.
+  // Null until it is opened.
+  std::unique_ptr<bus::ReplaceableSink> sink_;
+  // Keeps the reader from being replaced under somebody who uses it.
   std::mutex mutex_;
-  std::unique_ptr<bus::KafkaSink> sink_;
   std::shared_ptr<bus::PartitionReader> reader_;
   // By partition number: the next record to read.
   std::vector<bus::Position> positions_;
