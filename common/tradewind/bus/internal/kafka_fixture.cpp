@@ -15,6 +15,7 @@
 #include "tradewind/bus/internal/deadline.h"
 #include "tradewind/bus/kafka_admin.h"
 #include "tradewind/bus/partition_reader.h"
+#include "tradewind/bus/record_copy.h"
 
 namespace tradewind::bus {
 namespace {
@@ -119,7 +120,8 @@ std::vector<Record> ReadAll(const KafkaConfig& config, const std::string& topic,
   while (static_cast<int64_t>(records.size()) < range->high - range->low) {
     auto record = (*reader)->Poll(absl::Milliseconds(50));
     if (!record.ok() || absl::Now() > deadline) throw std::runtime_error(topic + " was not read to its end");
-    if (record->has_value()) records.push_back(*std::move(*record));
+    // The reader could not end before them otherwise.
+    if (record->has_value()) records.push_back(CopyOf(**record));
   }
   return records;
 }
