@@ -106,11 +106,9 @@ class CommandCall final : public ServerCall, public commands::PendingCall {
 
   void OnReply(mesh::v1::Reply& reply) override {
     if (reply.has_error()) {
-      if (method().command.subject_is_created && commands::IsDecided(reply.error())) path_.keys.Withdraw(Subject());
       End(rpc::ToGrpcStatus(reply.error()));
       return;
     }
-    if (method().command.subject_is_created) path_.keys.Keep(Subject());
     const std::string_view type_url = reply.resource().type_url();
     if (type_url.substr(type_url.rfind('/') + 1) != method().response_type) {
       const errors::Problem problem{.code = absl::StatusCode::kInternal,
@@ -237,20 +235,26 @@ class CommandCall final : public ServerCall, public commands::PendingCall {
     const CommandShape& command = method().command;
     if (!command.needs_keys()) {
       Publish();
-    } else if (command.subject == nullptr || command.subject_is_created) {
+    } else if (command.subject == nullptr) {
       Seal();
+    } else if (command.subject_is_created) {
+      // Its key goes on the log before anything that was sealed with it.
+      path_.keys.Prepare(Subject(), KeyDeadline(), [this](const absl::Status& made) {
+        has_key_ = made.ok();
+        GoOn(made);
+      });
     } else {
-      path_.keys.Require(Subject(), KeyDeadline(),
-                         [this](const absl::Status& known) { GoOn(known, &CommandCall::Seal); });
+      path_.keys.Require(Subject(), KeyDeadline(), [this](const absl::Status& known) { GoOn(known); });
     }
   }
 
   // Once it is known whether the subject has a key.
-  void GoOn(const absl::Status& known, void (CommandCall::*next)()) {
+  void GoOn(const absl::Status& known) {
     if (context().IsCancelled()) {
+      GiveKeyBack();
       End(grpc::Status(grpc::StatusCode::CANCELLED, "the caller went away"));
     } else if (known.ok()) {
-      (this->*next)();
+      Seal();
     } else {
       EndUnsealed(known);
     }
@@ -262,13 +266,16 @@ class CommandCall final : public ServerCall, public commands::PendingCall {
     const absl::Status sealed = SealFields(command, seed, path_.keys, *message_);
     if (sealed.ok()) {
       Publish();
-    } else if (absl::IsNotFound(sealed) && command.subject_is_created) {
-      // Its key goes on the log before anything that was sealed with it.
-      path_.keys.Prepare(Subject(), KeyDeadline(),
-                         [this](const absl::Status& made) { GoOn(made, &CommandCall::Seal); });
-    } else {
-      EndUnsealed(sealed);
+      return;
     }
+    GiveKeyBack();
+    // Another gateway, which had made the key in vain, took it back at this moment.
+    EndUnsealed(has_key_ && absl::IsNotFound(sealed) ? absl::UnavailableError(sealed.message()) : sealed);
+  }
+
+  // Nothing that was sealed with the key of the new subject is on the log, nor will be.
+  void GiveKeyBack() {
+    if (has_key_) path_.keys.Withdraw(Subject());
   }
 
   void EndUnsealed(const absl::Status& why) {
@@ -336,6 +343,8 @@ class CommandCall final : public ServerCall, public commands::PendingCall {
                                     .now = now_};
     const absl::Duration remaining = Remaining();
     commands::CommandLink& link = path_.link;
+    // From here on what becomes of the command decides about the key, also where this call has ended before.
+    if (has_key_) path_.undecided_keys.Add(id, Subject(), clock::SteadyNow());
     correlation_id_ = id;
     if (const absl::Status status = link.Send(command, id, *this, await_, remaining); !status.ok()) EndUnsent(status);
   }
@@ -369,6 +378,8 @@ class CommandCall final : public ServerCall, public commands::PendingCall {
   commands::Await await_ = commands::Await::kOutcome;
   std::string request_id_;
   std::string key_;
+  // Whether the command creates its subject and was given its key.
+  bool has_key_ = false;
   // 0 until there is something to hash.
   const std::shared_ptr<std::atomic<rpc::WorkPool::Ticket>> hash_ticket_ =
       std::make_shared<std::atomic<rpc::WorkPool::Ticket>>(0);

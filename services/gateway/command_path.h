@@ -5,6 +5,7 @@
 #include "grpcpp/generic/async_generic_service.h"
 
 #include "services/gateway/server_call.h"
+#include "services/gateway/undecided_keys.h"
 #include "tradewind/auth/password.h"
 #include "tradewind/commands/command_link.h"
 #include "tradewind/rpc/work_pool.h"
@@ -22,6 +23,7 @@ struct CommandPath {
   commands::CommandLink& link;
   rpc::WorkPool& hashers;
   seal::Keys& keys;
+  UndecidedKeys& undecided_keys;
 };
 
 // Takes the call; the reactor owns itself.

@@ -177,18 +177,21 @@ class ForwarderTest : public ::testing::Test {
   std::unique_ptr<rpc::Server> owner_server_;
   std::unique_ptr<Catalog> catalog_;
   std::unique_ptr<Forwarder> forwarder_;
+  seal::Keys keys_;
+  UndecidedKeys undecided_keys_{keys_};
   commands::CommandLink link_{{.client_id = "test", .source = "/test", .max_pending = 4},
                               {},
-                              telemetry::NewGauge("test_pending", "For tests.")};
+                              telemetry::NewGauge("test_pending", "For tests."),
+                              &undecided_keys_};
   NoSink* sink_ = nullptr;
-  seal::Keys keys_;
   rpc::WorkPool hashers_{{.name = "test", .threads = 1, .max_waiting = 2}};
   CommandPath commands_{.timeout = absl::Seconds(10),
                         .max_timeout = absl::Seconds(10),
                         .key_timeout = absl::Seconds(10),
                         .link = link_,
                         .hashers = hashers_,
-                        .keys = keys_};
+                        .keys = keys_,
+                        .undecided_keys = undecided_keys_};
   Authenticator authenticator_{""};
   std::unique_ptr<GatewayService> service_;
   std::unique_ptr<rpc::Server> front_;

@@ -49,6 +49,7 @@ class Gateway {
   std::unique_ptr<Catalog> catalog_;
   // From here on in the order in which they need one another: destroyed the other way round.
   seal::Keys keys_;
+  UndecidedKeys undecided_keys_{keys_};
   rpc::WorkPool hashers_;
   commands::CommandLink link_;
   const CommandPath commands_;

@@ -3,6 +3,7 @@
 #include <sodium.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -29,6 +30,7 @@
 #include "tradewind/ids/ids.h"
 #include "tradewind/mesh/v1/envelope.pb.h"
 #include "tradewind/rpc/channel.h"
+#include "tradewind/testing/eventually.h"
 
 namespace tradewind::gateway {
 namespace {
@@ -56,8 +58,8 @@ struct Seen {
 };
 
 // Reads the command topic from its beginning and answers a SealedRequest with its e-mail, and each MakeRequest with
-// what its name asks for: "silent" with nothing, "wrong" with another type, "refuse" with an error, anything else with
-// a Thing.
+// what its name asks for (a SealedRequest is refused by its note): "silent" with nothing, "wrong" with another type,
+// "refuse" with an error, anything else with a Thing.
 class ToyService {
  public:
   explicit ToyService(const bus::KafkaConfig& kafka)
@@ -79,6 +81,10 @@ class ToyService {
     thread_.join();
   }
 
+  // Until let go, nothing is answered.
+  void Hold() { held_ = true; }
+  void LetGo() { held_ = false; }
+
   // Waits for `count` commands in all.
   std::vector<Seen> WaitFor(size_t count) {
     absl::MutexLock lock(&mutex_);
@@ -91,6 +97,7 @@ class ToyService {
   void Run() {
     while (!stop_.HasBeenNotified()) {
       sink_->Poll(absl::ZeroDuration(), [](const bus::Delivery&) {});
+      if (held_) continue;
       auto record = reader_->Poll(absl::Milliseconds(20));
       ASSERT_TRUE(record.ok()) << record.status();
       if (record->has_value()) {
@@ -148,6 +155,7 @@ class ToyService {
   const std::string topic_;
   std::unique_ptr<bus::PartitionReader> reader_;
   std::unique_ptr<bus::KafkaSink> sink_;
+  std::atomic<bool> held_ = false;
   absl::Mutex mutex_;
   std::vector<Seen> seen_ ABSL_GUARDED_BY(mutex_);
   absl::Notification stop_;
@@ -184,7 +192,7 @@ std::string ReasonOf(const grpc::Status& status) {
   return info.reason();
 }
 
-class GatewayOnKafka : public testing::Test {
+class GatewayOnKafka : public ::testing::Test {
  protected:
   static bus::KafkaConfig Kafka() {
     const char* brokers = std::getenv("TRADEWIND_TEST_KAFKA");
@@ -259,12 +267,15 @@ class GatewayOnKafka : public testing::Test {
     ordered.status = stub.Order(&context, request, &ordered.thing);
     return ordered;
   }
-  static grpc::Status SealAt(GoodService::Stub& stub, const std::string& id, const std::string& note = "") {
+  static grpc::Status SealAt(GoodService::Stub& stub, const std::string& id, const std::string& note = "",
+                             const std::string& wait = "outcome", absl::Duration timeout = kPatience) {
     test::v1::SealedRequest request;
     request.set_id(id);
     request.set_email("ann@example.com");
     request.set_note(note);
     grpc::ClientContext context;
+    context.AddMetadata("tradewind-wait", wait);
+    context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(timeout));
     test::v1::SealedAnswer answer;
     return stub.Seal(&context, request, &answer);
   }
@@ -292,7 +303,7 @@ TEST_F(GatewayOnKafka, AnswersACommandWithItsOutcome) {
   EXPECT_EQ(seen.type, "tradewind.gateway.test.v1.MakeRequest");
   EXPECT_EQ(seen.method, "/tradewind.gateway.test.v1.GoodService/Make");
   EXPECT_EQ(seen.partition, bus::PartitionOf(seen.key, kafka_.partitions));
-  EXPECT_THAT(seen.traceparent, testing::StartsWith("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
+  EXPECT_THAT(seen.traceparent, ::testing::StartsWith("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
   // The secret did not reach the log; its hash did.
   EXPECT_EQ(crypto_pwhash_str_verify(seen.request.password().c_str(), "correct horse", 13), 0);
 }
@@ -377,6 +388,39 @@ TEST_F(GatewayOnKafka, LeavesNoKeyOfWhatWasRefused) {
   ASSERT_TRUE(SealAt(*stub_, "bob").ok());
   SealAt(*stub_, "bob", "refuse");
   EXPECT_EQ(KeysOf(kafka_, "bob").size(), 1);
+}
+
+TEST_F(GatewayOnKafka, LeavesNoKeyOfWhatWasRefusedAfterItsCallEnded) {
+  service_->Hold();
+  EXPECT_TRUE(SealAt(*stub_, "accepted", "refuse", "accepted").ok());
+  EXPECT_EQ(ReasonOf(SealAt(*stub_, "late", "refuse", "outcome", absl::Seconds(1))), "OUTCOME_PENDING");
+  EXPECT_TRUE(SealAt(*stub_, "ann", "", "accepted").ok());
+  service_->LetGo();
+  service_->WaitFor(3);
+  for (const char* id : {"accepted", "late"}) {
+    EXPECT_TRUE(testing::Eventually([&] { return ReasonOf(OrderAt(*stub_, id).status) == "USER_NOT_FOUND"; })) << id;
+  }
+  EXPECT_TRUE(OrderAt(*stub_, "ann").status.ok());
+}
+
+// The one that repeats it reads the key before it is taken back, or just after.
+TEST_F(GatewayOnKafka, KeepsAKeyThatAnotherGatewayUses) {
+  const auto other = StartGateway(kafka_);
+  ASSERT_TRUE(other->Connect(stop_).ok());
+  const auto at_other = StubOf(*other);
+  service_->Hold();
+  EXPECT_TRUE(SealAt(*stub_, "ann", "refuse", "accepted").ok());
+  const std::set<std::string> made = KeysOf(kafka_, "ann");
+  ASSERT_EQ(made.size(), 1);
+  EXPECT_TRUE(SealAt(*at_other, "ann", "", "accepted").ok());
+  service_->LetGo();
+  service_->WaitFor(2);
+  // The first takes back what it made, and the other puts the same key on the log again.
+  EXPECT_TRUE(testing::Eventually([&] {
+    const std::set<std::string> keys = KeysOf(kafka_, "ann");
+    return keys.size() == 1 && !keys.contains(*made.begin());
+  }));
+  other->Stop();
 }
 
 TEST_F(GatewayOnKafka, GivesARepeatedRequestTheSameIdAndBytes) {

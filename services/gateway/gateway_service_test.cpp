@@ -2,7 +2,9 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "services/gateway/forwarder_harness.h"
@@ -153,6 +155,98 @@ TEST_F(GatewayServiceTest, RefusesCommandsWhereTooManyWait) {
     call->context.TryCancel();
     call->ended.WaitForNotification();
   }
+}
+
+TEST_F(GatewayServiceTest, LeavesNoKeyOfWhatIsNotSent) {
+  keys_.StartInMemory();
+  Open();
+  test::v1::SealedRequest request;
+  request.set_id("ann");
+  request.set_email("ann@example.com");
+  test::v1::SealedAnswer answer;
+  EXPECT_EQ(ReasonOf(stub_->Seal(&context_, request, &answer)), "GATEWAY_BUSY");
+  EXPECT_THAT(sink_->offered, ::testing::SizeIs(1));
+  EXPECT_TRUE(absl::IsNotFound(keys_.Seal("ann", "x").status()));
+}
+
+// A log of keys on which nothing arrives until it is let through.
+class HeldKeyLog final : public seal::KeyLog {
+ public:
+  explicit HeldKeyLog(seal::KeyLogListener listener) : listener_(std::move(listener)) {}
+  absl::Status Append(const seal::SubjectTag&, std::string_view name, std::string_view value) override {
+    absl::MutexLock lock(&mutex_);
+    held_.emplace_back(name, value);
+    return absl::OkStatus();
+  }
+  End AskForEnd(const seal::SubjectTag&) override { return {}; }
+  bool HasRead(const End&) const override { return true; }
+  int32_t Partitions() const override { return 1; }
+  void PinPartitions(int32_t) override {}
+
+  size_t held() {
+    absl::MutexLock lock(&mutex_);
+    return held_.size();
+  }
+  void LetThrough() {
+    std::vector<std::pair<std::string, std::string>> records;
+    {
+      absl::MutexLock lock(&mutex_);
+      records = std::exchange(held_, {});
+    }
+    for (const auto& [name, value] : records) EXPECT_TRUE(listener_.on_record(name, value).ok());
+  }
+
+ private:
+  const seal::KeyLogListener listener_;
+  absl::Mutex mutex_;
+  std::vector<std::pair<std::string, std::string>> held_ ABSL_GUARDED_BY(mutex_);
+};
+
+TEST_F(GatewayServiceTest, LeavesNoKeyOfACallerWhoWentAway) {
+  HeldKeyLog* log = nullptr;
+  const auto make = [&](seal::KeyLogListener listener) {
+    auto made = std::make_unique<HeldKeyLog>(std::move(listener));
+    log = made.get();
+    return made;
+  };
+  ASSERT_TRUE(keys_.StartOver(seal::MasterKey::Random(), false, make).ok());
+  log->LetThrough();
+  Open();
+  test::v1::SealedRequest request;
+  request.set_id("ann");
+  request.set_email("ann@example.com");
+  test::v1::SealedAnswer answer;
+  absl::Notification ended;
+  stub_->async()->Seal(&context_, &request, &answer, [&](const grpc::Status&) { ended.Notify(); });
+  ASSERT_TRUE(testing::Eventually([&] { return log->held() == 1; }));
+  context_.TryCancel();
+  ended.WaitForNotification();
+  // What comes later on the same connection has met the cancellation on its way.
+  Thing thing;
+  grpc::ClientContext later;
+  EXPECT_TRUE(stub_->Check(&later, Ask("a"), &thing).ok());
+  log->LetThrough();
+  EXPECT_TRUE(keys_.Seal("ann", "x").ok());
+  ASSERT_TRUE(testing::Eventually([&] { return log->held() == 2; }));
+  log->LetThrough();
+  EXPECT_TRUE(absl::IsNotFound(keys_.Seal("ann", "x").status()));
+}
+
+TEST_F(GatewayServiceTest, KeepsTheKeyOfWhatWasSentForACallerWhoWentAway) {
+  keys_.StartInMemory();
+  Open();
+  sink_->takes = true;
+  test::v1::SealedRequest request;
+  request.set_id("ann");
+  request.set_email("ann@example.com");
+  test::v1::SealedAnswer answer;
+  absl::Notification ended;
+  stub_->async()->Seal(&context_, &request, &answer, [&](const grpc::Status&) { ended.Notify(); });
+  ASSERT_TRUE(testing::Eventually([&] { return link_.pending() == 1; }));
+  context_.TryCancel();
+  ended.WaitForNotification();
+  ASSERT_TRUE(testing::Eventually([&] { return link_.pending() == 0; }));
+  EXPECT_TRUE(keys_.Seal("ann", "x").ok());
 }
 
 TEST_F(GatewayServiceTest, MakesNoHashForACallerWhoWentAway) {

@@ -38,8 +38,13 @@ size_t GiveKeys(store::Reader& reader, seal::Keys& keys, const std::stop_token& 
       internal::v1::UserRecord record;
       if (!record.ParseFromString(item.value) || !NeedsKey(record)) continue;
       ++count;
-      keys.Prepare(record.user().id(), clock::SteadyNow() + kPatience, [](const absl::Status& made) {
-        if (!made.ok()) kLog.Warn("an account has no key yet; trying again at the next start", {{"error", made}});
+      const std::string& id = record.user().id();
+      keys.Prepare(id, clock::SteadyNow() + kPatience, [&keys, id](const absl::Status& made) {
+        if (made.ok()) {
+          keys.Keep(id);
+        } else {
+          kLog.Warn("an account has no key yet; trying again at the next start", {{"error", made}});
+        }
       });
     }
     if (static_cast<int64_t>(page->size()) < kPageSize) break;

@@ -48,12 +48,12 @@ absl::Status Knock(bus::KafkaSink& sink, const bus::KafkaConfig& kafka, const st
 
 }  // namespace
 
-CommandLink::CommandLink(LinkConfig config, bus::KafkaConfig kafka, telemetry::Gauge pending)
+CommandLink::CommandLink(LinkConfig config, bus::KafkaConfig kafka, telemetry::Gauge pending, OutcomeListener* listener)
     : config_(std::move(config)),
       kafka_(std::move(kafka)),
       instance_id_(ids::NewUuid(absl::Now()).view()),
       source_(fmt::format("{}/{}", config_.source, instance_id_)),
-      pending_(std::move(pending), config_.max_pending, std::max(config_.max_pending / 2, 1)),
+      pending_(std::move(pending), config_.max_pending, std::max(config_.max_pending / 2, 1), listener),
       deadlines_(config_.longest_wait, [this](uint64_t id) { EndOverdue(pending_, id); }) {}
 
 CommandLink::~CommandLink() { Close(); }

@@ -16,6 +16,7 @@
 #include "tradewind/bus/kafka_config.h"
 #include "tradewind/commands/command_publisher.h"
 #include "tradewind/commands/deadline_wheel.h"
+#include "tradewind/commands/outcome_listener.h"
 #include "tradewind/commands/pending_table.h"
 #include "tradewind/commands/reply_reader.h"
 #include "tradewind/telemetry/metrics.h"
@@ -58,8 +59,8 @@ struct Command {
 // Thread-safe once it is open.
 class CommandLink {
  public:
-  // `pending` shows how many calls wait.
-  CommandLink(LinkConfig config, bus::KafkaConfig kafka, telemetry::Gauge pending);
+  // `pending` shows how many calls wait. `listener` may be null, and outlives the link.
+  CommandLink(LinkConfig config, bus::KafkaConfig kafka, telemetry::Gauge pending, OutcomeListener* listener = nullptr);
   ~CommandLink();
 
   // One attempt: makes the topics (named without prefix), reads replies, and has a first record acknowledged, so that

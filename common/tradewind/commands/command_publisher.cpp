@@ -31,13 +31,14 @@ absl::Status CommandPublisher::Publish(const bus::OutgoingRecord& record, uint64
   const absl::Status status = sink_.Use([&](bus::EventSink& sink) {
     // Before the record is on its way: the answer may be here before Produce has returned.
     if (!pending_.Insert(id, call, await, share)) {
+      pending_.TakeAbsent(id);
       return TooManyWaiting();
     }
     owed_.fetch_add(1, std::memory_order_relaxed);
     absl::Status produced = sink.Produce(record, id);
     if (!produced.ok()) {
       owed_.fetch_sub(1, std::memory_order_relaxed);
-      still_ours = pending_.Take(id) != nullptr;
+      still_ours = pending_.TakeAbsent(id) != nullptr;
       // Otherwise neither this record nor the load is to blame.
       if (!absl::IsResourceExhausted(produced) && !absl::IsInvalidArgument(produced)) broken_ = true;
     }
@@ -72,7 +73,7 @@ void CommandPublisher::Report(const bus::Delivery& delivery) {
   if (errors::Read(delivery.status) == errors::Reading::kFatal) {
     broken_ = true;
   }
-  PendingCall* call = pending_.Take(delivery.token);
+  PendingCall* call = delivery.certainly_absent ? pending_.TakeAbsent(delivery.token) : pending_.Take(delivery.token);
   if (call == nullptr) {
     return;
   }

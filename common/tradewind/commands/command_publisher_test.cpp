@@ -1,5 +1,7 @@
 #include "tradewind/commands/command_publisher.h"
 
+#include <array>
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <string>
@@ -14,6 +16,7 @@ namespace tradewind::commands {
 namespace {
 
 constexpr absl::Duration kPatience = absl::Seconds(30);
+constexpr size_t kMaxCalls = 10;
 
 // What the sinks of a test answer, and what was made of them.
 struct Script {
@@ -82,6 +85,14 @@ class RecordingCall final : public PendingCall {
   absl::Notification ended_;
 };
 
+// Counts what Kafka certainly does not have.
+class CountingListener final : public OutcomeListener {
+ public:
+  void OnReply(const mesh::v1::Reply&) override {}
+  void OnAbsent(uint64_t) override { ++absent; }
+  std::atomic<int> absent = 0;
+};
+
 class CommandPublisherTest : public ::testing::Test {
  protected:
   absl::Status Publish(uint64_t id, PendingCall& call, Await await = Await::kOutcome) {
@@ -106,7 +117,8 @@ class CommandPublisherTest : public ::testing::Test {
   }
 
   PendingShare share_;
-  PendingTable table_{telemetry::NewGauge("test_pending", "For tests.")};
+  CountingListener listener_;
+  PendingTable table_{telemetry::NewGauge("test_pending", "For tests."), kMaxCalls, kMaxCalls, &listener_};
   Script script_;
   CommandPublisher publisher_{std::make_unique<ScriptedSink>(script_),
                               [this]() -> absl::StatusOr<std::unique_ptr<bus::EventSink>> {
@@ -134,14 +146,33 @@ TEST_F(CommandPublisherTest, TellsWhatIsCertainlyAbsentFromWhatMayBeThere) {
   Deliver({.token = 2, .status = absl::UnavailableError("timed out"), .certainly_absent = false});
   EXPECT_EQ(absent.end(), "not accepted");
   EXPECT_EQ(unknown.end(), "outcome pending");
+  EXPECT_EQ(listener_.absent, 1);
+}
+
+// Whose deadline has passed hears no more of it; who watches over what it made does.
+TEST_F(CommandPublisherTest, TellsOfWhatIsAbsentThoughNoCallWaits) {
+  RecordingCall overdue;
+  ASSERT_TRUE(Publish(1, overdue).ok());
+  ASSERT_EQ(table_.Take(1), &overdue);
+  Deliver({.token = 1, .status = absl::UnavailableError("timed out"), .certainly_absent = true});
+  EXPECT_TRUE(testing::Eventually([&] { return listener_.absent == 1; }));
 }
 
 TEST_F(CommandPublisherTest, GivesTheCallBackWhenTheQueueIsFull) {
   AnswerProduce(absl::ResourceExhaustedError("full"));
   RecordingCall call;
   EXPECT_EQ(Publish(1, call).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(listener_.absent, 1);
   EXPECT_EQ(table_.size(), 0u);
   EXPECT_EQ(replacements(), 0);
+}
+
+TEST_F(CommandPublisherTest, GivesTheCallBackWhereTooManyWait) {
+  std::array<RecordingCall, kMaxCalls + 1> calls;
+  for (uint64_t id = 1; id <= kMaxCalls; ++id) ASSERT_TRUE(Publish(id, calls[id]).ok());
+  EXPECT_TRUE(IsTooManyWaiting(Publish(kMaxCalls + 1, calls[0])));
+  EXPECT_EQ(listener_.absent, 1);
+  EXPECT_EQ(table_.size(), kMaxCalls);
 }
 
 TEST_F(CommandPublisherTest, ReplacesABrokenProducerAndEndsWhatItHeld) {

@@ -4,6 +4,8 @@
 
 #include "absl/strings/cord.h"
 
+#include "tradewind/mesh/v1/envelope.pb.h"
+
 namespace tradewind::commands {
 namespace {
 
@@ -27,8 +29,12 @@ absl::Status TooManyWaiting() {
 
 bool IsTooManyWaiting(const absl::Status& status) { return status.GetPayload(kTooManyWaiting).has_value(); }
 
-PendingTable::PendingTable(telemetry::Gauge pending, int64_t max_calls, int64_t max_of_share)
-    : pending_(pending), max_calls_(max_calls), max_of_share_(max_of_share), next_id_(RandomStart()) {}
+PendingTable::PendingTable(telemetry::Gauge pending, int64_t max_calls, int64_t max_of_share, OutcomeListener* listener)
+    : pending_(pending),
+      max_calls_(max_calls),
+      max_of_share_(max_of_share),
+      listener_(listener),
+      next_id_(RandomStart()) {}
 
 bool PendingTable::Insert(uint64_t id, PendingCall& call, Await await, PendingShare& share) {
   // Counted first: calls that meet here may be refused one too early, and never let in one too many.
@@ -65,6 +71,16 @@ PendingCall* PendingTable::Take(uint64_t id) {
   }
   NoteTaken(*taken.share);
   return taken.call;
+}
+
+PendingCall* PendingTable::TakeReplied(const mesh::v1::Reply& reply) {
+  if (listener_ != nullptr) listener_->OnReply(reply);
+  return Take(reply.correlation_id());
+}
+
+PendingCall* PendingTable::TakeAbsent(uint64_t id) {
+  if (listener_ != nullptr) listener_->OnAbsent(id);
+  return Take(id);
 }
 
 PendingCall* PendingTable::Deliver(uint64_t id) {

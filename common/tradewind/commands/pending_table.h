@@ -13,11 +13,8 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 
+#include "tradewind/commands/outcome_listener.h"
 #include "tradewind/telemetry/metrics.h"
-
-namespace tradewind::mesh::v1 {
-class Reply;
-}
 
 namespace tradewind::commands {
 
@@ -53,9 +50,10 @@ bool IsTooManyWaiting(const absl::Status& status);
 class PendingTable {
  public:
   // `pending` shows how many calls wait: `max_calls` of them at most. One share has `max_of_share` at most, so that a
-  // service that is away takes no place from calls of the others.
+  // service that is away takes no place from calls of the others. `listener` may be null, and outlives the table.
   explicit PendingTable(telemetry::Gauge pending, int64_t max_calls = std::numeric_limits<int64_t>::max(),
-                        int64_t max_of_share = std::numeric_limits<int64_t>::max());
+                        int64_t max_of_share = std::numeric_limits<int64_t>::max(),
+                        OutcomeListener* listener = nullptr);
 
   // Starts at random: an answer to a previous life of this process must not meet a call of this one.
   uint64_t NextId() { return next_id_.fetch_add(1, std::memory_order_relaxed); }
@@ -65,6 +63,10 @@ class PendingTable {
 
   // Out of the table, to be ended by the caller. Null when somebody else has it.
   PendingCall* Take(uint64_t id);
+
+  // As Take, for who brings this outcome: tells the listener of it first, also where no call waits.
+  PendingCall* TakeReplied(const mesh::v1::Reply& reply);
+  PendingCall* TakeAbsent(uint64_t id);
 
   // Kafka has the command: takes a call that awaits just that, notes it for every other and returns null.
   PendingCall* Deliver(uint64_t id);
@@ -92,6 +94,7 @@ class PendingTable {
   telemetry::Gauge pending_;
   const int64_t max_calls_;
   const int64_t max_of_share_;
+  OutcomeListener* const listener_;
   std::atomic<int64_t> calls_ = 0;
   std::atomic<uint64_t> next_id_;
   std::array<Shard, 64> shards_;

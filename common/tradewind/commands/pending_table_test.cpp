@@ -136,6 +136,16 @@ std::string BatchFor(const std::string& instance, std::initializer_list<uint64_t
   return batch.SerializeAsString();
 }
 
+// Keeps what it hears of.
+class RecordingListener final : public OutcomeListener {
+ public:
+  void OnReply(const mesh::v1::Reply& reply) override { replied.push_back(reply.correlation_id()); }
+  void OnAbsent(uint64_t id) override { absent.push_back(id); }
+
+  std::vector<uint64_t> replied;
+  std::vector<uint64_t> absent;
+};
+
 TEST(Replies, EndTheCallsTheyBelongTo) {
   PendingShare share;
   PendingTable table(TestGauge());
@@ -149,6 +159,17 @@ TEST(Replies, EndTheCallsTheyBelongTo) {
   EXPECT_EQ(*DeliverReplies(BatchFor("me", {7, 9}), "me", scratch, table), 0);
   EXPECT_EQ(first.replies, 1);
   EXPECT_EQ(second.replies, 0);
+}
+
+TEST(Replies, AreHeardOfThoughNoCallWaits) {
+  RecordingListener listener;
+  PendingTable table(TestGauge(), 10, 10, &listener);
+  mesh::v1::ReplyBatch scratch;
+  EXPECT_EQ(*DeliverReplies(BatchFor("me", {7, 9}), "me", scratch, table), 0);
+  EXPECT_EQ(*DeliverReplies(BatchFor("you", {8}), "me", scratch, table), 0);
+  EXPECT_EQ(listener.replied, (std::vector<uint64_t>{7, 9}));
+  EXPECT_EQ(table.TakeAbsent(10), nullptr);
+  EXPECT_EQ(listener.absent, std::vector<uint64_t>{10});
 }
 
 TEST(Replies, ForOthersArePassedOver) {

@@ -22,5 +22,7 @@ errors::Problem OutcomePending(std::string_view why, bool has_request_id);
 // whoever repeats the call. Not so where the command waits or was set aside and may still take effect, nor where the
 // request_id belongs to another command.
 bool IsDecided(const google::rpc::Status& error);
+// Whether an error in a reply says that the command waits, and that another reply is to come.
+bool IsPending(const google::rpc::Status& error);
 
 }  // namespace tradewind::commands

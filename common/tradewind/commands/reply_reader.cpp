@@ -41,7 +41,7 @@ absl::StatusOr<int> DeliverReplies(std::string_view value, std::string_view inst
   int ended = 0;
   for (mesh::v1::Reply& reply : *scratch.mutable_replies()) {
     // Nobody waits for it: the deadline passed, or the caller went away.
-    if (PendingCall* call = pending.Take(reply.correlation_id())) {
+    if (PendingCall* call = pending.TakeReplied(reply)) {
       call->OnReply(reply);
       ++ended;
     }

@@ -44,9 +44,9 @@ KeyWaiters::Done KeyWaiters::Take(uint64_t id) {
   return std::move(waiter.done);
 }
 
-bool KeyWaiters::WaitsForNew(const SubjectTag& subject) const {
+int KeyWaiters::NewOf(const SubjectTag& subject) const {
   const auto of = by_subject_.find(subject);
-  return of != by_subject_.end() && of->second.for_new > 0;
+  return of == by_subject_.end() ? 0 : of->second.for_new;
 }
 
 std::vector<KeyWaiters::Done> KeyWaiters::TakeOf(const SubjectTag& subject) {

@@ -29,8 +29,8 @@ class KeyWaiters {
   // Waits for a key that there may be: until the log has been read to `end`.
   void AddForKnown(const SubjectTag& subject, absl::Time deadline, const KeyLog::End& end, Done done);
 
-  // Whether somebody waits for a key of the subject to be made.
-  bool WaitsForNew(const SubjectTag& subject) const;
+  // How many wait for a key of the subject to be made.
+  int NewOf(const SubjectTag& subject) const;
 
   std::vector<Done> TakeOf(const SubjectTag& subject);
   std::vector<Done> TakeOverdue(absl::Time now);

@@ -25,6 +25,8 @@ absl::Status IsErased() {
 constexpr absl::Duration kLookInterval = absl::Milliseconds(250);
 // The longest pause before a key is put on the log again.
 constexpr absl::Duration kMaxPause = absl::Seconds(10);
+// Before one that nobody needs any more is taken for lost: far longer than a record may be on its way.
+constexpr absl::Duration kForgetLost = absl::Minutes(1);
 // Stands for a deadline that never comes.
 constexpr absl::Duration kLongestWait = absl::Hours(24 * 365);
 // Between two rounds of putting back what was taken away: processes that disagree must not keep each other busy.
@@ -183,7 +185,13 @@ absl::Status Keys::OnRecord(std::string_view name, std::string_view value) {
       const State state = table_->Find(subject).state;
       erased = state == State::kErased;
       TakeOwn(subject, std::string(name), !value.empty(), erased, records);
-      if (state != State::kUnknown) answered = waiters_.TakeOf(subject);
+      if (state != State::kUnknown) {
+        if (!erased) claims_.Add(subject, waiters_.NewOf(subject));
+        answered = waiters_.TakeOf(subject);
+      } else if (started_ && claims_.Has(subject)) {
+        // Who made the key took it back, and here it is needed.
+        if (auto next = NextKey(subject, clock::SteadyNow())) records.push_back(*std::move(next));
+      }
     }
   }
   changed_.notify_all();
@@ -209,7 +217,12 @@ void Keys::TakeOwn(const SubjectTag& subject, const std::string& name, bool has_
     owed_[name] = {.subject = subject, .value = ""};
     out.push_back({.subject = subject, .name = name, .value = ""});
   } else if (const std::optional<RecordName> parsed = ParseRecordName(name)) {
-    Remember(subject, *parsed->number, clock::SteadyNow());
+    if (IsNeeded(subject)) {
+      claims_.NoteOwn(subject, *parsed->number, clock::SteadyNow());
+    } else {
+      // Whoever waited for it has been told that it did not come.
+      TakeBack(subject, *parsed->number, out);
+    }
   }
 }
 
@@ -240,15 +253,14 @@ void Keys::OnLost() {
   std::vector<ToAppend> records;
   {
     const Lock lock(mutex_);
-    for (auto making = making_.begin(); making != making_.end();) {
-      if (!waiters_.WaitsForNew(making->first)) {
-        making = making_.erase(making);
-        continue;
-      }
-      making->second.sent = clock::SteadyNow();
-      records.push_back({.subject = making->first, .name = making->second.name, .value = making->second.value});
-      ++making;
+    for (auto& [subject, making] : making_) {
+      if (!IsNeeded(subject)) continue;
+      making.sent = clock::SteadyNow();
+      records.push_back({.subject = subject, .name = making.name, .value = making.value});
     }
+    std::erase_if(owed_, [](const auto& it) {
+      return it.second.is_withdrawal && clock::SteadyNow() - it.second.since > kWithdrawWithin;
+    });
     for (const auto& [name, owed] : owed_) {
       records.push_back({.subject = owed.subject, .name = name, .value = owed.value});
       if (owed.is_withdrawal) records.push_back({.subject = owed.subject, .name = name, .value = ""});
@@ -291,7 +303,7 @@ bool Keys::Await(absl::Time deadline, absl::FunctionRef<bool()> there) {
 // ---- sealing --------------------------------------------------------------------------------------------------------
 
 std::optional<Keys::ToAppend> Keys::NextKey(const SubjectTag& subject, absl::Time now) {
-  const bool is_awaited = waiters_.WaitsForNew(subject);
+  const bool is_needed = IsNeeded(subject);
   const auto [making, is_new] = making_.try_emplace(subject);
   Making& key = making->second;
   if (is_new) {
@@ -300,9 +312,9 @@ std::optional<Keys::ToAppend> Keys::NextKey(const SubjectTag& subject, absl::Tim
     key.value = table_->master().Wrap(before != nullptr ? *before : NewKey(), subject);
   } else if (now - key.sent < key.pause) {
     return std::nullopt;
-  } else if (!is_awaited) {
-    // Nobody needs it any more. Should it come after all it is a key like any other.
-    making_.erase(making);
+  } else if (!is_needed) {
+    // Should it come after all it is taken back.
+    if (now - key.sent > kForgetLost) making_.erase(making);
     return std::nullopt;
   } else {
     key.pause = std::min(key.pause * 2, kMaxPause);
@@ -319,6 +331,7 @@ void Keys::Prepare(std::string_view subject, absl::Time deadline, Done done) {
   {
     const Lock lock(mutex_);
     state = table_->Find(tag).state;
+    if (state == State::kKnown) claims_.Add(tag, 1);
     if (state == State::kUnknown) {
       waiters_.AddForNew(tag, deadline, std::move(done));
       if (auto next = NextKey(tag, clock::SteadyNow())) records.push_back(*std::move(next));
@@ -347,17 +360,9 @@ void Keys::Require(std::string_view subject, absl::Time deadline, Done done) {
   if (is_read) OnTick(clock::SteadyNow());
 }
 
-void Keys::Remember(const SubjectTag& subject, uint64_t number, absl::Time now) {
-  made_[subject] = {.number = number, .time = now};
-  made_order_.push_back(subject);
-  if (made_order_.size() <= kMaxWithdrawable) return;
-  made_.erase(made_order_.front());
-  made_order_.pop_front();
-}
-
 void Keys::Keep(std::string_view subject) {
   const Lock lock(mutex_);
-  made_.erase(TagOf(subject));
+  claims_.Keep(TagOf(subject));
 }
 
 void Keys::Withdraw(std::string_view subject) {
@@ -366,10 +371,7 @@ void Keys::Withdraw(std::string_view subject) {
   std::vector<ToAppend> records;
   {
     const Lock lock(mutex_);
-    const auto made = made_.find(tag);
-    if (made == made_.end()) return;
-    if (clock::SteadyNow() - made->second.time < kWithdrawableFor) TakeBack(tag, made->second.number, records);
-    made_.erase(made);
+    if (const auto own = claims_.Withdraw(tag, clock::SteadyNow())) TakeBack(tag, *own, records);
   }
   AppendAll(records);
 }
@@ -377,7 +379,7 @@ void Keys::Withdraw(std::string_view subject) {
 void Keys::TakeBack(const SubjectTag& subject, uint64_t number, std::vector<ToAppend>& out) {
   const std::string name = KeyRecordName(subject, number);
   const std::string withdrawal = WithdrawalOf(table_->master(), subject, number);
-  owed_[name] = {.subject = subject, .value = withdrawal, .is_withdrawal = true};
+  owed_[name] = {.subject = subject, .value = withdrawal, .is_withdrawal = true, .since = clock::SteadyNow()};
   out.push_back({.subject = subject, .name = name, .value = withdrawal});
   out.push_back({.subject = subject, .name = name, .value = ""});
 }

@@ -9,7 +9,6 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <initializer_list>
 #include <map>
@@ -29,6 +28,7 @@
 
 #include "tradewind/bus/kafka_config.h"
 #include "tradewind/config/config.h"
+#include "tradewind/seal/key_claims.h"
 #include "tradewind/seal/key_log.h"
 #include "tradewind/seal/key_table.h"
 #include "tradewind/seal/key_waiters.h"
@@ -64,10 +64,13 @@ class Keys {
   static constexpr absl::Duration kPatience = absl::Seconds(2);
   // Before a key that was put on the log and has not come back is put there again, if somebody still waits for it.
   static constexpr absl::Duration kAppendAgain = absl::Seconds(1);
-  // Of the keys that this process made, the newest can be withdrawn, and for so long: far less than a service remembers
-  // the outcome of a request_id.
+  // Of the subjects whose keys have come to stay, so many are remembered; others can be withdrawn for so long: far less
+  // than a service remembers the outcome of a request_id.
   static constexpr size_t kMaxWithdrawable = 10'000;
   static constexpr absl::Duration kWithdrawableFor = absl::Minutes(10);
+  // A withdrawal that does not get to the log within that is given up, and the key stays: others may have come to rely
+  // on it, and be gone again.
+  static constexpr absl::Duration kWithdrawWithin = absl::Minutes(1);
 
   Keys();
   ~Keys();
@@ -104,17 +107,19 @@ class Keys {
   // `done` of the next two is called once, here where the answer is known already, else by another thread:
   // FailedPrecondition for a subject that was erased, Unavailable when `deadline` has passed.
   using Done = KeyWaiters::Done;
-  // Makes sure that the subject has a key.
+  // Makes sure that the subject has a key. Where `done` is told OK the caller uses the key from then on, until it says
+  // by Keep or Withdraw, once, what became of that.
   void Prepare(std::string_view subject, absl::Time deadline, Done done);
   // Finds out whether the subject has a key: NotFound where it has none as of this call, on the log that all processes
   // share.
   void Require(std::string_view subject, absl::Time deadline, Done done);
 
-  // Takes back the key that this process made for the subject by Prepare, if it did, so that nothing of it stays on the
-  // log: for a subject that did not come to be. Does not block. Prepare makes the same key again as long as it is
-  // remembered. Never to be called once something that has to be read again may be sealed with the key.
+  // For who was given a key by Prepare: nothing that was sealed with it is or comes on any log. Once all who use the
+  // key have said so, it is taken back if this process made it, and nothing of it stays on the log. Does not block.
+  // Prepare makes the same key again as long as it is remembered.
   void Withdraw(std::string_view subject);
-  // The key is there to stay: Withdraw takes it back no more.
+  // For who was given a key by Prepare: the key is there to stay, or nobody can tell. Where another process takes back
+  // what it made of it, this one puts it on the log again.
   void Keep(std::string_view subject);
 
   // Does not block. NotFound for a subject without a key: Prepare it. FailedPrecondition for one that was erased.
@@ -147,10 +152,8 @@ class Keys {
     std::string value;
     // To be removed right behind it.
     bool is_withdrawal = false;
-  };
-  struct Made {
-    uint64_t number = 0;
-    absl::Time time;
+    // When it was to be there.
+    absl::Time since;
   };
   struct ToAppend {
     SubjectTag subject{};
@@ -182,7 +185,8 @@ class Keys {
   void TakeBack(const SubjectTag& subject, uint64_t number, std::vector<ToAppend>& out);
   // What was taken away from the log, and is to be there. With the mutex held.
   void AddLost(absl::Time now, std::vector<ToAppend>& out);
-  void Remember(const SubjectTag& subject, uint64_t number, absl::Time now);
+  // Whether somebody needs a key of the subject that this process makes. With the mutex held.
+  bool IsNeeded(const SubjectTag& subject) const { return waiters_.NewOf(subject) > 0 || claims_.Has(subject); }
   void AppendAll(const std::vector<ToAppend>& records);
   absl::Status PutErasure(const SubjectTag& subject);
   // Blocks until what is on the log makes `there` true; false where the deadline was earlier.
@@ -201,8 +205,7 @@ class Keys {
   std::map<std::string, Owed, std::less<>> owed_;
   absl::Time restored_at_ = absl::InfinitePast();
   OncePerMinute tell_of_restored_;
-  std::map<SubjectTag, Made> made_;
-  std::deque<SubjectTag> made_order_;
+  KeyClaims claims_{kMaxWithdrawable, kWithdrawableFor};
   // Set before `started_`, and never called with the mutex held but for questions: it calls back. Last, since it has a
   // thread.
   std::unique_ptr<KeyLog> log_;

@@ -408,6 +408,49 @@ TEST_F(KeysOverManualLog, TakeBackAKeyThoughTheWithdrawalIsLost) {
   EXPECT_TRUE(log_->waiting.empty());
 }
 
+TEST_F(KeysOverManualLog, TakeBackAKeyThatCameTooLate) {
+  Answer answer;
+  keys_.Prepare("ann", absl::InfinitePast(), answer.Take());
+  log_->Tick();
+  ASSERT_EQ(answer.status->code(), absl::StatusCode::kUnavailable);
+  log_->Deliver();
+  EXPECT_EQ(KeptOf("ann"), 0);
+}
+
+TEST_F(KeysOverManualLog, TakeBackNoKeyThatAnotherCallUses) {
+  Sealed("ann", "Ann");
+  Sealed("ann", "Ann");
+  keys_.Withdraw("ann");
+  log_->Deliver();
+  EXPECT_EQ(KeptOf("ann"), 1);
+  keys_.Withdraw("ann");
+  log_->Deliver();
+  EXPECT_EQ(KeptOf("ann"), 0);
+}
+
+// A call that came in vain and one that is repeated, here or at another gateway, meet.
+TEST_F(KeysOverManualLog, PutBackWhatIsUsedAndWasTakenBack) {
+  const std::string sealed = Sealed("ann", "Ann");
+  keys_.Withdraw("ann");
+  EXPECT_EQ(Sealed("ann", "Ann"), sealed);
+  EXPECT_EQ(KeptOf("ann"), 1);
+  EXPECT_EQ(Restart()->Open(sealed, absl::ZeroDuration()).value(), "Ann");
+}
+
+TEST_F(KeysOverManualLog, PutBackWhatAnotherProcessTookBack) {
+  for (const std::string subject : {"used", "kept", "unused"}) {
+    const SubjectTag tag = TagOf(subject);
+    log_->Put(KeyRecordName(tag, 1), master_.Wrap(DataKey{1}, tag));
+    if (subject != "unused") Sealed(subject, "x");
+    if (subject == "kept") keys_.Keep(subject);
+    log_->Put(KeyRecordName(tag, 1), WithdrawalOf(master_, tag, 1));
+    log_->Put(KeyRecordName(tag, 1), "");
+    log_->Deliver();
+    EXPECT_EQ(KeptOf(subject), subject == "unused" ? 0 : 1) << subject;
+  }
+  EXPECT_EQ(Restart()->Open(SealText(DataKey{1}, TagOf("kept"), "x"), absl::ZeroDuration()).value(), "x");
+}
+
 TEST_F(KeysOverManualLog, TakeBackNoKeyThatIsToStay) {
   Sealed("ann", "Ann");
   keys_.Keep("ann");
