@@ -183,8 +183,8 @@ service_command() {
   else
     COMMAND+=("--store.directory=$VAR/$1")
   fi
-  if [[ " ${KEYS[*]} " == *" $1 "* && -z "${TRADEWIND_SEAL_KEY_FILE:-}" ]]; then
-    COMMAND+=("--seal.key_file=$VAR/seal.key")
+  if [[ " ${KEYS[*]} " == *" $1 "* ]]; then
+    if [[ -z "${TRADEWIND_SEAL_KEY_FILE:-}" ]]; then COMMAND+=("--seal.key_file=$VAR/seal.key"); fi
     if [[ -e "$VAR/seal.signed" && -z "${TRADEWIND_SEAL_REQUIRE_SIGNED_ERASURES:-}" ]]; then
       COMMAND+=("--seal.require_signed_erasures=true")
     fi

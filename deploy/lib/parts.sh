@@ -97,18 +97,22 @@ key_problem() {
 }
 
 # Sees to the mesh's master key, without which nobody reads what is sealed on the log: makes it while there is no data, and
-# asks for it where there is.
+# asks for it where there is. Where TRADEWIND_SEAL_KEY_FILE names it, it is the services' to check.
 need_seal_key() {
-  local file=$VAR/seal.key problem
-  [[ -z "${TRADEWIND_SEAL_KEY_FILE:-}" ]] || return 0
-  problem=$(key_problem "$file")
-  if [[ -z "$problem" ]]; then return; fi
+  local file=$VAR/seal.key problem=''
+  if [[ -z "${TRADEWIND_SEAL_KEY_FILE:-}" ]]; then problem=$(key_problem "$file"); fi
   if has_data; then
-    fail "the master key $file $problem: bring back the one that this mesh was begun with, since no other can read what is sealed in its data"
-  elif [[ "$problem" != 'is missing' && "$problem" != 'is empty' ]]; then
-    fail "the master key $file $problem: put the right one there, or remove the file to have a new one made"
+    [[ -z "$problem" ]] ||
+      fail "the master key $file $problem: bring back the one that this mesh was begun with, since no other can read what is sealed in its data"
+    return
   fi
-  (umask 077 && head -c 32 /dev/urandom | base64 | write_whole 600 "$file") || fail "cannot make $file"
+  case "$problem" in
+    '') ;;
+    'is missing' | 'is empty')
+      (umask 077 && head -c 32 /dev/urandom | base64 | write_whole 600 "$file") || fail "cannot make $file"
+      ;;
+    *) fail "the master key $file $problem: put the right one there, or remove the file to have a new one made" ;;
+  esac
   # Of a mesh that begins with this version no erasure was ever written without a proof.
   : >"$VAR/seal.signed"
 }

@@ -4,12 +4,14 @@ No test here starts Kafka or a service. Where a mistake would cost files outside
 decides is asked instead of the script.
 """
 
+import base64
 import os
 import shutil
 import socket
 import subprocess
 
 import pytest
+import yaml
 
 from support.mesh import OWNERS, TREE
 
@@ -370,6 +372,88 @@ def test_overwrites_no_key_that_somebody_mistyped(tmp_path):
     done = shell(tmp_path, "need_seal_key")
     assert done.returncode == 1 and "remove the file" in done.stderr
     assert (tmp_path / "seal.key").read_text() == KEY[:30]
+
+
+@pytest.mark.parametrize("whose", ["made", "brought", "elsewhere"])
+def test_a_new_mesh_requires_signed_erasures_whoever_made_its_key(tmp_path, whose):
+    var = tmp_path / "mesh"
+    var.mkdir()
+    env = {}
+    if whose == "brought":
+        write(var / "seal.key", KEY)
+    elif whose == "elsewhere":
+        env["TRADEWIND_SEAL_KEY_FILE"] = str(write(tmp_path / "key", KEY))
+    command = 'need_seal_key; service_command user; printf "%s\\n" "${COMMAND[@]}"'
+    done = shell(var, command, **env)
+    assert done.returncode == 0, done.stderr
+    assert "--seal.require_signed_erasures=true" in done.stdout.splitlines()
+    assert ("--seal.key_file" in done.stdout) == (whose != "elsewhere")
+    # What the environment says counts.
+    done = shell(var, command, **env, TRADEWIND_SEAL_REQUIRE_SIGNED_ERASURES="false")
+    assert done.returncode == 0 and "require_signed" not in done.stdout
+
+
+def test_a_mesh_of_before_takes_unsigned_erasures_wherever_its_key_is(tmp_path):
+    var = make_mesh(tmp_path / "mesh")
+    for key in ("", str(write(tmp_path / "key", KEY))):
+        done = shell(var, "need_seal_key; service_command user; echo ${COMMAND[@]}", TRADEWIND_SEAL_KEY_FILE=key)
+        assert done.returncode == 0 and "require_signed" not in done.stdout, done.stderr
+    assert not (var / "seal.signed").exists()
+
+
+# ---- the master key in containers ----
+
+
+COMPOSE = yaml.safe_load((TREE / "docker-compose.yml").read_text())["services"]
+SEALING = [name for name, service in COMPOSE.items() if "TRADEWIND_SEAL_KEY_FILE" in service.get("environment", {})]
+
+
+def in_container(name, folder, *command, **env):
+    """Runs what service `name` of docker-compose.yml does, or `command` in its place, on the keys in `folder`."""
+    service = COMPOSE[name]
+    words = [*service.get("entrypoint", []), *(command or service["command"])]
+    words = [word.replace("$$", "$").replace("/etc/tradewind/seal", str(folder)) for word in words]
+    return run(*words, cwd=folder, env=env)
+
+
+def required_by(name, folder, **env):
+    done = in_container(name, folder, "printenv", "TRADEWIND_SEAL_REQUIRE_SIGNED_ERASURES", **env)
+    return done.stdout.strip()
+
+
+def test_containers_make_a_key_once(tmp_path):
+    assert in_container("seal-key", tmp_path).returncode == 0
+    key = tmp_path / "seal.key"
+    made = key.read_text()
+    assert len(base64.b64decode(made)) == 32 and key.stat().st_mode & 0o777 == 0o600
+    assert in_container("seal-key", tmp_path).returncode == 0 and key.read_text() == made
+    assert sorted(SEALING) == sorted(["gateway", "notification", "payment", "user"])
+    for name in SEALING:
+        assert required_by(name, tmp_path) == "true"
+        assert required_by(name, tmp_path, TRADEWIND_SEAL_REQUIRE_SIGNED_ERASURES="false") == "false"
+
+
+def test_containers_ask_back_an_empty_key(tmp_path):
+    assert in_container("seal-key", tmp_path).returncode == 0
+    key = tmp_path / "seal.key"
+    made = key.read_text()
+    key.write_text("")
+    done = in_container("seal-key", tmp_path)
+    assert done.returncode == 1 and "bring back the one that this mesh was begun with" in done.stderr
+    assert key.read_text() == "" and everything(tmp_path) == ["seal.key", "seal.signed"]
+    key.write_text(made)
+    assert in_container("seal-key", tmp_path).returncode == 0 and required_by("user", tmp_path) == "true"
+
+
+def test_containers_of_before_take_unsigned_erasures(tmp_path):
+    key = write(tmp_path / "seal.key", KEY)
+    assert in_container("seal-key", tmp_path).returncode == 0
+    assert key.read_text() == KEY and required_by("gateway", tmp_path) == ""
+    # Of a mesh of before whose key was lost for a while, and replaced.
+    key.unlink()
+    assert in_container("seal-key", tmp_path).returncode == 0 and required_by("user", tmp_path) == "true"
+    key.write_text(KEY)
+    assert in_container("seal-key", tmp_path).returncode == 0 and required_by("user", tmp_path) == ""
 
 
 # ---- Kafka and PostgreSQL by hand ----
