@@ -1,11 +1,20 @@
 #include "services/gateway/undecided_keys.h"
 
 #include <utility>
+#include <vector>
 
+#include "services/gateway/logger.h"
+#include "tradewind/clock/steady_now.h"
 #include "tradewind/commands/problems.h"
 #include "tradewind/mesh/v1/envelope.pb.h"
 
 namespace tradewind::gateway {
+namespace {
+
+// For a key to get back to the log.
+constexpr absl::Duration kPatience = absl::Minutes(1);
+
+}  // namespace
 
 void UndecidedKeys::Add(uint64_t id, std::string subject, absl::Time now) {
   std::vector<std::string> overdue;
@@ -16,36 +25,65 @@ void UndecidedKeys::Add(uint64_t id, std::string subject, absl::Time now) {
       overdue.push_back(std::move(undecided_.begin()->second.subject));
       undecided_.erase(undecided_.begin());
     }
-    count_ = undecided_.size();
+    has_any_ = true;
   }
-  for (const std::string& subject_of_old : overdue) keys_.Keep(subject_of_old);
-}
-
-std::string UndecidedKeys::Take(uint64_t id) {
-  if (count_ == 0) return "";
-  absl::MutexLock lock(&mutex_);
-  const auto found = undecided_.find(id);
-  if (found == undecided_.end()) return "";
-  std::string subject = std::move(found->second.subject);
-  undecided_.erase(found);
-  count_ = undecided_.size();
-  return subject;
+  for (const std::string& old : overdue) keys_.Keep(old);
 }
 
 void UndecidedKeys::OnReply(const mesh::v1::Reply& reply) {
-  // Another reply is to come.
-  if (reply.has_error() && commands::IsPending(reply.error())) return;
-  const std::string subject = Take(reply.correlation_id());
-  if (subject.empty()) return;
-  if (reply.has_error() && commands::IsDecided(reply.error())) {
-    keys_.Withdraw(subject);
-  } else {
-    keys_.Keep(subject);
+  if (!has_any_) return;
+  const uint64_t id = reply.correlation_id();
+  if (!reply.has_error()) {
+    Keep(id);
+  } else if (commands::IsDecided(reply.error())) {
+    Withdraw(id);
+  } else if (!commands::IsPending(reply.error())) {
+    // It was set aside, and may be done when somebody has it retried.
+    Keep(id);
   }
 }
 
 void UndecidedKeys::OnAbsent(uint64_t id) {
-  if (const std::string subject = Take(id); !subject.empty()) keys_.Withdraw(subject);
+  if (has_any_) Withdraw(id);
+}
+
+void UndecidedKeys::Keep(uint64_t id) {
+  std::string undecided;
+  std::string withdrawn;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (auto node = undecided_.extract(id)) undecided = std::move(node.mapped().subject);
+    if (auto node = withdrawn_.extract(id)) withdrawn = std::move(node.mapped());
+    has_any_ = !undecided_.empty() || !withdrawn_.empty();
+  }
+  if (!undecided.empty()) keys_.Keep(undecided);
+  if (!withdrawn.empty()) PutBack(withdrawn);
+}
+
+void UndecidedKeys::Withdraw(uint64_t id) {
+  std::string subject;
+  {
+    absl::MutexLock lock(&mutex_);
+    auto node = undecided_.extract(id);
+    if (!node) return;
+    subject = std::move(node.mapped().subject);
+    withdrawn_.emplace(id, subject);
+    if (withdrawn_.size() > max_) withdrawn_.erase(withdrawn_.begin());
+  }
+  keys_.Withdraw(subject);
+}
+
+void UndecidedKeys::PutBack(const std::string& subject) {
+  kLog.Error(
+      "a command was refused and then done; putting its subject's key back. See who can write to mesh.replies.v1",
+      {{"subject", subject}});
+  keys_.Prepare(subject, clock::SteadyNow() + kPatience, [this, subject](const absl::Status& made) {
+    if (made.ok()) {
+      keys_.Keep(subject);
+    } else {
+      kLog.Error("a subject's key cannot be put back", {{"subject", subject}, {"error", made}});
+    }
+  });
 }
 
 }  // namespace tradewind::gateway

@@ -77,6 +77,16 @@ TEST_F(UndecidedKeysTest, KeepsTheKeyOfWhatWasSetAside) {
   EXPECT_TRUE(HasKey("ann"));
 }
 
+// The service's own answer comes after one that somebody made up.
+TEST_F(UndecidedKeysTest, PutsTheKeyBackOfWhatIsDoneAfterAll) {
+  Add(undecided_, 1, "ann");
+  const std::string sealed = keys_.Seal("ann", "x").value();
+  undecided_.OnReply(Refusal(1, "EMAIL_TAKEN"));
+  EXPECT_FALSE(HasKey("ann"));
+  undecided_.OnReply(Answer(1));
+  EXPECT_EQ(keys_.Open(sealed, absl::ZeroDuration()).value(), "x");
+}
+
 TEST_F(UndecidedKeysTest, KeepsTheKeyOfWhatIsNotAnsweredInTime) {
   Add(undecided_, 1, "ann");
   now_ += seal::Keys::kWithdrawableFor + absl::Seconds(1);
