@@ -3,13 +3,9 @@
 #include <utility>
 
 #include "tradewind/bus/logger.h"
+#include "tradewind/clock/steady_now.h"
 
 namespace tradewind::bus {
-namespace {
-
-constexpr std::chrono::minutes kBetweenLines{1};
-
-}  // namespace
 
 SkippedRecords::SkippedRecords(std::string reader)
     : reader_(std::move(reader)),
@@ -19,19 +15,16 @@ SkippedRecords::SkippedRecords(std::string reader)
 
 void SkippedRecords::Add(const Record& record, const absl::Status& why) {
   counter_.Add();
-  ++since_last_line_;
-  const auto now = std::chrono::steady_clock::now();
-  if (next_line_.has_value() && now < *next_line_) {
+  const uint64_t times = line_.Count(clock::SteadyNow());
+  if (times == 0) {
     return;
   }
-  next_line_ = now + kBetweenLines;
   kLog.Warn("records that cannot be used are passed over; this is the last of them", {{"reader", reader_},
                                                                                       {"topic", record.topic()},
                                                                                       {"partition", record.partition()},
                                                                                       {"offset", record.offset()},
-                                                                                      {"count", since_last_line_},
+                                                                                      {"count", times},
                                                                                       {"reason", why}});
-  since_last_line_ = 0;
 }
 
 }  // namespace tradewind::bus

@@ -2,15 +2,13 @@
 // lie. Whoever can write to a topic can write as many as he likes, so that there is one line a minute at most.
 #pragma once
 
-#include <chrono>
-#include <cstdint>
-#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
 
 #include "tradewind/bus/record.h"
 #include "tradewind/telemetry/metrics.h"
+#include "tradewind/telemetry/occasional.h"
 
 namespace tradewind::bus {
 
@@ -27,8 +25,7 @@ class SkippedRecords {
  private:
   const std::string reader_;
   const telemetry::Counter counter_;
-  std::optional<std::chrono::steady_clock::time_point> next_line_;
-  int64_t since_last_line_ = 0;
+  telemetry::Occasional line_;
 };
 
 }  // namespace tradewind::bus

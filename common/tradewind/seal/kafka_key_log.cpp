@@ -185,13 +185,13 @@ void KafkaKeyLog::Take(const bus::Record& record) {
 
 void KafkaKeyLog::TellOfSkipped(const bus::Record& record, const absl::Status& why) {
   skipped_.Add();
-  const std::optional<int64_t> untold = tell_of_skipped_.Take(std::chrono::steady_clock::now());
-  if (!untold.has_value()) return;
+  const uint64_t times = tell_of_skipped_.Count(clock::SteadyNow());
+  if (times == 0) return;
   kLog.Error("passed over a record of the log of keys", {{"topic", topic_},
                                                          {"partition", record.partition()},
                                                          {"offset", record.offset()},
                                                          {"key", errors::Printable(record.key().substr(0, kMostShown))},
-                                                         {"since the last such line", *untold},
+                                                         {"since the last such line", times},
                                                          {"error", why}});
 }
 
@@ -253,9 +253,9 @@ void KafkaKeyLog::AskForEnds(const std::stop_token& stop) {
       continue;
     }
     unread_.Begin();
-    if (const auto untold = tell_of_unknown_end_.Take(std::chrono::steady_clock::now())) {
+    if (const uint64_t times = tell_of_unknown_end_.Count(clock::SteadyNow()); times > 0) {
       kLog.Warn("the end of the log of keys is not known; asking again",
-                {{"topic", topic_}, {"since the last such line", *untold}, {"error", end.status()}});
+                {{"topic", topic_}, {"since the last such line", times}, {"error", end.status()}});
     }
     ends_.Fail(*partition);
     Pause(kAskAgain, stop);

@@ -18,8 +18,8 @@
 #include "tradewind/bus/replaceable_sink.h"
 #include "tradewind/seal/key_log.h"
 #include "tradewind/seal/log_ends.h"
-#include "tradewind/seal/once_per_minute.h"
 #include "tradewind/telemetry/metrics.h"
+#include "tradewind/telemetry/occasional.h"
 
 namespace tradewind::seal {
 
@@ -74,11 +74,11 @@ class KafkaKeyLog final : public KeyLog {
   absl::Time failed_at_ = absl::InfinitePast();
   // The last question for an end was answered.
   std::atomic<bool> end_is_known_ = true;
-  OncePerMinute tell_of_unknown_end_;
+  telemetry::Occasional tell_of_unknown_end_;
   // The reader waits without a word for a topic that is gone: now and then the end of a partition is asked for.
   absl::Time looked_at_ = absl::InfinitePast();
   int32_t looks_at_ = 0;
-  OncePerMinute tell_of_skipped_;
+  telemetry::Occasional tell_of_skipped_;
   // Null until it is opened.
   std::unique_ptr<bus::ReplaceableSink> sink_;
   // Keeps the reader from being replaced under somebody who uses it.

@@ -283,11 +283,11 @@ void Keys::AddLost(absl::Time now, std::vector<ToAppend>& out) {
   for (KeyTable::Lost& lost : table_->TakeLost()) {
     restored_.Add();
     taken_away_.Begin();
-    if (const auto untold = tell_of_restored_.Take(std::chrono::steady_clock::now())) {
+    if (const uint64_t times = tell_of_restored_.Count(now); times > 0) {
       kLog.Error(
           "somebody took a record away from the log of keys without an erasure; it is put back. See who can "
           "write to mesh.keys.v1",
-          {{"key", lost.name}, {"since the last such line", *untold}});
+          {{"key", lost.name}, {"since the last such line", times}});
     }
     owed_[lost.name] = {.subject = lost.subject, .value = lost.value};
     out.push_back({.subject = lost.subject, .name = std::move(lost.name), .value = std::move(lost.value)});

@@ -32,8 +32,8 @@
 #include "tradewind/seal/key_log.h"
 #include "tradewind/seal/key_table.h"
 #include "tradewind/seal/key_waiters.h"
-#include "tradewind/seal/once_per_minute.h"
 #include "tradewind/telemetry/metrics.h"
+#include "tradewind/telemetry/occasional.h"
 
 namespace google::protobuf {
 class Message;
@@ -204,7 +204,7 @@ class Keys {
   // By the record's name.
   std::map<std::string, Owed, std::less<>> owed_;
   absl::Time restored_at_ = absl::InfinitePast();
-  OncePerMinute tell_of_restored_;
+  telemetry::Occasional tell_of_restored_;
   KeyClaims claims_{kMaxWithdrawable, kWithdrawableFor};
   // Set before `started_`, and never called with the mutex held but for questions: it calls back. Last, since it has a
   // thread.
