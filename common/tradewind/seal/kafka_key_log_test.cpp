@@ -3,12 +3,14 @@
 #include <gtest/gtest.h>
 #include <librdkafka/rdkafka.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <optional>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -21,6 +23,8 @@
 #include "tradewind/bus/internal/kafka_fixture.h"
 #include "tradewind/bus/kafka_admin.h"
 #include "tradewind/bus/kafka_sink.h"
+#include "tradewind/bus/partition_reader.h"
+#include "tradewind/bus/record_copy.h"
 #include "tradewind/clock/steady_now.h"
 #include "tradewind/seal/keys.h"
 #include "tradewind/telemetry/metrics.h"
@@ -231,6 +235,40 @@ class ForeignRecords : public KafkaKeysTest {
       return delivered == records.size();
     }));
   }
+  // All records up to one that is written now. Where the topic has been compacted there are fewer than offsets.
+  std::vector<bus::Record> ReadToEnd() const {
+    const std::string end = bus::UniqueName("end");
+    Write({{end, "x"}});
+    const bus::Position position{.topic = topic_, .partition = 0, .offset = bus::kFromBeginning};
+    auto reader = bus::PartitionReader::Create(kafka_, "test", {&position, 1}).value();
+    std::vector<bus::Record> records;
+    while (records.empty() || records.back().key() != end) {
+      auto record = reader->Poll(kLong);
+      if (!record.ok() || !record->has_value()) throw std::runtime_error(topic_ + " was not read to its end");
+      records.push_back(bus::CopyOf(**record));
+    }
+    return records;
+  }
+  size_t CountOnLog(const std::string& name) const {
+    const std::vector<bus::Record> records = ReadToEnd();
+    return static_cast<size_t>(
+        std::count_if(records.begin(), records.end(), [&](const bus::Record& record) { return record.key() == name; }));
+  }
+  // Whether the newest record of that name is a key.
+  bool Restored(const std::string& name) const {
+    std::string value;
+    for (const bus::Record& record : bus::ReadAll(kafka_, topic_, 0)) {
+      if (record.key() == name) value = record.value();
+    }
+    return value.size() > 1;
+  }
+  std::string NameOfKey(const std::string& subject) const {
+    std::string name;
+    for (const bus::Record& record : bus::ReadAll(kafka_, topic_, 0)) {
+      if (record.key().starts_with(ToText(TagOf(subject)))) name = record.key();
+    }
+    return name;
+  }
   static Records OfEveryForm() {
     const std::string tag = ToText(TagOf("somebody"));
     return {{"junk", "x"},
@@ -265,6 +303,18 @@ TEST_F(ForeignRecords, StopNoStartAndNoOther) {
   EXPECT_TRUE(Prepare(*started, "somebody").ok());
 }
 
+TEST_F(ForeignRecords, AreToldOfOnceAMinuteAtMost) {
+  const auto keys = Start();
+  ::testing::internal::CaptureStderr();
+  Write(OfEveryForm());
+  EXPECT_TRUE(Prepare(*keys, "ann").ok());
+  const std::string lines = ::testing::internal::GetCapturedStderr();
+  const std::string line = "passed over a record of the log of keys  topic=" + topic_ + " partition=0 offset=";
+  const size_t first = lines.find(line);
+  ASSERT_NE(first, std::string::npos) << lines;
+  EXPECT_EQ(lines.find("passed over", first + line.size()), std::string::npos) << lines;
+}
+
 // On a log of the version before, which has no record to check the master key by.
 TEST_F(ForeignRecords, StopNoStartOnALogWithoutACheck) {
   ASSERT_TRUE(bus::KafkaAdmin::Create(kafka_, "test").value()->EnsureTopics({topic_}, bus::TopicKind::kCompacted).ok());
@@ -281,20 +331,34 @@ TEST_F(ForeignRecords, CannotTakeAKeyAwayFromWhoHasIt) {
   const auto keys = Start();
   ASSERT_TRUE(Prepare(*keys, "ann").ok());
   const std::string sealed = keys->Seal("ann", "Ann").value();
-  std::string name;
-  for (const bus::Record& record : bus::ReadAll(kafka_, topic_, 0)) {
-    if (record.key().starts_with(ToText(TagOf("ann")))) name = record.key();
-  }
+  const std::string name = NameOfKey("ann");
   Write({{name, std::nullopt}});
-  // What compaction keeps: the newest record of each name.
-  const auto kept = [&] {
-    std::string value;
-    for (const bus::Record& record : bus::ReadAll(kafka_, topic_, 0)) {
-      if (record.key() == name) value = record.value();
-    }
-    return value;
-  };
-  EXPECT_TRUE(Eventually([&] { return !kept().empty(); }));
+  EXPECT_TRUE(Eventually([&] { return Restored(name); }));
+  EXPECT_EQ(Start()->Open(sealed, absl::ZeroDuration()).value(), "Ann");
+}
+
+// Of records of one name compaction keeps the newest alone.
+TEST_F(ForeignRecords, CannotTakeAKeyAwayByCompaction) {
+  auto keys = Start();
+  ASSERT_TRUE(Prepare(*keys, "ann").ok());
+  const std::string sealed = keys->Seal("ann", "Ann").value();
+  const std::string name = NameOfKey("ann");
+  Write({{name, std::nullopt}, {name, "x"}});
+  ASSERT_TRUE(Eventually([&] { return Restored(name); }));
+  // Nobody is there to help while it is compacted.
+  keys.reset();
+  bus::SetTopicConfigs(kafka_, topic_,
+                       {{"cleanup.policy", "compact"},
+                        {"segment.ms", "100"},
+                        {"min.cleanable.dirty.ratio", "0.01"},
+                        {"delete.retention.ms", "0"}});
+  // A segment is closed by the next record, and the one that is written to is never compacted.
+  ASSERT_TRUE(Eventually(
+      [&] {
+        Write({{"junk", "x"}});
+        return CountOnLog(name) == 1;
+      },
+      absl::Minutes(2)));
   EXPECT_EQ(Start()->Open(sealed, absl::ZeroDuration()).value(), "Ann");
 }
 

@@ -151,11 +151,18 @@ void Alter(const KafkaConfig& config, const std::string& what,
 
 void SetTopicConfig(const KafkaConfig& config, const std::string& topic, const std::string& name,
                     const std::string& value) {
+  SetTopicConfigs(config, topic, {{name, value}});
+}
+
+void SetTopicConfigs(const KafkaConfig& config, const std::string& topic,
+                     const std::map<std::string, std::string>& settings) {
   const std::unique_ptr<rd_kafka_ConfigResource_t, decltype(&rd_kafka_ConfigResource_destroy)> resource(
       rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str()), &rd_kafka_ConfigResource_destroy);
-  rd_kafka_ConfigResource_set_config(resource.get(), name.c_str(), value.c_str());
+  for (const auto& [name, value] : settings) {
+    rd_kafka_ConfigResource_set_config(resource.get(), name.c_str(), value.c_str());
+  }
   rd_kafka_ConfigResource_t* resources[] = {resource.get()};
-  Alter(config, topic + ": " + name, [&](rd_kafka_t* client, rd_kafka_queue_t* answers) {
+  Alter(config, topic + ": settings", [&](rd_kafka_t* client, rd_kafka_queue_t* answers) {
     rd_kafka_AlterConfigs(client, resources, 1, nullptr, answers);
   });
 }

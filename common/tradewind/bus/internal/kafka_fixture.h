@@ -43,6 +43,8 @@ std::vector<Record> ReadAll(const KafkaConfig& config, const std::string& topic,
 // Sets one setting of a topic; all others that were set become the broker's defaults. Throws when it cannot.
 void SetTopicConfig(const KafkaConfig& config, const std::string& topic, const std::string& name,
                     const std::string& value);
+void SetTopicConfigs(const KafkaConfig& config, const std::string& topic,
+                     const std::map<std::string, std::string>& settings);
 
 // Gives the topic more partitions, as many as `partitions` in all. Throws when it cannot.
 void AddPartitions(const KafkaConfig& config, const std::string& topic, int32_t partitions);
