@@ -76,6 +76,12 @@ constexpr GaugeCheck kGaugeChecks[] = {
      .what = "{value} of its tasks read nothing more: messages of too many keys wait",
      .remedy =
          "`tradewind parked list` shows why they failed; mend the cause, or let them go with `tradewind parked skip`"},
+    {.metric = "tradewind_unreadable_timers",
+     .bound = 0,
+     .is_time = false,
+     .each = false,
+     .what = "{value} timers are due and cannot be read: they do not fire",
+     .remedy = "the service's log names their keys; bring the store back from a copy in which it is whole"},
     {.metric = "tradewind_unreadable_aggregates_total",
      .bound = 0,
      .is_time = false,

@@ -89,7 +89,10 @@ absl::StatusOr<Input> QueuedInput(Task& task, const store::KeptRecord& kept) {
 
 absl::StatusOr<Input> TimerInput(Task& task, const store::Timer& timer) {
   auto input = ToInput(task, timer.record);
-  if (input.ok()) input->timer = timer.name;
+  if (!input.ok()) return input;
+  // What is damaged may parse all the same.
+  if (input->record.key() != timer.key) return absl::DataLossError("the record of a timer is not that of its key");
+  input->timer = timer.name;
   return input;
 }
 

@@ -214,6 +214,7 @@ absl::Status Worker::Impl::GatherTimers(Task& task, absl::Time now) {
       NoteDamaged(task, timer);
       continue;
     }
+    task.damaged_timers.erase({timer.key, timer.name});
     gathered_bytes_ += static_cast<int64_t>(timer.record.size());
     gathered_.push_back(*std::move(input));
   }

@@ -46,6 +46,8 @@ struct WorkerMetrics {
                                        "Topics and partitions that are read no more: too many of their events wait "
                                        "behind gaps.",
                                        group)),
+        unreadable_timers(NewGauge("tradewind_unreadable_timers",
+                                   "Timers that are due and cannot be read: they do not fire.", group)),
         requests_held_back(NewGauge(
             "tradewind_requests_held_back_seconds",
             "Since every task was last read to its end: for so much longer are answers to requests kept.", group)),
@@ -81,7 +83,7 @@ struct WorkerMetrics {
   telemetry::Counter handled, skipped, repeats, gaps, dead, rejected, parked, beyond_sources, unannounced, timers,
       conflicts, fenced, clock_steps, batches;
   telemetry::Gauge dead_records, parked_records, held_records, parked_keys, no_handler_records, tasks_stopped_lost,
-      tasks_stopped_damaged, tasks_stopped_other, tasks_paused_by_keys, topics_paused_by_gaps, requests_held_back,
+      tasks_stopped_damaged, tasks_stopped_other, tasks_paused_by_keys, topics_paused_by_gaps, unreadable_timers, requests_held_back,
       rekeyed_unread, outbox_bytes, outbox_full;
   telemetry::Age outbox_oldest, timers_waiting;
   telemetry::Histogram batch_seconds;

@@ -227,10 +227,19 @@ TEST(WorkerTimer, FiresThoughAnotherCannotBeRead) {
                               .name = "damaged",
                               .due = absl::UnixEpoch(),
                               .record = "\xff\xff"});
+  // It parses, as nothing.
+  batch.timers_set.push_back(batch.timers_set[0]);
+  batch.timers_set[1].name = "empty";
+  batch.timers_set[1].record = "";
   ASSERT_TRUE((*test.mesh.store().OpenSession())->Commit(batch).ok());
   const auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, kQuick);
   test.Send("soon a");
   EXPECT_THAT(test.Wait(2), ElementsAre("soon a", "fired a"));
+  const auto unreadable = [] {
+    return telemetry::NewGauge("tradewind_unreadable_timers", "", {{"group", "loyalty"}}).value();
+  };
+  EXPECT_TRUE(testing::Eventually([&] { return unreadable() == 2; }));
+  EXPECT_EQ(*test.mesh.store().reader().CountKept("loyalty", store::KeptState::kDead), 0);
 }
 
 TEST(WorkerTimer, FiresBehindManyThatCannotBeRead) {

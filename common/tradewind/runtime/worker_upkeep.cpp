@@ -113,13 +113,16 @@ void Worker::Impl::CountUnread() const {
   const auto most_keys = static_cast<size_t>(config_.parked_keys);
   double by_keys = 0;
   size_t by_gaps = 0;
+  size_t timers = 0;
   for (const auto& [partition, task] : tasks_) {
     // Back-pressure of effects that run is no problem, and ends by itself.
     if (task->crowded && task->queues.size() >= most_keys - most_keys / 10) ++by_keys;
     by_gaps += task->stopped_topics.size();
+    timers += task->damaged_timers.size();
   }
   metrics_.tasks_paused_by_keys.Set(by_keys);
   metrics_.topics_paused_by_gaps.Set(static_cast<double>(by_gaps));
+  metrics_.unreadable_timers.Set(static_cast<double>(timers));
 }
 
 bool Worker::Impl::IsWell(const Task& task, absl::Time now) const {
