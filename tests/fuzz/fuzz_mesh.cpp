@@ -168,6 +168,7 @@ class RunningGroup {
                                return source;
                              },
                              .events = events_.get(),
+                             .make_events = [&kafka] { return kafka.MakeSink(); },
                              .replies = replies_.get()},
         kConfig);
     thread_ = std::thread([this] {

@@ -37,7 +37,10 @@ absl::StatusOr<std::unique_ptr<GroupRunner>> GroupRunner::Start(const runtime::G
 
   const bus::KafkaConfig& kafka = surroundings.kafka;
   const std::string client_id = "tradewind-" + group.name();
-  auto events = bus::KafkaSink::Create(kafka, {.client_id = client_id + "-outbox", .gapless = true});
+  const auto make_events = [&kafka, client_id]() -> absl::StatusOr<std::unique_ptr<bus::EventSink>> {
+    return bus::KafkaSink::Create(kafka, {.client_id = client_id + "-outbox", .gapless = true});
+  };
+  auto events = make_events();
   if (!events.ok()) return events.status();
   runner->events_ = *std::move(events);
   auto replies = bus::KafkaSink::Create(
@@ -63,6 +66,7 @@ absl::StatusOr<std::unique_ptr<GroupRunner>> GroupRunner::Start(const runtime::G
             return *std::move(made);
           },
           .events = runner->events_.get(),
+          .make_events = make_events,
           .replies = runner->replies_.get()},
       surroundings.worker);
   runner->thread_ = std::thread([self = runner.get(), on_end = std::move(on_end)] {

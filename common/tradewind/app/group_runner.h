@@ -55,7 +55,7 @@ class GroupRunner {
   GroupRunner() = default;
 
   std::unique_ptr<store::Session> session_;
-  std::unique_ptr<bus::KafkaSink> events_;
+  std::unique_ptr<bus::EventSink> events_;
   std::unique_ptr<bus::KafkaSink> replies_;
   std::unique_ptr<runtime::Worker> worker_;
   std::thread thread_;

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 
-#include "tradewind/bus/envelope.h"
 #include "tradewind/clock/steady_now.h"
 #include "tradewind/errors/problem.h"
 #include "tradewind/faults/crash_point.h"
 #include "tradewind/mesh/v1/state.pb.h"
 #include "tradewind/runtime/logger.h"
+#include "tradewind/runtime/outgoing_event.h"
 #include "tradewind/telemetry/metrics.h"
 
 namespace tradewind::runtime {
@@ -26,55 +26,13 @@ const telemetry::Counter& ResendCounter() {
   return counter;
 }
 
-// The part of the headers that all events of a batch share.
-struct BatchHeaders {
-  explicit BatchHeaders(const mesh::v1::OutboxBatch& batch)
-      : time(absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", absl::FromUnixMicros(batch.time_us()), absl::UTCTimeZone())),
-        id_prefix(batch.source().substr(1)) {
-    std::replace(id_prefix.begin(), id_prefix.end(), '/', '-');
-  }
-  std::string time;
-  // "<group>-<partition>"; ce_id continues with the sequence.
-  std::string id_prefix;
-};
-
-absl::Status ProduceEvent(bus::EventSink& sink, std::string_view mesh, const mesh::v1::OutboxBatch& batch,
-                          const BatchHeaders& shared, const mesh::v1::OutgoingEvent& event, uint64_t token) {
-  const std::string sequence = bus::Sequence{batch.epoch(), event.number()}.ToString();
-  const std::string id = event.id().empty() ? shared.id_prefix + "-" + sequence : event.id();
-  std::string previous;
-  absl::InlinedVector<bus::HeaderView, 12> headers = {
-      {bus::kSpecVersionHeader, "1.0"},
-      {bus::kIdHeader, id},
-      {bus::kTypeHeader, event.type()},
-      {bus::kSourceHeader, batch.source()},
-      {bus::kTimeHeader, shared.time},
-      {bus::kSubjectHeader, event.key()},
-      {bus::kPartitionKeyHeader, event.key()},
-      {bus::kSequenceHeader, sequence},
-      {bus::kContentTypeHeader, bus::kProtobufContentType},
-      {bus::kMeshHeader, mesh},
-  };
-  if (event.has_previous()) {
-    previous = bus::Sequence{event.previous().epoch(), event.previous().number()}.ToString();
-    headers.push_back({bus::kPreviousHeader, previous});
-  }
-  if (!event.traceparent().empty()) headers.push_back({bus::kTraceparentHeader, event.traceparent()});
-  return sink.Produce({.topic = event.topic(),
-                       .partition = event.partition(),
-                       .key = event.key(),
-                       .value = event.value(),
-                       .headers = headers},
-                      token);
-}
-
 }  // namespace
 
 void Publisher::Append(int32_t partition, uint64_t sequence, std::unique_ptr<mesh::v1::OutboxBatch> batch) {
   const auto bytes = static_cast<int64_t>(batch->ByteSizeLong());
-  unacknowledged_bytes_ += bytes;
   const auto [lane, added] = lanes_.try_emplace(partition);
   if (added) lane->second.id = next_lane_id_++;
+  AddBytes(lane->second, bytes);
   lane->second.rows.push_back({.sequence = sequence, .batch = std::move(batch), .bytes = bytes});
 }
 
@@ -91,8 +49,9 @@ void Publisher::Pump() {
     StartAfresh(now);
     if (failed_) return;
   }
+  TryResting(now);
   for (auto& [partition, lane] : lanes_) {
-    if (lane.retry_at <= now && !Send(partition, lane)) return;
+    if (!lane.is_resting && !Send(partition, lane)) return;
   }
 }
 
@@ -129,7 +88,7 @@ std::optional<absl::Time> Publisher::OldestUnacknowledged() const {
 void Publisher::Forget(int32_t partition) {
   const auto lane = lanes_.find(partition);
   if (lane == lanes_.end()) return;
-  for (const Row& row : lane->second.rows) unacknowledged_bytes_ -= row.bytes;
+  AddBytes(lane->second, -lane->second.bytes);
   lanes_.erase(lane);
 }
 
@@ -139,8 +98,19 @@ void Publisher::DropEmptyRows(Lane& lane) {
 
 void Publisher::PopFront(Lane& lane) {
   lane.acknowledged = lane.rows.front().sequence;
-  unacknowledged_bytes_ -= lane.rows.front().bytes;
+  AddBytes(lane, -lane.rows.front().bytes);
   lane.rows.pop_front();
+}
+
+void Publisher::AddBytes(Lane& lane, int64_t bytes) {
+  lane.bytes += bytes;
+  unacknowledged_bytes_ += bytes;
+  if (lane.is_resting) resting_bytes_ += bytes;
+}
+
+int64_t Publisher::RestingBytes(int32_t partition) const {
+  const auto lane = lanes_.find(partition);
+  return lane == lanes_.end() || !lane->second.is_resting ? 0 : lane->second.bytes;
 }
 
 bool Publisher::Send(int32_t partition, Lane& lane) {
@@ -200,20 +170,59 @@ void Publisher::OnDelivery(const bus::Delivery& delivery) {
     PopFront(lane);
     --lane.sent_rows;
     backoff_ = absl::ZeroDuration();
-    lane.backoff = absl::ZeroDuration();
   }
 }
 
 void Publisher::Rest(const RowName& name, const absl::Status& why) {
   const auto found = lanes_.find(name.partition);
-  const absl::Time now = clock::SteadyNow();
   // Others of the same failed request have reported before.
-  if (found == lanes_.end() || found->second.id != name.lane_id || found->second.retry_at > now) return;
+  if (found == lanes_.end() || found->second.id != name.lane_id || found->second.is_resting) return;
   Lane& lane = found->second;
+  lane.is_resting = true;
+  resting_bytes_ += lane.bytes;
+  RestOn(name.partition, lane, why);
+}
+
+void Publisher::RestOn(int32_t partition, Lane& lane, const absl::Status& why) {
   lane.backoff = std::clamp(lane.backoff * 2, kFirstRest, kLongestRest);
-  lane.retry_at = now + lane.backoff;
+  lane.retry_at = clock::SteadyNow() + lane.backoff;
   kLog.Error("Kafka refuses an event of a task for what it is; the task's events wait, those of others go on",
-             {{"partition", name.partition}, {"error", why}, {"retry_in", lane.backoff}});
+             {{"partition", partition}, {"error", why}, {"retry_in", lane.backoff}});
+}
+
+void Publisher::EndRest(Lane& lane) {
+  lane.is_resting = false;
+  resting_bytes_ -= lane.bytes;
+  lane.backoff = absl::ZeroDuration();
+}
+
+void Publisher::TryResting(absl::Time now) {
+  if (const std::optional<absl::Status> outcome = probe_.TakeOutcome()) OnProbed(*outcome);
+  if (probe_.is_busy()) return;
+  for (auto& [partition, lane] : lanes_) {
+    if (!lane.is_resting || lane.retry_at > now) continue;
+    DropEmptyRows(lane);
+    if (lane.rows.empty()) {
+      EndRest(lane);
+      continue;
+    }
+    const Row& row = lane.rows.front();
+    probed_ = {partition, lane.id, row.sequence};
+    return probe_.Send(*row.batch, row.batch->events(row.acknowledged));
+  }
+}
+
+void Publisher::OnProbed(const absl::Status& outcome) {
+  const auto found = lanes_.find(probed_.partition);
+  // The task was forgotten meanwhile.
+  if (found == lanes_.end() || found->second.id != probed_.lane_id) return;
+  Lane& lane = found->second;
+  if (!outcome.ok()) return RestOn(probed_.partition, lane, outcome);
+  // Nothing else of the lane is in flight: it goes on behind the event that was taken.
+  EndRest(lane);
+  Row& row = lane.rows.front();
+  row.sent = ++row.acknowledged;
+  if (row.acknowledged == row.batch->events_size()) PopFront(lane);
 }
 
 void Publisher::StartAfresh(absl::Time now) {

@@ -18,13 +18,16 @@
 
 #include "tradewind/bus/event_sink.h"
 #include "tradewind/mesh/v1/state.pb.h"
+#include "tradewind/runtime/event_probe.h"
 
 namespace tradewind::runtime {
 
 class Publisher {
  public:
   // `sink` outlives the publisher; `mesh` is what every event names as its mesh, as bus::MeshName puts it.
-  Publisher(bus::EventSink& sink, std::string mesh) : sink_(sink), mesh_(std::move(mesh)) {}
+  // `make_probe` makes a sink like `sink`, for what Kafka has refused.
+  Publisher(bus::EventSink& sink, EventProbe::MakeSink make_probe, std::string mesh)
+      : sink_(sink), mesh_(std::move(mesh)), probe_(std::move(make_probe), mesh_) {}
 
   // Takes over a committed row of the task on this partition number. Rows of a task come in the order of `sequence`.
   void Append(int32_t partition, uint64_t sequence, std::unique_ptr<mesh::v1::OutboxBatch> batch);
@@ -44,6 +47,9 @@ class Publisher {
 
   // Committed, not yet acknowledged.
   int64_t unacknowledged_bytes() const { return unacknowledged_bytes_; }
+  // Those of them that wait because Kafka refuses an event of their task for what it is; of all tasks, and of one.
+  int64_t resting_bytes() const { return resting_bytes_; }
+  int64_t RestingBytes(int32_t partition) const;
   // When the oldest of them was decided, by the clock of whoever decided it; nothing where all are acknowledged.
   std::optional<absl::Time> OldestUnacknowledged() const;
 
@@ -63,7 +69,10 @@ class Publisher {
     // Rows at the front whose events were all handed to the sink.
     size_t sent_rows = 0;
     uint64_t acknowledged = 0;
-    // Set while Kafka refuses an event of the first row for what it is: the other lanes go on meanwhile.
+    int64_t bytes = 0;
+    // Kafka refuses an event of the first row for what it is: that one alone is tried again when `retry_at` has come,
+    // and the other lanes go on meanwhile.
+    bool is_resting = false;
     absl::Time retry_at = absl::InfinitePast();
     absl::Duration backoff;
   };
@@ -76,6 +85,7 @@ class Publisher {
   // Those at the front without an event are done with.
   void DropEmptyRows(Lane& lane);
   void PopFront(Lane& lane);
+  void AddBytes(Lane& lane, int64_t bytes);
   // False when the sink takes no more for now.
   bool Send(int32_t partition, Lane& lane);
   bool SendRow(int32_t partition, uint64_t lane_id, Row& row);
@@ -83,6 +93,11 @@ class Publisher {
   void OnDelivery(const bus::Delivery& delivery);
   // Leaves the lane of this event alone for a while.
   void Rest(const RowName& name, const absl::Status& why);
+  void RestOn(int32_t partition, Lane& lane, const absl::Status& why);
+  void EndRest(Lane& lane);
+  // Tries the first event of a lane that has rested for long enough.
+  void TryResting(absl::Time now);
+  void OnProbed(const absl::Status& outcome);
   void StartAfresh(absl::Time now);
 
   bus::EventSink& sink_;
@@ -93,6 +108,10 @@ class Publisher {
   uint64_t next_token_ = 1;
   uint64_t next_lane_id_ = 1;
   int64_t unacknowledged_bytes_ = 0;
+  int64_t resting_bytes_ = 0;
+  EventProbe probe_;
+  // Whose event is under way by the probe.
+  RowName probed_{};
   bool failed_ = false;
   absl::Time retry_at_ = absl::InfinitePast();
   absl::Duration backoff_;

@@ -6,8 +6,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/time/clock.h"
 
 #include "tradewind/bus/envelope.h"
@@ -24,6 +26,26 @@ namespace {
 
 using bus::kPatience;
 
+class CountingSink final : public bus::EventSink {
+ public:
+  explicit CountingSink(std::unique_ptr<bus::EventSink> inner) : inner_(std::move(inner)) {}
+  absl::Status Produce(const bus::OutgoingRecord& record, uint64_t token) override {
+    return inner_->Produce(record, token);
+  }
+  int Poll(absl::Duration timeout, absl::FunctionRef<void(const bus::Delivery&)> on_delivery) override {
+    return inner_->Poll(timeout, on_delivery);
+  }
+  absl::Status Reset() override {
+    ++resets_;
+    return inner_->Reset();
+  }
+  int resets() const { return resets_; }
+
+ private:
+  std::unique_ptr<bus::EventSink> inner_;
+  int resets_ = 0;
+};
+
 class PublisherFaultTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
@@ -37,8 +59,15 @@ class PublisherFaultTest : public ::testing::Test {
 
   void SetUp() override {
     topic_ = bus::MakeTopic(broker_->config(), "publisher", 1);
-    sink_ = *bus::KafkaSink::Create(broker_->config(), {.client_id = "test", .gapless = true});
-    publisher_.emplace(*sink_, "test/");
+    MakePublisher();
+  }
+
+  void MakePublisher() {
+    const auto make = []() -> absl::StatusOr<std::unique_ptr<bus::EventSink>> {
+      return bus::KafkaSink::Create(broker_->config(), {.client_id = "test", .gapless = true});
+    };
+    sink_ = std::make_unique<CountingSink>(*make());
+    publisher_.emplace(*sink_, make, "test/");
   }
 
   // Appends a row of events to the outbox.
@@ -90,9 +119,10 @@ class PublisherFaultTest : public ::testing::Test {
   static bus::OwnBroker* broker_;
   static bus::KafkaProxy* proxy_;
   std::string topic_;
-  std::unique_ptr<bus::KafkaSink> sink_;
+  std::unique_ptr<CountingSink> sink_;
   std::optional<Publisher> publisher_;
   uint64_t number_ = 0;
+  uint64_t other_number_ = 0;
 };
 
 bus::OwnBroker* PublisherFaultTest::broker_ = nullptr;
@@ -100,8 +130,7 @@ bus::KafkaProxy* PublisherFaultTest::proxy_ = nullptr;
 
 TEST_F(PublisherFaultTest, LosesNothingWhenTheFirstBatchOfANewProducerIsRefused) {
   for (const int16_t error : {bus::kNotLeaderOrFollower, bus::kNotEnoughReplicas}) {
-    sink_ = *bus::KafkaSink::Create(broker_->config(), {.client_id = "test", .gapless = true});
-    publisher_.emplace(*sink_, "test/");
+    MakePublisher();
     const int before = proxy_->interfered();
     proxy_->RefuseProduce(2, error);
     for (int row = 0; row < 5; ++row) Append(20);
@@ -133,9 +162,40 @@ TEST_F(PublisherFaultTest, WaitsForALimitThatWasLoweredToBeRaised) {
   Append(1, 100);
   EXPECT_FALSE(Settle(absl::Seconds(3)));
   EXPECT_GT(publisher_->unacknowledged_bytes(), 5000);
+  EXPECT_EQ(publisher_->resting_bytes(), publisher_->unacknowledged_bytes());
   bus::SetTopicConfig(broker_->config(), topic_, "max.message.bytes", "1048588");
   ASSERT_TRUE(Settle());
   EXPECT_EQ(Taken(), All());
+}
+
+// However often one task's event is refused, the producer of the others stays as it is.
+TEST_F(PublisherFaultTest, DisturbsNoOtherTaskWhileAnEventIsRefused) {
+  const std::string limited = topic_;
+  const std::string other = bus::MakeTopic(broker_->config(), "other", 1);
+  bus::SetTopicConfig(broker_->config(), limited, "max.message.bytes", "1000");
+  Append(1, 5000);
+  const int32_t others = 1;
+  const auto append_other = [&] {
+    auto batch = std::make_unique<mesh::v1::OutboxBatch>();
+    batch->set_source("/test/1");
+    batch->set_epoch(7);
+    mesh::v1::OutgoingEvent& event = *batch->add_events();
+    event.set_topic(other);
+    event.set_key("k");
+    event.set_type("test.v1.Event");
+    event.set_number(++other_number_);
+    publisher_->Append(others, other_number_, std::move(batch));
+  };
+  // Its first refusal is that of the common producer.
+  EXPECT_FALSE(Settle(absl::Seconds(1)));
+  ASSERT_GT(publisher_->resting_bytes(), 0);
+  const absl::Time end = absl::Now() + absl::Seconds(4);
+  while (absl::Now() < end) {
+    append_other();
+    ASSERT_TRUE(publisher_->Settle({&others, 1}, kPatience));
+  }
+  EXPECT_EQ(sink_->resets(), 1);
+  EXPECT_GT(publisher_->resting_bytes(), 0);
 }
 
 }  // namespace

@@ -85,8 +85,9 @@ struct WorkerPorts {
   std::function<absl::StatusOr<int32_t>(const std::string&)> ask_partitions;
   // Makes the member of the consumer group; called once, by Run.
   std::function<absl::StatusOr<std::unique_ptr<bus::EventSource>>(bus::AssignmentListener&)> make_source;
-  // For the outbox: gapless, waits for ever. And for replies, which may be lost.
+  // For the outbox: gapless, waits for ever; and makes one more of that kind. And for replies, which may be lost.
   bus::EventSink* events = nullptr;
+  std::function<absl::StatusOr<std::unique_ptr<bus::EventSink>>()> make_events;
   bus::EventSink* replies = nullptr;
   // The wall clock, and the one for pacing; others in tests.
   std::function<absl::Time()> wall_now = absl::Now;

@@ -54,6 +54,7 @@ RunningWorker::RunningWorker(Mesh& mesh, const Group& group, const std::vector<i
             return source;
           },
           .events = events_.get(),
+          .make_events = [&mesh] { return mesh.kafka().MakeSink(); },
           .replies = replies_.get(),
           .wall_now = [&mesh] { return mesh.wall_now(); }},
       config);

@@ -49,7 +49,7 @@ class Worker::Impl final : public bus::AssignmentListener {
                           .notices = &notices_,
                           .ask_partitions = ports_.ask_partitions},
         takeover_(*ports_.group, router_, *ports_.session, ports_.store_id, ports_.cluster_id, config.adopt_offsets),
-        publisher_(*ports_.events, attempt_settings_.mesh),
+        publisher_(*ports_.events, ports_.make_events, attempt_settings_.mesh),
         replier_(*ports_.replies, router_.FullTopic(std::string(bus::kRepliesTopic))),
         metrics_(ports_.group->name()),
         repeats_(ports_.group->name()),
@@ -159,6 +159,8 @@ class Worker::Impl final : public bus::AssignmentListener {
   // Has every task taken anew: what came meanwhile is read before anything that has fallen due.
   void CatchUpAfterStep(absl::Duration step);
   void Throttle();
+  // Whether so much of the task waits behind an event that Kafka refuses that it takes no more input.
+  bool RestsFull(const Task& task) const;
   void Forget(absl::Span<const int32_t> partitions);
   // Keeps in mind, beyond the task, how far the store has acknowledged its commits.
   void NoteCommitted(int32_t partition);

@@ -83,8 +83,8 @@ struct WorkerMetrics {
   telemetry::Counter handled, skipped, repeats, gaps, dead, rejected, parked, beyond_sources, unannounced, timers,
       conflicts, fenced, clock_steps, batches;
   telemetry::Gauge dead_records, parked_records, held_records, parked_keys, no_handler_records, tasks_stopped_lost,
-      tasks_stopped_damaged, tasks_stopped_other, tasks_paused_by_keys, topics_paused_by_gaps, unreadable_timers, requests_held_back,
-      rekeyed_unread, outbox_bytes, outbox_full;
+      tasks_stopped_damaged, tasks_stopped_other, tasks_paused_by_keys, topics_paused_by_gaps, unreadable_timers,
+      requests_held_back, rekeyed_unread, outbox_bytes, outbox_full;
   telemetry::Age outbox_oldest, timers_waiting;
   telemetry::Histogram batch_seconds;
 

@@ -494,6 +494,30 @@ TEST(WorkerOwnership, TakesNoInputWhileTheOutboxIsFull) {
 }
 
 // A store put back afterwards must not be able to give the epoch again unnoticed.
+TEST(WorkerOwnership, TakesNoInputOfATaskAloneWhoseEventsAreRefused) {
+  Mesh mesh;
+  const Group group = CountingGroup();
+  // Only its events are above the limit.
+  const std::string refused(3000, 'k');
+  const std::string other = KeyBeside(refused);
+  mesh.kafka().LimitRecords(kEvents, 2000);
+  constexpr int kCount = 50;
+  for (int i = 0; i < kCount; ++i) mesh.Send(Create(refused), refused);
+  const auto worker = mesh.Start(group, {0, 1, 2, 3}, {.batch_messages = 1, .outbox_bytes = 200'000});
+  ASSERT_TRUE(testing::Eventually([&] { return Revision(mesh, refused) > 0; }));
+  for (int i = 1; i <= 2 * kCount; ++i) {
+    mesh.Send(Create(other), other);
+    ASSERT_TRUE(WaitForRevision(mesh, other, i));
+  }
+  EXPECT_LT(Revision(mesh, refused), kCount);
+  mesh.kafka().LimitRecords(kEvents, 1'000'000);
+  EXPECT_TRUE(WaitForRevision(mesh, refused, kCount));
+  EXPECT_TRUE(testing::Eventually([&] {
+    return TakenByWatermark(mesh.kafka().Read(kEvents, bus::PartitionOf(refused, kPartitions))).size() == kCount;
+  }));
+  EXPECT_TRUE(worker->Stop().ok());
+}
+
 TEST(WorkerOwnership, TellsKafkaTheEpochBeforeAnythingIsPublishedUnderIt) {
   Mesh mesh;
   const Group group = CountingGroup();

@@ -33,6 +33,8 @@ constexpr absl::Duration kFinishOnRevoke = absl::Seconds(1);
 constexpr absl::Duration kNoMirrorAfterRebalance = absl::Milliseconds(2500);
 // A task that has stopped is looked at again: a topic may be there again, a log may be brought back.
 constexpr absl::Duration kLookAtStoppedEvery = absl::Minutes(1);
+// A task of whose events Kafka refuses one takes no more input once this part of runtime.outbox_bytes waits.
+constexpr int64_t kRestingShare = 8;
 // How much of the key of an event that is too large for Kafka stands at the note in its place.
 constexpr size_t kWithheldKey = 512;
 
@@ -268,7 +270,7 @@ void Worker::Impl::Revive(absl::Time now) {
   std::vector<int32_t> anew;
   std::vector<bus::Position> positions;
   for (auto& [partition, task] : tasks_) {
-    if (task->due > now) continue;
+    if (task->due > now || (task->state == Task::State::kPaused && RestsFull(*task))) continue;
     if (task->state == Task::State::kDisowned) anew.push_back(partition);
     if (task->state == Task::State::kPaused) {
       task->state = Task::State::kRunning;
@@ -293,9 +295,20 @@ void Worker::Impl::CatchUpAfterStep(absl::Duration step) {
   }
 }
 
+bool Worker::Impl::RestsFull(const Task& task) const {
+  const int64_t bytes = publisher_.RestingBytes(task.id.partition);
+  return bytes > 0 && bytes >= config_.outbox_bytes / kRestingShare;
+}
+
 void Worker::Impl::Throttle() {
-  const int64_t bytes = publisher_.unacknowledged_bytes();
-  metrics_.outbox_bytes.Set(static_cast<double>(bytes));
+  metrics_.outbox_bytes.Set(static_cast<double>(publisher_.unacknowledged_bytes()));
+  // A task whose events Kafka refuses for what they are waits by itself.
+  const int64_t bytes = publisher_.unacknowledged_bytes() - publisher_.resting_bytes();
+  for (const auto& [partition, task] : tasks_) {
+    if (task->state == Task::State::kRunning && RestsFull(*task)) {
+      PauseTask(*task, Task::State::kPaused, absl::ZeroDuration());
+    }
+  }
   if (const auto oldest = publisher_.OldestUnacknowledged(); oldest.has_value()) {
     metrics_.outbox_oldest.Set(ports_.wall_now() - *oldest);
   } else {

@@ -96,6 +96,7 @@ struct Bus {
   std::string prefix;
   std::string cluster_id = "memory";
   std::function<absl::StatusOr<std::unique_ptr<bus::EventSource>>(bus::AssignmentListener&)> make_source;
+  std::function<absl::StatusOr<std::unique_ptr<bus::EventSink>>()> make_events;
   std::unique_ptr<bus::EventSink> events;
   std::unique_ptr<bus::EventSink> replies;
 };
@@ -106,7 +107,8 @@ Bus MakeMemoryBus(const std::vector<PreparedRecord>& records) {
       [&records](bus::AssignmentListener& listener) -> absl::StatusOr<std::unique_ptr<bus::EventSource>> {
     return std::make_unique<MemorySource>(kCommands, records, listener, records.size());
   };
-  made.events = std::make_unique<MemorySink>();
+  made.make_events = [] { return std::make_unique<MemorySink>(); };
+  made.events = Must(made.make_events(), "sink");
   made.replies = std::make_unique<MemorySink>();
   return made;
 }
@@ -157,7 +159,10 @@ Bus MakeKafkaBus(const Options& options, const std::vector<PreparedRecord>& reco
     return bus::KafkaSource::Create(
         config, {.client_id = "bench-decide", .group = config.topic_prefix + "bench", .lead_topic = lead}, listener);
   };
-  made.events = Must(bus::KafkaSink::Create(config, {.client_id = "bench-events", .gapless = true}), "producer");
+  made.make_events = [config]() -> absl::StatusOr<std::unique_ptr<bus::EventSink>> {
+    return bus::KafkaSink::Create(config, {.client_id = "bench-events", .gapless = true});
+  };
+  made.events = Must(made.make_events(), "producer");
   made.replies = Must(bus::KafkaSink::Create(config, {.client_id = "bench-replies", .all_acknowledge = false}),
                       "producer of replies");
   return made;
@@ -192,6 +197,7 @@ int Main(int argc, char** argv) {
   }
   ports.make_source = made.make_source;
   ports.events = &events;
+  ports.make_events = made.make_events;
   ports.replies = made.replies.get();
   runtime::Worker worker(std::move(ports), {});
   absl::Status ended;

@@ -121,6 +121,7 @@ class Running {
       return std::make_unique<MemorySource>(kCommands, records, listener, total);
     };
     ports.events = &events_;
+    ports.make_events = [] { return std::make_unique<MemorySink>(); };
     ports.replies = &replies_;
     worker_ = std::make_unique<runtime::Worker>(std::move(ports), config);
     thread_ = std::thread([this] { Check(worker_->Run(), "worker"); });
