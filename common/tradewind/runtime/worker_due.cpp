@@ -271,14 +271,6 @@ void Worker::Impl::AdvanceQueues(TaskWork& work) {
     return Disown(task, std::string(looked_up.message()));
   }
   task.without_handler.merge(work.without_handler);
-  size_t keys = 0;
-  size_t without_handler = 0;
-  for (const auto& [partition, other] : tasks_) {
-    keys += other->queues.size();
-    without_handler += other->without_handler.size();
-  }
-  metrics_.parked_keys.Set(static_cast<double>(keys));
-  metrics_.no_handler_records.Set(static_cast<double>(without_handler));
 }
 
 absl::Status Worker::Impl::LookUpQueues(Task& task, const std::set<std::string>& queues) {

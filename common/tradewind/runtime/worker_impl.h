@@ -167,7 +167,9 @@ class Worker::Impl final : public bus::AssignmentListener {
   void Housekeep(absl::Time now, bool idle);
   void CountKept();
   // Shows what is read no more because too much of it waits.
-  void CountUnread() const;
+  void CountWaiting() const;
+  // Of effects that were under way on topics that this version does not read.
+  size_t CountUnreadEffects(const Task& task) const;
   void PruneRequests(absl::Time now);
   // When the task's inputs were last read to their ends, InfinitePast if never. A task that has read on for long and
   // never came there is taken to have been there kMaxRetentions times `request_retention` ago.

@@ -36,7 +36,9 @@ struct WorkerMetrics {
         held_records(NewGauge("tradewind_held_records", "Events in the store that wait behind a gap.", group)),
         parked_keys(NewGauge("tradewind_parked_keys", "Keys of this process's tasks that have a queue.", group)),
         no_handler_records(NewGauge("tradewind_no_handler_records",
-                                    "First messages of queues that have no handler in this version.", group)),
+                                    "First messages of queues that have no handler in this version, and effects that "
+                                    "had begun on topics that it does not read.",
+                                    group)),
         tasks_stopped_lost(NewStopped("lost", group)),
         tasks_stopped_damaged(NewStopped("damaged", group)),
         tasks_stopped_other(NewStopped("other", group)),

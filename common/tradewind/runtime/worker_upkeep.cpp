@@ -52,7 +52,7 @@ void Worker::Impl::Housekeep(absl::Time now, bool idle) {
     counted_at_ = now;
     const absl::Time begun = clock::SteadyNow();
     CountKept();
-    CountUnread();
+    CountWaiting();
     count_every_ = std::clamp((clock::SteadyNow() - begun) * kCountPause, kCountEvery, kMaxCountEvery);
     for (const auto& [partition, task] : tasks_) repeats_.Review(partition, task->progress);
   }
@@ -109,12 +109,16 @@ void Worker::Impl::CountKept() {
   metrics_.held_records.Set(static_cast<double>(counts->held));
 }
 
-void Worker::Impl::CountUnread() const {
+void Worker::Impl::CountWaiting() const {
   const auto most_keys = static_cast<size_t>(config_.parked_keys);
   double by_keys = 0;
   size_t by_gaps = 0;
   size_t timers = 0;
+  size_t keys = 0;
+  size_t without_handler = 0;
   for (const auto& [partition, task] : tasks_) {
+    keys += task->queues.size();
+    without_handler += task->without_handler.size() + CountUnreadEffects(*task);
     // Back-pressure of effects that run is no problem, and ends by itself.
     if (task->crowded && task->queues.size() >= most_keys - most_keys / 10) ++by_keys;
     by_gaps += task->stopped_topics.size();
@@ -123,6 +127,16 @@ void Worker::Impl::CountUnread() const {
   metrics_.tasks_paused_by_keys.Set(by_keys);
   metrics_.topics_paused_by_gaps.Set(static_cast<double>(by_gaps));
   metrics_.unreadable_timers.Set(static_cast<double>(timers));
+  metrics_.parked_keys.Set(static_cast<double>(keys));
+  metrics_.no_handler_records.Set(static_cast<double>(without_handler));
+}
+
+size_t Worker::Impl::CountUnreadEffects(const Task& task) const {
+  size_t effects = 0;
+  for (const InputProgress& input : task.progress.inputs()) {
+    if (!IsRead(input)) effects += input.pending().size();
+  }
+  return effects;
 }
 
 bool Worker::Impl::IsWell(const Task& task, absl::Time now) const {

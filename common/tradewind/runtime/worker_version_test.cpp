@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -179,19 +180,20 @@ TEST(WorkerVersion, SkipsByTypeWhatNoVersionHandlesAnyMore) {
   EXPECT_TRUE(Eventually([&] { return versions.Kept().empty() && waiting.value() == 0; }));
 }
 
+Handler Effect(const google::protobuf::Message* prototype, std::function<Outcome()> run) {
+  return {.effect = [run = std::move(run)](const google::protobuf::Message&, EffectContext&) { return run(); },
+          .prototype = prototype};
+}
+
 TEST(WorkerVersion, KeepsAnEffectThatANewerVersionHadBegun) {
   Mesh mesh;
   std::atomic<bool> hangs{true};
   std::atomic<int> begun{0};
-  const auto effect = [](const google::protobuf::Message* prototype, std::function<Outcome()> run) {
-    return Handler{.effect = [run = std::move(run)](const google::protobuf::Message&, EffectContext&) { return run(); },
-                   .prototype = prototype};
-  };
   Group older("loyalty.effects");
-  older.AddEffect(effect(&UserRegistered::default_instance(), [] { return Ack(); }));
+  older.AddEffect(Effect(&UserRegistered::default_instance(), [] { return Ack(); }));
   Group newer("loyalty.effects");
-  newer.AddEffect(effect(&UserRegistered::default_instance(), [] { return Ack(); }));
-  newer.AddEffect(effect(&UserUpdated::default_instance(), [&] {
+  newer.AddEffect(Effect(&UserRegistered::default_instance(), [] { return Ack(); }));
+  newer.AddEffect(Effect(&UserUpdated::default_instance(), [&] {
     ++begun;
     while (hangs) std::this_thread::yield();
     return Ack();
@@ -215,6 +217,38 @@ TEST(WorkerVersion, KeepsAnEffectThatANewerVersionHadBegun) {
   EXPECT_EQ(*mesh.store().Request({.type = UserUpdated::descriptor()->full_name()}, store::KeptAction::kRetry), 1);
   EXPECT_TRUE(Eventually([&] { return begun == 2; }));
   EXPECT_TRUE(Eventually([&] { return mesh.store().reader().ListKept({}, 0, 10)->empty(); }));
+}
+
+TEST(WorkerVersion, ShowsAnEffectThatHadBegunOnATopicThatIsReadNoMore) {
+  Mesh mesh;
+  std::atomic<bool> hangs{true};
+  std::atomic<int> begun{0};
+  Group older("loyalty.effects");
+  older.AddEffect(Effect(&order::v1::OrderCreated::default_instance(), [] { return Ack(); }));
+  Group newer("loyalty.effects");
+  newer.AddEffect(Effect(&order::v1::OrderCreated::default_instance(), [] { return Ack(); }));
+  newer.AddEffect(Effect(&UserRegistered::default_instance(), [&] {
+    ++begun;
+    while (hangs) std::this_thread::yield();
+    return Ack();
+  }));
+  const auto without_handler = [] {
+    return telemetry::NewGauge("tradewind_no_handler_records", "", {{"group", "loyalty.effects"}}).value();
+  };
+  {
+    const auto worker = mesh.Start(newer, {0, 1, 2, 3}, kQuick);
+    mesh.Send(Registered("u-1", "pending"), "u-1");
+    EXPECT_TRUE(Eventually([&] { return begun == 1; }));
+    worker->source().Lose({0, 1, 2, 3});
+    EXPECT_TRUE(Eventually([&] { return !worker->source().owns(0); }));
+    hangs = false;
+  }
+  {
+    const auto worker = mesh.Start(older, {0, 1, 2, 3}, kQuick);
+    EXPECT_TRUE(Eventually([&] { return without_handler() == 1; }));
+  }
+  const auto worker = mesh.Start(newer, {0, 1, 2, 3}, kQuick);
+  EXPECT_TRUE(Eventually([&] { return begun == 2 && without_handler() == 0; }));
 }
 
 }  // namespace
