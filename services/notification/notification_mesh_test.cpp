@@ -39,7 +39,8 @@ class MeshReader final : public store::Reader {
   absl::StatusOr<std::vector<store::ListedAggregate>> List(const store::ListQuery&) override {
     return absl::UnimplementedError("not needed");
   }
-  absl::StatusOr<std::vector<store::KeptRecord>> ListKept(const store::KeptFilter&, int64_t, int64_t) override {
+  absl::StatusOr<std::vector<store::KeptRecord>> ListKept(const store::KeptFilter&, int64_t, int64_t,
+                                                          int64_t) override {
     return absl::UnimplementedError("not needed");
   }
   absl::StatusOr<int64_t> CountKept(std::string_view, store::KeptState) override { return 0; }
