@@ -33,6 +33,12 @@ progress_done() {
   PROGRESS_LAST=-1000
 }
 
+# end_process PID NAME: asks it to end, and fails where that is for another user to do.
+end_process() {
+  kill -TERM "$1" 2>/dev/null || [[ ! -e /proc/$1 ]] ||
+    fail "$2 (pid $1) belongs to user $(stat -c %U "/proc/$1"); stop it as that user"
+}
+
 # True when something listens on 127.0.0.1:$1.
 port_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 

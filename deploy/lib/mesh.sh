@@ -282,7 +282,7 @@ service_stop() {
   local pid
   pid=$(running_pid "$1")
   if [[ -n "$pid" ]]; then
-    kill -TERM "$pid" 2>/dev/null || true
+    end_process "$pid" "tradewind-$1"
     if ! wait_until "$STOP_SECONDS" is_stopped "$1"; then
       warn "tradewind-$1 (pid $pid) did not end within $STOP_SECONDS s of SIGTERM; killed. Its log: $(log_file "$1")"
       kill -KILL "$pid" 2>/dev/null || true
