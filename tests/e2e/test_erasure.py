@@ -129,7 +129,7 @@ def records_of(mesh, topic):
 def keys_of(mesh, user_id):
     """The newest value of each of the user's records on the log of keys; None is a record marked for removal."""
     tag = tag_text(user_id)
-    newest = {record.key().decode(): record.value() for record in records_of(mesh, "mesh.keys.v1")}
+    newest = {record.key().decode(errors="replace"): record.value() for record in records_of(mesh, "mesh.keys.v1")}
     return {name: value for name, value in newest.items() if name.partition("/")[0] == tag}
 
 

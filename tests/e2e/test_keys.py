@@ -192,6 +192,22 @@ def test_a_refused_registration_leaves_no_key(mesh, client):
         wait_until(lambda: {name for name, value in newest(mesh).items() if value} <= before, 10, "the key to be gone")
 
 
+def test_a_refused_registration_that_nobody_awaits_leaves_no_key(mesh, client):
+    person = {"email": f"{uuid.uuid4().hex}@example.org", "display_name": "Test", "password": "correct horse battery"}
+    before = {name for name, value in newest(mesh).items() if value is not None}
+    user = client.call(USERS, "RegisterUser", person)
+    accepted = client.call(USERS, "RegisterUser", person, metadata=[("tradewind-wait", "accepted")])
+    # Some of them end before their key is made, some before the answer is there.
+    for timeout in (0.05, 0.1, 0.2, 0.3, 0.4, 0.6):
+        problem_of(client.call, USERS, "RegisterUser", person, timeout)
+    wait_until(lambda: not keys_of(mesh, accepted["id"]), 10, "the key to be gone")
+    tag = tag_text(accepted["id"]).encode()
+    assert any(name.startswith(tag) for name in newest(mesh)), "it had a key"
+    kept = before | keys_of(mesh, user["id"]).keys()
+    wait_until(lambda: {name for name, value in newest(mesh).items() if value} <= kept, 10, "the others to be gone")
+    assert len(kept) == len(before) + 1 and name_of(client, user["id"]) == "Test"
+
+
 def test_a_secret_is_sealed_for_the_user(mesh, client):
     user = client.new_user()
     endpoint = client.call(NOTIFICATIONS, "CreateWebhookEndpoint", {"user_id": user, "url": "https://example.org/"})
