@@ -33,12 +33,10 @@ void UndecidedKeys::Add(uint64_t id, std::string subject, absl::Time now) {
 void UndecidedKeys::OnReply(const mesh::v1::Reply& reply) {
   if (!has_any_) return;
   const uint64_t id = reply.correlation_id();
-  if (!reply.has_error()) {
-    Keep(id);
-  } else if (commands::IsDecided(reply.error())) {
+  if (reply.has_error() && commands::IsDecided(reply.error())) {
     Withdraw(id);
-  } else if (!commands::IsPending(reply.error())) {
-    // It was set aside, and may be done when somebody has it retried.
+  } else if (!reply.has_error() || !commands::IsPending(reply.error())) {
+    // It is done; or it was set aside, and may be done when somebody has it retried.
     Keep(id);
   }
 }

@@ -15,7 +15,6 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -33,8 +32,8 @@ class KeyTable {
   static constexpr size_t kMaxWithdrawn = 10'000;
 
   // `require_signed`: whether an erasure without a proof counts for nothing.
-  explicit KeyTable(MasterKey master, bool require_signed = false)
-      : master_(std::move(master)), require_signed_(require_signed) {}
+  explicit KeyTable(const MasterKey& master, bool require_signed = false)
+      : master_(master), require_signed_(require_signed) {}
 
   // Takes a record; `subject` is set to whom it is about. InvalidArgument, saying why, for one that is of no form or of
   // no use, FailedPrecondition for one with the form of a key that cannot be unwrapped; neither gives anybody a key.

@@ -100,7 +100,7 @@ absl::Status Keys::Start(const KeysConfig& config, const bus::KafkaConfig& kafka
   if (!master.ok()) return master.status();
   log_.reset();
   owed_.clear();
-  table_ = std::make_unique<KeyTable>(*std::move(master), config.require_signed_erasures);
+  table_ = std::make_unique<KeyTable>(*master, config.require_signed_erasures);
   auto log = std::make_unique<KafkaKeyLog>(kafka, client_id, Listener());
   KafkaKeyLog& opened = *log;
   log_ = std::move(log);
@@ -115,8 +115,8 @@ void Keys::StartInMemory() {
   if (!started.ok()) throw std::logic_error(std::string(started.message()));
 }
 
-absl::Status Keys::StartOver(MasterKey master, bool require_signed, MakeLog make) {
-  table_ = std::make_unique<KeyTable>(std::move(master), require_signed);
+absl::Status Keys::StartOver(const MasterKey& master, bool require_signed, MakeLog make) {
+  table_ = std::make_unique<KeyTable>(master, require_signed);
   log_ = make(Listener());
   return Begin();
 }
@@ -327,6 +327,7 @@ void Keys::Prepare(std::string_view subject, absl::Time deadline, Done done) {
   if (absl::Status status = CheckStarted(); !status.ok()) return std::move(done)(status);
   const SubjectTag tag = TagOf(subject);
   State state = State::kUnknown;
+  Done answered;
   std::vector<ToAppend> records;
   {
     const Lock lock(mutex_);
@@ -335,9 +336,11 @@ void Keys::Prepare(std::string_view subject, absl::Time deadline, Done done) {
     if (state == State::kUnknown) {
       waiters_.AddForNew(tag, deadline, std::move(done));
       if (auto next = NextKey(tag, clock::SteadyNow())) records.push_back(*std::move(next));
+    } else {
+      answered = std::move(done);
     }
   }
-  if (state != State::kUnknown) return std::move(done)(state == State::kErased ? IsErased() : absl::OkStatus());
+  if (answered) return std::move(answered)(state == State::kErased ? IsErased() : absl::OkStatus());
   // Where it cannot be handed over it is tried again, and the waiters end when their time has come.
   AppendAll(records);
 }
@@ -346,6 +349,7 @@ void Keys::Require(std::string_view subject, absl::Time deadline, Done done) {
   if (absl::Status status = CheckStarted(); !status.ok()) return std::move(done)(status);
   const SubjectTag tag = TagOf(subject);
   State state = State::kUnknown;
+  Done answered;
   bool is_read = false;
   {
     const Lock lock(mutex_);
@@ -354,9 +358,11 @@ void Keys::Require(std::string_view subject, absl::Time deadline, Done done) {
       const KeyLog::End end = log_->AskForEnd(tag);
       waiters_.AddForKnown(tag, deadline, end, std::move(done));
       is_read = log_->HasRead(end);
+    } else {
+      answered = std::move(done);
     }
   }
-  if (state != State::kUnknown) return std::move(done)(state == State::kErased ? IsErased() : absl::OkStatus());
+  if (answered) return std::move(answered)(state == State::kErased ? IsErased() : absl::OkStatus());
   if (is_read) OnTick(clock::SteadyNow());
 }
 

@@ -85,7 +85,7 @@ class Keys {
   void StartInMemory();
   // With a log that somebody else makes and that has been read already: for tests.
   using MakeLog = absl::FunctionRef<std::unique_ptr<KeyLog>(KeyLogListener)>;
-  absl::Status StartOver(MasterKey master, bool require_signed, MakeLog make);
+  absl::Status StartOver(const MasterKey& master, bool require_signed, MakeLog make);
 
   // `text` with every sealed value in it opened, those of erased subjects replaced by kErased; text without any is
   // returned as it is. A key that was made a moment ago may still be on its way here: blocks for it, `patience` at
