@@ -112,7 +112,7 @@ absl::StatusOr<bool> AdminClient::AwaitCarriedOut(const v1::ParkedFilter& filter
     }
     const auto open = std::find_if(page->records().begin(), page->records().end(), IsRequested);
     if (open != page->records().end()) {
-      const auto carried_out = AwaitOne(open->id(), deadline);
+      auto carried_out = AwaitOne(open->id(), deadline);
       if (!carried_out.ok() || !*carried_out) {
         return carried_out;
       }

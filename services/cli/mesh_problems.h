@@ -33,10 +33,10 @@ struct GaugeCheck {
   bool is_time;
   // Each sample above the bound is a problem of its own; otherwise the greatest stands for all.
   bool each;
-  // Only samples with this value of the label `why` count; empty for all.
-  std::string_view why = "";
   // The sample tells of the whole process, and has no label `group`.
   bool of_process = false;
+  // Only samples with this value of the label `why` count; empty for all.
+  std::string_view why = "";
   std::string_view what;
   std::string_view remedy;
 };

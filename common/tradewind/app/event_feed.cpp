@@ -80,6 +80,7 @@ class KafkaEventFeed final : public EventFeed {
 absl::StatusOr<std::unique_ptr<EventFeed>> StartEventFeed(const bus::KafkaConfig& config, std::string client_id,
                                                           FeedSource source, std::string topic, int32_t partitions) {
   std::vector<bus::Position> positions;
+  positions.reserve(static_cast<size_t>(partitions));
   for (int32_t partition = 0; partition < partitions; ++partition) {
     positions.push_back({.topic = topic, .partition = partition, .offset = bus::kFromEnd});
   }

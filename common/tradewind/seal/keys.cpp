@@ -142,6 +142,7 @@ absl::Status Keys::Begin() {
   }
   AppendAll(records);
   OnTick(clock::SteadyNow());
+  has_begun_ = true;
   return absl::OkStatus();
 }
 
@@ -282,7 +283,8 @@ void Keys::AddLost(absl::Time now, std::vector<ToAppend>& out) {
   restored_at_ = now;
   for (KeyTable::Lost& lost : table_->TakeLost()) {
     restored_.Add();
-    taken_away_.Begin();
+    // What is found when it starts was taken away at any time before.
+    if (has_begun_) taken_away_.Begin();
     if (const uint64_t times = tell_of_restored_.Count(now); times > 0) {
       kLog.Error(
           "somebody took a record away from the log of keys without an erasure; it is put back. See who can "

@@ -193,6 +193,8 @@ class Keys {
   bool Await(absl::Time deadline, absl::FunctionRef<bool()> there);
 
   std::atomic<bool> started_ = false;
+  // What was missing when it started has been put back.
+  std::atomic<bool> has_begun_ = false;
   telemetry::Counter restored_;
   telemetry::Age taken_away_;
   mutable std::mutex mutex_;
