@@ -10,6 +10,7 @@
 
 #include "absl/time/clock.h"
 
+#include "tradewind/bus/envelope.h"
 #include "tradewind/order/v1/events.pb.h"
 #include "tradewind/runtime/worker_harness.h"
 #include "tradewind/runtime/worker_test_group.h"
@@ -159,6 +160,59 @@ TEST(WorkerTimer, WaitsBehindAMessageOfItsKeyThatFailed) {
   EXPECT_THAT(test.Wait(5, "u-2"), ElementsAre("soon a", "fired a", "soon c", "fired c"));
   test.broken = false;
   EXPECT_THAT(test.Wait(8), ElementsAre("soon bad", "fired bad", "soon behind", "fired behind"));
+}
+
+TEST(WorkerTimer, FiresAlthoughAGapHoldsEventsOfItsTask) {
+  Fixture test;
+  const auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, kQuick);
+  test.mesh.SendChained(Registered("u-1", "first"), "u-1", "/user/1", {5, 1}, {});
+  test.mesh.SendChained(Registered("u-1", "third"), "u-1", "/user/1", {5, 3}, {5, 2});
+  const auto held = [&] { return *test.mesh.store().reader().CountKept("loyalty", store::KeptState::kHeld); };
+  ASSERT_TRUE(testing::Eventually([&] { return held() == 1; }));
+  test.Send("soon a");
+  EXPECT_THAT(test.Wait(3), ElementsAre("first", "soon a", "fired a"));
+  EXPECT_EQ(held(), 1);
+}
+
+TEST(WorkerTimer, FiresAlthoughAnotherKeyOfItsTaskIsParked) {
+  Fixture test;
+  std::string other = "u-2";
+  while (bus::PartitionOf(other, kPartitions) != bus::PartitionOf("u-1", kPartitions)) other += "2";
+  const auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, Patient());
+  test.Send("soon bad");
+  test.failures.wait(0);
+  test.Send("soon a", other);
+  EXPECT_THAT(test.Wait(3, other), ElementsAre("soon a", "fired a"));
+  EXPECT_EQ(*test.mesh.store().reader().CountKept("loyalty", store::KeptState::kParked), 1);
+}
+
+TEST(WorkerTimer, AsksForNoEndThatIsKnown) {
+  Fixture test;
+  const auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, kQuick);
+  const int before = worker->source().questions();
+  test.Send("soon a");
+  EXPECT_THAT(test.Wait(2), ElementsAre("soon a", "fired a"));
+  EXPECT_EQ(worker->source().questions(), before);
+}
+
+TEST(WorkerTimer, AsksForAnEndAtMostOnceASecond) {
+  Fixture test;
+  test.delay = absl::ZeroDuration();
+  WorkerConfig never_looks = kQuick;
+  never_looks.timer_tick = absl::Hours(1);
+  auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, never_looks);
+  test.Send("set a");
+  test.Wait(1);
+  ASSERT_TRUE(worker->Stop().ok());
+  // The end of this log is not reached until something comes behind it.
+  test.mesh.kafka().AppendGap(kUserEvents, bus::PartitionOf("u-1", kPartitions), 1);
+  worker = test.mesh.Start(test.group, {0, 1, 2, 3}, kQuick);
+  const absl::Time begun = absl::Now();
+  const int before = worker->source().questions();
+  ASSERT_TRUE(testing::Eventually([&] { return worker->source().questions() >= before + 2; }));
+  EXPECT_GE(absl::Now() - begun, absl::Seconds(1));
+  test.Send("more");
+  EXPECT_THAT(test.Wait(3), ElementsAre("set a", "more", "fired a"));
 }
 
 TEST(WorkerTimer, FiresThousandsThatAreDueAtOnce) {
