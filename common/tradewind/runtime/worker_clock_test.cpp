@@ -3,11 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -16,6 +18,7 @@
 #include "tradewind/order/v1/events.pb.h"
 #include "tradewind/runtime/worker_harness.h"
 #include "tradewind/runtime/worker_test_group.h"
+#include "tradewind/telemetry/metrics.h"
 #include "tradewind/testing/eventually.h"
 #include "tradewind/testing/forwarding_session.h"
 #include "tradewind/user/v1/events.pb.h"
@@ -41,6 +44,37 @@ class TakingSession final : public testing::ForwardingSession {
  private:
   std::unique_ptr<store::Session> session_;
   std::function<void()> before_;
+};
+
+// Notes up to when answers were removed, and how often up to later than it was by absl::Now.
+class PruningSession final : public testing::ForwardingSession {
+ public:
+  struct Seen {
+    std::atomic<int64_t> latest_ms{0};
+    std::atomic<int> early{0};
+  };
+
+  PruningSession(std::unique_ptr<store::Session> session, Seen& seen)
+      : ForwardingSession(*session), session_(std::move(session)), seen_(seen) {}
+
+  absl::StatusOr<int64_t> PruneRequests(std::string_view group, absl::Span<const int32_t> partitions, absl::Time before,
+                                        int64_t limit) override {
+    Note(before);
+    return ForwardingSession::PruneRequests(group, partitions, before, limit);
+  }
+  absl::StatusOr<int64_t> PruneRequestsWithoutTask(absl::Time before, int64_t limit) override {
+    Note(before);
+    return ForwardingSession::PruneRequestsWithoutTask(before, limit);
+  }
+
+ private:
+  void Note(absl::Time before) {
+    if (before > absl::Now()) ++seen_.early;
+    seen_.latest_ms = std::max(seen_.latest_ms.load(), absl::ToUnixMillis(before));
+  }
+
+  std::unique_ptr<store::Session> session_;
+  Seen& seen_;
 };
 
 // A UserRegistered named "set 1h" sets a timer for an hour later, "cancel" cancels it, "fail" fails once and sets the
@@ -158,6 +192,32 @@ TEST_F(WorkerClock, WhatCameDuringAStepAheadGoesBeforeATimer) {
   EXPECT_THAT(WaitForNames(2), ElementsAre("set 1h", "cancel"));
   Send("set 0");
   EXPECT_THAT(WaitForNames(4), ElementsAre("set 1h", "cancel", "set 0", "fired"));
+}
+
+TEST_F(WorkerClock, AStepAheadPrunesNoAnswerEarly) {
+  WorkerConfig forgetful = kQuick;
+  forgetful.request_retention = absl::Milliseconds(10);
+  PruningSession::Seen seen;
+  const auto worker = mesh_.Start(group_, {0, 1, 2, 3}, forgetful, [&](std::unique_ptr<store::Session> own) {
+    return std::make_unique<PruningSession>(std::move(own), seen);
+  });
+  ASSERT_TRUE(testing::Eventually([&] { return seen.latest_ms > 0; }));
+  mesh_.StepWallClock(absl::Hours(2));
+  // Answers of the time before the step go, and only once they are as old as that without the step.
+  const int64_t stepped_ms = absl::ToUnixMillis(absl::Now());
+  EXPECT_TRUE(testing::Eventually([&] { return seen.latest_ms > stepped_ms; }));
+  EXPECT_EQ(seen.early, 0);
+}
+
+TEST_F(WorkerClock, AStepAheadIsCounted) {
+  const telemetry::Counter steps =
+      telemetry::NewCounter("tradewind_clock_steps_seconds_total", "", {{"group", "loyalty"}});
+  const double before = steps.value();
+  const auto worker = mesh_.Start(group_, {0, 1, 2, 3}, kQuick);
+  mesh_.StepWallClock(absl::Hours(2));
+  EXPECT_TRUE(testing::Eventually([&] { return steps.value() > before; }));
+  EXPECT_GE(steps.value() - before, absl::ToDoubleSeconds(absl::Minutes(119)));
+  EXPECT_LE(steps.value() - before, absl::ToDoubleSeconds(absl::Minutes(121)));
 }
 
 TEST_F(WorkerClock, AStepAheadMakesATimerFire) {
