@@ -1,8 +1,11 @@
 // How long the answers to requests are kept: each task's by its own progress, over either kind of store.
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "tradewind/bus/envelope.h"
 #include "tradewind/order/v1/order.pb.h"
@@ -10,11 +13,13 @@
 #include "tradewind/runtime/worker_test_group.h"
 #include "tradewind/telemetry/metrics.h"
 #include "tradewind/testing/eventually.h"
+#include "tradewind/user/v1/events.pb.h"
 
 namespace tradewind::runtime {
 namespace {
 
 using testing::Eventually;
+using user::v1::UserRegistered;
 
 // Forgets answers as soon as it may.
 WorkerConfig Forgetful(absl::Duration retention = absl::Milliseconds(1)) {
@@ -76,6 +81,77 @@ TEST(WorkerAnswers, ATaskThatNeverCatchesUpForgetsAtLast) {
   EXPECT_TRUE(Eventually([&] { return !test.Remembers(test.other); }));
   EXPECT_TRUE(test.Remembers(test.one));
   EXPECT_TRUE(Eventually([&] { return !test.Remembers(test.one); }));
+}
+
+// In the order in which they came: one that comes later is not forgotten sooner, whatever time its record has.
+TEST(WorkerAnswers, RecordTimesNeitherHastenNorStopTheirEnd) {
+  Fixture test;
+  auto worker = test.mesh().Start(test.group);
+  const std::vector<std::pair<std::string, int64_t>> times = {
+      {"far in the past", 1}, {"far in the future", std::numeric_limits<int64_t>::max()}};
+  for (const auto& [id, timestamp_ms] : times) {
+    test.mesh().Send(Create(test.one), test.one,
+                     {.request_id = id, .correlation_id = 3, .timestamp_ms = timestamp_ms});
+  }
+  test.mesh().WaitForReplies(2 + times.size());
+  ASSERT_TRUE(worker->Stop().ok());
+  worker = test.mesh().Start(test.group, {0, 1, 2, 3}, Forgetful(absl::Seconds(1)));
+  const auto all_forgotten = [&] {
+    if (test.Remembers("far in the past")) return false;
+    EXPECT_FALSE(test.Remembers(test.one));
+    return !test.Remembers("far in the future");
+  };
+  EXPECT_TRUE(Eventually(all_forgotten));
+}
+
+// Takes an event from outside of each of two keys, which lie in different partitions, once by its id.
+struct Inbox {
+  Inbox() {
+    group.FindToChange(UserRegistered::descriptor()->full_name())->inbox = true;
+    const auto worker = mesh().Start(group);
+    for (const std::string& key : {one, other}) Send(key);
+    EXPECT_TRUE(mesh().kafka().WaitForRecords(kEvents, 2));
+    EXPECT_TRUE(worker->Stop().ok());
+    for (const std::string& key : {one, other}) EXPECT_TRUE(Remembers(key));
+  }
+
+  Mesh& mesh() { return site->mesh(); }
+  void Send(const std::string& key) {
+    mesh().kafka().Append({.topic = kUserEvents,
+                           .partition = bus::PartitionOf(key, kPartitions),
+                           .key = key,
+                           .value = Registered(key, "name").SerializeAsString(),
+                           .headers = {{"ce_specversion", "1.0"},
+                                       {"ce_id", key},
+                                       {"ce_source", "/shop"},
+                                       {"ce_type", UserRegistered::descriptor()->full_name()}}});
+  }
+  bool Remembers(const std::string& key) {
+    const std::string id = std::string("/shop") + '\0' + key;
+    const store::RequestKey row{group.name(), "inbox", id};
+    return (*mesh().store().OpenSession())->LoadRequests({&row, 1})->at(0).has_value();
+  }
+
+  std::unique_ptr<StoreMesh> site = MakeStoreMesh();
+  std::vector<std::string> seen;
+  Group group = RecordingGroup(seen);
+  const std::string one = "o-1";
+  const std::string other = KeyBeside(one);
+};
+
+TEST(WorkerAnswers, AStoppedTaskKeepsItsOwnInboxAlone) {
+  Inbox test;
+  for (int i = 0; i < 3; ++i) test.Send(test.one);
+  test.mesh().kafka().DeleteBefore(kUserEvents, bus::PartitionOf(test.one, kPartitions), 3);
+  const auto worker = test.mesh().Start(test.group, {0, 1, 2, 3}, Forgetful());
+  EXPECT_TRUE(Eventually([&] { return !test.Remembers(test.other); }));
+  EXPECT_TRUE(test.Remembers(test.one));
+}
+
+TEST(WorkerAnswers, InboxesOfTasksThatReadOnAreForgotten) {
+  Inbox test;
+  const auto worker = test.mesh().Start(test.group, {0, 1, 2, 3}, Forgetful());
+  EXPECT_TRUE(Eventually([&] { return !test.Remembers(test.one) && !test.Remembers(test.other); }));
 }
 
 }  // namespace

@@ -17,13 +17,14 @@ namespace {
 constexpr char kInstance[] = "gateway-1";
 
 int64_t Append(testing::InMemoryKafka& kafka, const google::protobuf::Message& message, const std::string& key,
-               std::vector<std::pair<std::string, std::string>> headers) {
+               std::vector<std::pair<std::string, std::string>> headers, int64_t timestamp_ms = 0) {
   const std::string topic = RouteOf(message.GetDescriptor())->topic;
   headers.emplace_back(bus::kSpecVersionHeader, "1.0");
   headers.emplace_back(bus::kTypeHeader, message.GetDescriptor()->full_name());
   headers.emplace_back(bus::kMeshHeader, bus::MeshName(kClusterId, ""));
   return kafka.Append({.topic = topic,
                        .partition = bus::PartitionOf(key, kPartitions),
+                       .timestamp_ms = timestamp_ms,
                        .key = key,
                        .value = message.SerializeAsString(),
                        .headers = std::move(headers)});
@@ -122,7 +123,8 @@ int64_t Mesh::Send(const google::protobuf::Message& message, const std::string& 
                  {std::string(bus::kCorrelationHeader), std::to_string(headers.correlation_id)},
                  {std::string(bus::kMethodHeader), "/test/Method"},
                  {std::string(bus::kRequestIdHeader), headers.request_id},
-                 {std::string(bus::kTraceparentHeader), headers.traceparent}});
+                 {std::string(bus::kTraceparentHeader), headers.traceparent}},
+                headers.timestamp_ms);
 }
 
 int64_t Mesh::SendChained(const google::protobuf::Message& message, const std::string& key, const std::string& source,

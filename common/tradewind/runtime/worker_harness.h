@@ -47,6 +47,8 @@ struct CommandHeaders {
   std::string request_id;
   uint64_t correlation_id = 0;
   std::string traceparent;
+  // Of the record; 0 for now.
+  int64_t timestamp_ms = 0;
 };
 
 class Mesh;
