@@ -1,6 +1,7 @@
 #include "tradewind/runtime/task_progress.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -51,6 +52,44 @@ TEST(TaskProgress, TakesEventsFromOutsideAlways) {
   outside.source = "/elsewhere";
   progress.Take(outside, absl::Now());
   EXPECT_EQ(progress.Judge(outside), Verdict::kTake);
+}
+
+// As many sources as are remembered, silent since `silent_since` but for "/spoke/0", which is not as old.
+InputProgress FullOfSources(absl::Time silent_since) {
+  InputProgress progress("topic");
+  progress.MarkReadFromStart();
+  for (size_t i = 1; i < kMaxSources; ++i) {
+    progress.Take(Event("/silent/" + std::to_string(i), {7, 5}, {}), silent_since);
+  }
+  progress.Take(Event("/spoke/0", {7, 5}, {}), silent_since + absl::Hours(2));
+  return progress;
+}
+
+TEST(TaskProgress, HasNoRoomWhileEverySourceIsYoung) {
+  const absl::Time silent_since = absl::Now();
+  InputProgress progress = FullOfSources(silent_since);
+  EXPECT_FALSE(progress.MakeRoomFor(Event("/new/0", {1, 1}, {}), silent_since + kSourceAge));
+  EXPECT_TRUE(progress.MakeRoomFor(Event("/silent/3", {7, 6}, {7, 5}), silent_since + kSourceAge));
+  EXPECT_EQ(progress.sources(), kMaxSources);
+}
+
+TEST(TaskProgress, ForgetsSourcesOfAgeToMakeRoom) {
+  const absl::Time silent_since = absl::Now();
+  InputProgress progress = FullOfSources(silent_since);
+  EXPECT_TRUE(progress.MakeRoomFor(Event("/new/0", {1, 1}, {}), silent_since + kSourceAge + absl::Hours(1)));
+  EXPECT_EQ(progress.sources(), 1U);
+  EXPECT_EQ(progress.Judge(Event("/spoke/0", {7, 5}, {})), Verdict::kRepeat);
+  EXPECT_EQ(progress.Judge(Event("/spoke/0", {7, 8}, {7, 7})), Verdict::kGap);
+}
+
+TEST(TaskProgress, TakesAForgottenSourceAsItComes) {
+  const absl::Time silent_since = absl::Now();
+  InputProgress progress = FullOfSources(silent_since);
+  progress.MakeRoomFor(Event("/new/0", {1, 1}, {}), silent_since + kSourceAge + absl::Hours(1));
+  EXPECT_EQ(progress.Judge(Event("/silent/3", {7, 8}, {7, 7})), Verdict::kTake);
+  progress.Take(Event("/silent/3", {7, 8}, {7, 7}), absl::Now());
+  EXPECT_EQ(progress.Judge(Event("/silent/3", {7, 8}, {7, 7})), Verdict::kRepeat);
+  EXPECT_EQ(progress.Judge(Event("/silent/3", {7, 10}, {7, 9})), Verdict::kGap);
 }
 
 TEST(TaskProgress, ChainsEachOutputPartitionByItself) {

@@ -16,6 +16,7 @@
 #include "tradewind/runtime/task_progress.h"
 #include "tradewind/runtime/worker_harness.h"
 #include "tradewind/runtime/worker_test_group.h"
+#include "tradewind/telemetry/metrics.h"
 #include "tradewind/testing/eventually.h"
 #include "tradewind/user/v1/events.pb.h"
 
@@ -178,6 +179,21 @@ TEST(WorkerRecord, KeepsAsDeadWhatFailsUnderALargeKey) {
   }
 }
 
+TEST(WorkerRecord, KeepsAsDeadWhatCannotBeAnnounced) {
+  Mesh mesh;
+  // Nobody knows over how many partitions notices are spread.
+  mesh.kafka().DeleteTopic(kDead);
+  std::vector<std::string> seen;
+  const Group group = RecordingGroup(seen);
+  const auto worker = mesh.Start(group);
+  mesh.kafka().Append({.topic = kUserEvents, .partition = bus::PartitionOf("u-1", kPartitions), .key = "u-1"});
+  EXPECT_TRUE(Eventually([&] { return *mesh.store().reader().CountKept("loyalty", store::KeptState::kDead) == 1; }));
+  mesh.Send(Registered("u-1", "good"), "u-1");
+  EXPECT_TRUE(mesh.kafka().WaitForRecords(kEvents, 1));
+  EXPECT_TRUE(worker->Stop().ok());
+  EXPECT_THAT(seen, ElementsAre("good"));
+}
+
 TEST(WorkerRecord, KeepsAsDeadTextThatIsNotUtf8) {
   for (const char* name : {"ce_source", "ce_id", "ce_type", "tradewind-request-id"}) {
     Subscriber subscriber;
@@ -234,6 +250,40 @@ TEST(WorkerRecord, TakesAnEmptyOrOtherKeyFieldForDead) {
     }
     EXPECT_FALSE(subscriber.Saw("bad"));
   }
+}
+
+// As a version kept it that did not look at the keys of records, nor told a null value from an empty one.
+TEST(WorkerRecord, HandlesARetriedRecordOfOldUnderAnotherKey) {
+  Subscriber subscriber;
+  mesh::v1::KeptRecord record;
+  record.set_topic(kUserEvents);
+  record.set_partition(bus::PartitionOf("u-1", kPartitions));
+  record.set_key("u-1");
+  record.set_value(Value("u-2", "of old"));
+  for (const auto& [name, value] : Outside()) {
+    auto& header = *record.add_headers();
+    header.set_name(name);
+    header.set_value(value);
+  }
+  const auto keep = [&] {
+    store::Batch batch;
+    batch.kept.push_back({.task = {"loyalty", record.partition()}, .queued = true, .key = "u-1"});
+    batch.kept.back().record = record.SerializeAsString();
+    EXPECT_TRUE((*subscriber.mesh().store().OpenSession())->Commit(batch).ok());
+    subscriber.Restart({});
+    subscriber.Retry(subscriber.OnlyKept().id);
+  };
+  keep();
+  EXPECT_TRUE(Eventually([&] { return subscriber.Saw("of old") && subscriber.Kept().empty(); }));
+  // What this version has kept is looked at.
+  record.set_has_value(true);
+  record.set_value(Value("u-2", "of today"));
+  keep();
+  EXPECT_TRUE(Eventually([&] {
+    const auto kept = subscriber.Kept();
+    return kept.size() == 1 && kept[0].reason.find("its field 'user_id' is") != std::string::npos;
+  }));
+  EXPECT_FALSE(subscriber.Saw("of today"));
 }
 
 TEST(WorkerRecord, TellsTheCallerOfACommandUnderAnotherKey) {
@@ -336,6 +386,9 @@ TEST(WorkerRecord, TakesAForeignSequenceForAnEventFromOutside) {
 
 TEST(WorkerRecord, SetsAsideTheFirstEventOfOneSourceTooMany) {
   Subscriber subscriber;
+  const telemetry::Counter beyond =
+      telemetry::NewCounter("tradewind_events_beyond_sources_total", "", {{"group", "loyalty"}});
+  const double before = beyond.value();
   for (size_t i = 0; i < kMaxSources; ++i) {
     subscriber.Put("u-1", Value("u-1", "many"), OfTask("/ext/" + std::to_string(i), {5, 1}, {}, kOwnMesh));
   }
@@ -343,11 +396,19 @@ TEST(WorkerRecord, SetsAsideTheFirstEventOfOneSourceTooMany) {
   EXPECT_TRUE(Eventually([&] { return !subscriber.Kept().empty(); }, absl::Seconds(60)));
   const store::KeptRecord kept = subscriber.OnlyKept();
   EXPECT_THAT(kept.reason, HasSubstr("10000 sources"));
+  EXPECT_EQ(beyond.value() - before, 1);
   // Known ones are not held up by it, and it can be had all the same.
   subscriber.Put("u-1", Value("u-1", "known"), OfTask("/ext/3", {5, 2}, {5, 1}, kOwnMesh));
   EXPECT_TRUE(Eventually([&] { return subscriber.Saw("known"); }));
   subscriber.Retry(kept.id);
   EXPECT_TRUE(Eventually([&] { return subscriber.Saw("too many"); }));
+  // Those that are silent for long make room, and are taken up where they next speak.
+  subscriber.mesh().StepWallClock(kSourceAge + absl::Hours(2));
+  subscriber.Put("u-1", Value("u-1", "later"), OfTask("/later", {5, 1}, {}, kOwnMesh));
+  EXPECT_TRUE(Eventually([&] { return subscriber.Saw("later"); }));
+  subscriber.Put("u-1", Value("u-1", "woke up"), OfTask("/ext/5", {5, 9}, {5, 8}, kOwnMesh));
+  EXPECT_TRUE(Eventually([&] { return subscriber.Saw("woke up"); }));
+  EXPECT_EQ(beyond.value() - before, 1);
 }
 
 TEST(WorkerRecord, TakesARekeyedRecordUnderAnotherKeyForDead) {
