@@ -90,8 +90,7 @@ TEST(WorkerAnswers, RecordTimesNeitherHastenNorStopTheirEnd) {
   const std::vector<std::pair<std::string, int64_t>> times = {
       {"far in the past", 1}, {"far in the future", std::numeric_limits<int64_t>::max()}};
   for (const auto& [id, timestamp_ms] : times) {
-    test.mesh().Send(Create(test.one), test.one,
-                     {.request_id = id, .correlation_id = 3, .timestamp_ms = timestamp_ms});
+    test.mesh().Send(Create(test.one), test.one, {.request_id = id, .correlation_id = 3, .timestamp_ms = timestamp_ms});
   }
   test.mesh().WaitForReplies(2 + times.size());
   ASSERT_TRUE(worker->Stop().ok());
