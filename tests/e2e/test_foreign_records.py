@@ -8,10 +8,10 @@ import uuid
 
 import pytest
 from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, OffsetSpec, ResourceType
 
 from support.client import APPROVED, ORDERS, PAYMENTS, USERS, Client, as_dict, order_request, stock_shop
-from support.kafka import cloud_event_headers, consume_with_headers, mesh_name, read_record, send
+from support.kafka import cloud_event_headers, consume_with_headers, mesh_name, read_record, send, send_all
 from support.mesh import OWNERS, SECOND_OFFSET, Mesh, taken_down, wait_until
 from support.status import await_problem, is_well, problems
 
@@ -206,6 +206,65 @@ def test_an_event_with_another_systems_sequence_is_taken(mesh, client, buyer, pu
     headers = {**cloud_event_headers("tradewind.order.v1.CreateOrderRequest", order), "ce_sequence": "42"}
     put("order.commands.v1", order, command, headers)
     wait_until(lambda: order in {found["id"] for found in client.orders_of(buyer)}, 10, "the order")
+
+
+def new_order(client, user):
+    """A command for a new order as another client than the gateway may write it: key, value, headers."""
+    order = str(uuid.uuid4())
+    command = client.message(ORDERS, "CreateOrder", {**order_request(user), "id": order})
+    return order, command, cloud_event_headers(ORDER_TYPE + "CreateOrderRequest", order)
+
+
+@pytest.mark.parametrize("compression", ["gzip", "snappy", "lz4", "zstd"])
+def test_compressed_records_of_any_time_are_handled(mesh, client, buyer, compression):
+    before = pids(mesh)
+    placed = []
+    # Now, the first time that a client may set, and 1985.
+    for timestamp_ms in (0, 1, 500_000_000_000):
+        records = [new_order(client, buyer) for _ in range(8)]
+        send_all(mesh.address("kafka"), "order.commands.v1", records, {"compression.type": compression}, timestamp_ms)
+        placed += [order for order, _, _ in records]
+    wait_until(lambda: set(placed) <= {found["id"] for found in client.orders_of(buyer)}, 20, "the orders")
+    for order in placed:
+        await_confirmed(client, order)
+    assert pids(mesh) == before
+
+
+def let_grow(mesh, topic, max_bytes):
+    """Has the topic take records of up to that size."""
+    entry = ConfigEntry("max.message.bytes", str(max_bytes), incremental_operation=AlterConfigOpType.SET)
+    admin = AdminClient({"bootstrap.servers": mesh.address("kafka")})
+    (done,) = admin.incremental_alter_configs(
+        [ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])]
+    ).values()
+    done.result()
+
+
+def test_records_of_a_topic_that_takes_large_ones_hold_up_nothing(mesh, client, buyer):
+    before = pids(mesh)
+    was_dead = dead(mesh)
+    for topic in ("order.commands.v1", "order.events.v1"):
+        let_grow(mesh, topic, 5_000_000)
+    large = {"message.max.bytes": 4_000_000}
+    # A field of 3,000,000 bytes that nobody knows.
+    order, command, headers = new_order(client, buyer)
+    padded = command + b"\xc2\x3e\xc0\x8d\xb7\x01" + b"p" * 3_000_000
+    send_all(mesh.address("kafka"), "order.commands.v1", [(order, padded, headers)], large)
+    wait_until(lambda: order in {found["id"] for found in client.orders_of(buyer)}, 20, "the order")
+    await_confirmed(client, order)
+
+    send_all(mesh.address("kafka"), "order.events.v1", [(order, os.urandom(3_000_000), {})], large)
+    wait_until(lambda: dead(mesh) == was_dead + len(READERS), 20, "the large record among the dead")
+    for record in parked(mesh):
+        assert "ce_specversion is missing" in record["reason"]
+        assert "ce_specversion is missing" in mesh.cli("parked", "show", record["service"], str(record["id"]))
+    # Tried again they are dead again.
+    places = lambda: {(record["service"], record["id"]) for record in parked(mesh)}
+    first = places()
+    mesh.cli("parked", "retry", "--all")
+    wait_until(lambda: len(places() - first) == len(READERS) and not places() & first, 20, "the retry")
+    assert_well(mesh, client, buyer, before)
+    let_all_go(mesh)
 
 
 def test_control_topics_pass_over_what_they_cannot_read(mesh, client, buyer, put):

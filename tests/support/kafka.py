@@ -31,8 +31,16 @@ def produce(broker, topic, key, value, headers=None, partition=None):
 
 def send(broker, topic, key, value, headers):
     """One record of any bytes, by confluent-kafka."""
-    producer = Producer({"bootstrap.servers": broker, "partitioner": "murmur2_random"})
-    producer.produce(topic, key=key, value=value, headers=headers)
+    send_all(broker, topic, [(key, value, headers)])
+
+
+def send_all(broker, topic, records, settings=None, timestamp_ms=0):
+    """Records of any bytes, each a key, a value and headers, in one batch where they fit; `settings` are the producer's. The
+    time of the records is now where it is 0."""
+    batch = {"linger.ms": 500} if len(records) > 1 else {}
+    producer = Producer({"bootstrap.servers": broker, "partitioner": "murmur2_random", **batch, **(settings or {})})
+    for key, value, headers in records:
+        producer.produce(topic, key=key, value=value, headers=headers, timestamp=timestamp_ms)
     assert producer.flush(30) == 0
 
 
