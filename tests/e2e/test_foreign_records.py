@@ -219,8 +219,8 @@ def new_order(client, user):
 def test_compressed_records_of_any_time_are_handled(mesh, client, buyer, compression):
     before = pids(mesh)
     placed = []
-    # Now, the first time that a client may set, and 1985.
-    for timestamp_ms in (0, 1, 500_000_000_000):
+    # None at all, now, the first that this client sets, and 1985.
+    for timestamp_ms in (-1, 0, 1, 500_000_000_000):
         records = [new_order(client, buyer) for _ in range(8)]
         send_all(mesh.address("kafka"), "order.commands.v1", records, {"compression.type": compression}, timestamp_ms)
         placed += [order for order, _, _ in records]
