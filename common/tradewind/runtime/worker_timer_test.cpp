@@ -206,8 +206,8 @@ TEST(WorkerTimer, AsksForAnEndAtMostOnceASecond) {
   ASSERT_TRUE(worker->Stop().ok());
   // The end of this log is not reached until something comes behind it.
   test.mesh.kafka().AppendGap(kUserEvents, bus::PartitionOf("u-1", kPartitions), 1);
-  worker = test.mesh.Start(test.group, {0, 1, 2, 3}, kQuick);
   const absl::Time begun = absl::Now();
+  worker = test.mesh.Start(test.group, {0, 1, 2, 3}, kQuick);
   const int before = worker->source().questions();
   ASSERT_TRUE(testing::Eventually([&] { return worker->source().questions() >= before + 2; }));
   EXPECT_GE(absl::Now() - begun, absl::Seconds(1));
