@@ -85,8 +85,8 @@ class EventSource {
   virtual bool TakeFailedCommits() = 0;
 
   // Whether all that the broker has told of this partition has come out of Poll, and all before the offset `end`. False
-  // while it is paused, before the broker has told anything, and after a broker was found to be away until Range has
-  // had an answer. Does not block.
+  // while it is paused, before the broker has told anything, and from when a broker has stopped answering until Range
+  // or Ranges has had an answer about this partition. Does not block.
   virtual bool CaughtUp(const std::string& topic, int32_t partition, int64_t end) = 0;
 
   // Leaves the group (OnRevoked is called for what is still owned) and stops. Blocks up to `deadline`; DeadlineExceeded

@@ -118,6 +118,30 @@ TEST_F(KafkaFaultTest, ResetDoesNotWaitForABrokerThatIsAway) {
   EXPECT_TRUE(deliveries[0].status.ok()) << deliveries[0].status;
 }
 
+// Its last answers say that all has been read; what it would say now is not known.
+TEST_F(KafkaFaultTest, AMemberHasNotCaughtUpWhileTheBrokerSaysNothing) {
+  const std::string topic = MakeTopic(broker_->config(), "caught-up", 1);
+  Fill(broker_->config(), topic, 0, 0, 3);
+  Member member(broker_->config(), UniqueName("group"), {topic});
+  const auto caught_up = [&] { return member.source->CaughtUp(topic, 0, 0); };
+  const auto step = [&] { member.Step(); };
+  ASSERT_TRUE(WaitFor(caught_up, step));
+  const auto ask = [&] {
+    member.Step();
+    member.source->Range(topic, 0).IgnoreError();
+  };
+  broker_->Freeze();
+  EXPECT_TRUE(WaitFor([&] { return !caught_up(); }, step));
+  ask();
+  EXPECT_FALSE(caught_up());
+  broker_->Thaw();
+  EXPECT_TRUE(WaitFor(caught_up, ask));
+  broker_->Kill();
+  EXPECT_TRUE(WaitFor([&] { return !caught_up(); }, step));
+  broker_->Start();
+  EXPECT_TRUE(WaitFor(caught_up, ask));
+}
+
 TEST_F(KafkaFaultTest, ReadersGoOnByThemselves) {
   const std::string topic = MakeTopic(broker_->config(), "readers", 1);
   const auto member = std::make_unique<Member>(broker_->config(), UniqueName("group"), std::vector<std::string>{topic});

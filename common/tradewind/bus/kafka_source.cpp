@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 
 #include "absl/time/clock.h"
 
 #include "tradewind/bus/internal/assignment.h"
 #include "tradewind/bus/internal/client.h"
 #include "tradewind/bus/internal/deadline.h"
+#include "tradewind/bus/internal/fetch_watch.h"
 #include "tradewind/bus/internal/message.h"
 #include "tradewind/bus/internal/offset_committer.h"
 #include "tradewind/bus/internal/partition_list.h"
@@ -16,6 +18,7 @@
 #include "tradewind/bus/internal/rdkafka_error.h"
 #include "tradewind/bus/internal/rdkafka_handle.h"
 #include "tradewind/bus/logger.h"
+#include "tradewind/clock/steady_now.h"
 
 namespace tradewind::bus {
 namespace {
@@ -75,6 +78,7 @@ class KafkaSource::Impl {
   absl::StatusOr<OffsetRange> Range(const std::string& topic, int32_t partition);
   std::vector<absl::StatusOr<OffsetRange>> Ranges(absl::Span<const Position> partitions);
   bool CaughtUp(const std::string& topic, int32_t partition, int64_t end);
+  void NoteRange(const Position& place, const absl::StatusOr<OffsetRange>& range, absl::Time asked);
   absl::Status CommitOffsets(absl::Span<const CommittedOffset> offsets, bool wait);
   bool TakeFailedCommits() { return committer_->TakeFailed(); }
   absl::Status Close(absl::Duration limit);
@@ -82,6 +86,7 @@ class KafkaSource::Impl {
  private:
   static void OnRebalance(rd_kafka_t* client, rd_kafka_resp_err_t event, rd_kafka_topic_partition_list_t* partitions,
                           void* impl) noexcept;
+  static void OnError(rd_kafka_t* client, int error, const char* reason, void* impl) noexcept;
   void Rebalance(rd_kafka_resp_err_t event, const rd_kafka_topic_partition_list_t& partitions);
   void TakeOver(absl::Span<const int32_t> partitions);
   void LetGo(absl::Span<const int32_t> partitions, bool lost);
@@ -107,8 +112,7 @@ class KafkaSource::Impl {
   // Empty before Close.
   std::optional<Deadline> close_deadline_;
   bool was_assigned_ = false;
-  // A broker did not answer, and none has been asked since.
-  bool disturbed_ = false;
+  const std::shared_ptr<internal::FetchWatch> fetches_ = std::make_shared<internal::FetchWatch>();
   // Once set, all that Poll returns.
   absl::Status fatal_;
 };
@@ -129,6 +133,8 @@ absl::Status KafkaSource::Impl::Start() {
   // until it is asked again: five minutes later, unless told otherwise.
   settings.Set("topic.metadata.refresh.interval.ms", kAskForTopicsEvery);
   rd_kafka_conf_set_rebalance_cb(settings.conf(), &Impl::OnRebalance);
+  rd_kafka_conf_set_error_cb(settings.conf(), &Impl::OnError);
+  fetches_->Install(settings.conf());
   absl::StatusOr<ClientHandle> client = std::move(settings).Build(RD_KAFKA_CONSUMER, this);
   if (!client.ok()) {
     return client.status();
@@ -194,7 +200,7 @@ void KafkaSource::Impl::NoteEnd(const rd_kafka_message_t& message) {
 
 bool KafkaSource::Impl::CaughtUp(const std::string& topic, int32_t partition, int64_t end) {
   const Assignment::Lane* lane = assignment_.Find(topic, partition);
-  if (disturbed_ || lane == nullptr || lane->reading != Reading::kOn) {
+  if (lane == nullptr || lane->reading != Reading::kOn || fetches_->IsDisturbed(lane->asked_at, clock::SteadyNow())) {
     return false;
   }
   int64_t low = 0;
@@ -202,7 +208,7 @@ bool KafkaSource::Impl::CaughtUp(const std::string& topic, int32_t partition, in
   const rd_kafka_resp_err_t known =
       rd_kafka_get_watermark_offsets(client_.get(), topic.c_str(), partition, &low, &high);
   // Negative before the first answer to a fetch.
-  return known == RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0 && lane->reached >= std::max(high, end);
+  return known == RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0 && lane->reached >= std::max({high, end, lane->asked_end});
 }
 
 // OK where waiting helps.
@@ -216,7 +222,7 @@ absl::Status KafkaSource::Impl::Judge(const rd_kafka_message_t& message) {
       rd_kafka_message_errstr(&message));
   if (!IsFinal(status)) {
     kLog.Warn("reading is disturbed; trying again", {{"group", options_.group}, {"reason", status}});
-    disturbed_ = true;
+    fetches_->NoteError(clock::SteadyNow());
     return absl::OkStatus();
   }
   if (status.code() == absl::StatusCode::kOutOfRange) {
@@ -252,6 +258,11 @@ void KafkaSource::Impl::Fail(absl::Status status) {
 }
 
 // ---- ownership -----------------------------------------------------------------------------------------------------
+
+void KafkaSource::Impl::OnError(rd_kafka_t* client, int error, const char* reason, void* impl) noexcept {
+  internal::LogError(client, error, reason, impl);
+  static_cast<Impl*>(impl)->fetches_->NoteError(clock::SteadyNow());
+}
 
 void KafkaSource::Impl::OnRebalance(rd_kafka_t* /*client*/, rd_kafka_resp_err_t event,
                                     rd_kafka_topic_partition_list_t* partitions, void* impl) noexcept {
@@ -442,20 +453,29 @@ absl::StatusOr<std::vector<CommittedOffset>> KafkaSource::Impl::Committed(absl::
 }
 
 absl::StatusOr<OffsetRange> KafkaSource::Impl::Range(const std::string& topic, int32_t partition) {
+  const absl::Time asked = clock::SteadyNow();
   absl::StatusOr<OffsetRange> range =
       internal::QueryRange(client_.get(), topic, partition, Deadline(config_.request_timeout));
-  if (range.ok()) {
-    disturbed_ = false;
-  }
+  NoteRange({.topic = topic, .partition = partition}, range, asked);
   return range;
 }
 
 std::vector<absl::StatusOr<OffsetRange>> KafkaSource::Impl::Ranges(absl::Span<const Position> partitions) {
+  const absl::Time asked = clock::SteadyNow();
   auto ranges = internal::QueryRanges(client_.get(), partitions, Deadline(config_.request_timeout));
-  if (!ranges.empty() && std::all_of(ranges.begin(), ranges.end(), [](const auto& range) { return range.ok(); })) {
-    disturbed_ = false;
+  for (size_t i = 0; i < ranges.size(); ++i) {
+    NoteRange(partitions[i], ranges[i], asked);
   }
   return ranges;
+}
+
+void KafkaSource::Impl::NoteRange(const Position& place, const absl::StatusOr<OffsetRange>& range, absl::Time asked) {
+  Assignment::Lane* const lane = assignment_.Find(place.topic, place.partition);
+  if (lane == nullptr || !range.ok()) {
+    return;
+  }
+  lane->asked_at = asked;
+  lane->asked_end = range->high;
 }
 
 absl::Status KafkaSource::Impl::CommitOffsets(absl::Span<const CommittedOffset> offsets, bool wait) {
@@ -486,11 +506,12 @@ absl::Status KafkaSource::Impl::Close(absl::Duration limit) {
   committer_.reset();
   topics_.clear();
   if (was_assigned_) {
-    internal::DestroyWithin(std::move(client_), std::max(rest, absl::Milliseconds(100)));
+    internal::DestroyWithin(std::move(client_), std::max(rest, absl::Milliseconds(100)), fetches_);
   } else {
     // 2.0.2 aborts the process when it destroys a member that has joined and was not assigned yet (its issue 4312,
-    // mended in 2.3). Such a client is left to the end of the process.
+    // mended in 2.3). Such a client is left to the end of the process, with what it tells of its requests.
     (void)client_.release();
+    new std::shared_ptr<const internal::FetchWatch>(fetches_);
   }
   if (!in_time) {
     return absl::DeadlineExceededError(

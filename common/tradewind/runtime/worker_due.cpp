@@ -20,8 +20,10 @@ constexpr absl::Duration kAwaitBegun = absl::Minutes(1);
 // A person waits this long, at most, until a request is looked at, and so many are carried out in one batch.
 constexpr absl::Duration kRequestsEvery = absl::Milliseconds(500);
 constexpr int64_t kRequests = 500;
-// How often a broker is asked for the end of an input for which timers wait.
+// How often the brokers are asked for the ends of inputs for which timers wait.
 constexpr absl::Duration kAskForEndsEvery = absl::Seconds(1);
+// Where one did not answer: that was waited for, while all else stood still.
+constexpr absl::Duration kAskForEndsAgain = absl::Seconds(5);
 
 }  // namespace
 
@@ -160,14 +162,25 @@ bool Worker::Impl::InputsAreRead(const Task& task, absl::Time now) {
     const auto end = task.ends.find(input.topic());
     const int64_t at_least = end == task.ends.end() ? 0 : end->second;
     if (!IsRead(input) || source_->CaughtUp(input.topic(), task.id.partition, at_least)) continue;
-    // Where a broker was away, asking it is what shows that it is back.
-    if (now - ends_asked_at_ >= kAskForEndsEvery) {
-      ends_asked_at_ = now;
-      source_->Ranges(std::vector<bus::Position>{{.topic = input.topic(), .partition = task.id.partition}});
-    }
+    AskForEnds(now);
     return false;
   }
   return true;
+}
+
+// Where a broker was away, asking it is what shows that it is back.
+void Worker::Impl::AskForEnds(absl::Time now) {
+  if (now < ask_for_ends_at_) return;
+  std::vector<bus::Position> places;
+  for (const auto& [partition, task] : tasks_) {
+    if (task->state != Task::State::kRunning) continue;
+    for (const InputProgress& input : task->progress.inputs()) {
+      if (IsRead(input)) places.push_back({.topic = input.topic(), .partition = partition});
+    }
+  }
+  const auto ends = source_->Ranges(places);
+  const bool all_told = std::all_of(ends.begin(), ends.end(), [](const auto& end) { return end.ok(); });
+  ask_for_ends_at_ = now + (all_told ? kAskForEndsEvery : kAskForEndsAgain);
 }
 
 void Worker::Impl::HoldDamaged(Task& task, const std::string& queue, int64_t id, const absl::Status& why) {

@@ -113,6 +113,7 @@ class Worker::Impl final : public bus::AssignmentListener {
   absl::Status GatherTimers(Task& task, absl::Time now);
   // Whether each input of the task has been read to its end, as far as Kafka has told.
   bool InputsAreRead(const Task& task, absl::Time now);
+  void AskForEnds(absl::Time now);
   absl::Status GatherRequested(absl::Time now);
   // How many more messages the batch may take from the store: half of a batch is left to Kafka.
   int64_t RoomForDue() const;
@@ -221,7 +222,7 @@ class Worker::Impl final : public bus::AssignmentListener {
   std::vector<store::KeptRecord> requested_;
   absl::Time looked_at_ = absl::InfinitePast();
   absl::Time requests_looked_at_ = absl::InfinitePast();
-  absl::Time ends_asked_at_ = absl::InfinitePast();
+  absl::Time ask_for_ends_at_ = absl::InfinitePast();
   // Timers are due whose inputs have not been read to their ends.
   bool timers_wait_ = false;
   absl::Time quiet_since_ = absl::InfinitePast();

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 
 namespace tradewind::bus::internal {
@@ -27,6 +28,9 @@ class Assignment {
     int64_t from = 0;
     // All that the log holds before it has been handed out.
     int64_t reached = 0;
+    // When its end was last asked for and told, and what it was.
+    absl::Time asked_at = absl::InfinitePast();
+    int64_t asked_end = 0;
   };
   struct Place {
     const std::string* topic;

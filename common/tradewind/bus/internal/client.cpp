@@ -28,7 +28,9 @@ void OnLog(const rd_kafka_t* client, int level, const char* facility, const char
   }
 }
 
-void OnError(rd_kafka_t* client, int error, const char* reason, void* /*owner*/) noexcept {
+}  // namespace
+
+void LogError(rd_kafka_t* client, int error, const char* reason, void* /*owner*/) noexcept {
   const auto code = static_cast<rd_kafka_resp_err_t>(error);
   if (code == RD_KAFKA_RESP_ERR__FATAL) {
     kLog.Error("Kafka client failed for good", {{"client", rd_kafka_name(client)}, {"reason", FatalError(client)}});
@@ -44,8 +46,6 @@ void OnError(rd_kafka_t* client, int error, const char* reason, void* /*owner*/)
     kLog.Warn("Kafka client is disturbed; trying again", fields);
   }
 }
-
-}  // namespace
 
 ClientSettings::ClientSettings(const KafkaConfig& config, const std::string& client_id) : conf_(rd_kafka_conf_new()) {
   Set("bootstrap.servers", config.brokers);
@@ -65,7 +65,7 @@ ClientSettings::ClientSettings(const KafkaConfig& config, const std::string& cli
   // Brokers close idle connections; that is no news.
   Set("log.connection.close", false);
   rd_kafka_conf_set_log_cb(conf_.get(), &OnLog);
-  rd_kafka_conf_set_error_cb(conf_.get(), &OnError);
+  rd_kafka_conf_set_error_cb(conf_.get(), &LogError);
 }
 
 ClientSettings& ClientSettings::Set(const char* name, const char* value) {
@@ -118,13 +118,13 @@ std::vector<TopicHandle> LookFor(rd_kafka_t* client, const std::set<std::string>
   return handles;
 }
 
-void DestroyWithin(ClientHandle client, absl::Duration limit) {
+void DestroyWithin(ClientHandle client, absl::Duration limit, std::shared_ptr<const void> used) {
   if (client == nullptr) {
     return;
   }
   const std::string name = rd_kafka_name(client.get());
   auto ended = std::make_shared<absl::Notification>();
-  std::thread([raw = client.release(), ended] {
+  std::thread([raw = client.release(), ended, used = std::move(used)] {
     DestroyClient(raw);
     ended->Notify();
   }).detach();

@@ -2,6 +2,7 @@
 // that cannot hang the caller.
 #pragma once
 
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -46,9 +47,13 @@ void SetConsumerDefaults(ClientSettings& settings, const std::string& group);
 // end before the client.
 std::vector<TopicHandle> LookFor(rd_kafka_t* client, const std::set<std::string>& topics);
 
+// What is done with an error that a client tells of: to be called by a client's own error_cb, which takes the place of
+// this one.
+void LogError(rd_kafka_t* client, int error, const char* reason, void* owner) noexcept;
+
 // Ends the client, waiting up to `limit`. Past that the client is left to end on a thread of its own: librdkafka 2.0.2
-// can hang there after a topic was deleted.
-void DestroyWithin(ClientHandle client, absl::Duration limit);
+// can hang there after a topic was deleted. `used` lives until it has ended.
+void DestroyWithin(ClientHandle client, absl::Duration limit, std::shared_ptr<const void> used = nullptr);
 
 // The text of the fatal error the client has met, empty where there is none.
 std::string FatalError(rd_kafka_t* client);

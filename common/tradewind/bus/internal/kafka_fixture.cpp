@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 #include <librdkafka/rdkafka.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <fstream>
 #include <stdexcept>
 
 #include "absl/time/clock.h"
@@ -287,5 +289,14 @@ void OwnBroker::Start(bool fresh) {
 }
 
 void OwnBroker::Kill() { RunBroker({"kill", "--dir", dir_}); }
+
+void OwnBroker::Freeze() const { Signal(SIGSTOP); }
+void OwnBroker::Thaw() const { Signal(SIGCONT); }
+
+void OwnBroker::Signal(int signal) const {
+  pid_t pid = 0;
+  std::ifstream(dir_ + "/kafka.pid") >> pid;
+  if (pid <= 0 || kill(pid, signal) != 0) throw std::runtime_error("the broker on " + dir_ + " takes no signal");
+}
 
 }  // namespace tradewind::bus

@@ -121,9 +121,13 @@ class OwnBroker {
   int port() const { return port_; }
   void Start(bool fresh = false);
   void Kill();
+  // Has it answer nothing, and go on.
+  void Freeze() const;
+  void Thaw() const;
 
  private:
   OwnBroker(const std::string& name, int port_distance, std::string advertised);
+  void Signal(int signal) const;
 
   std::string dir_;
   int port_ = 0;
