@@ -35,6 +35,10 @@ using runtime::Outcome;
 constexpr auto kPatience = std::chrono::seconds(20);
 
 constexpr char kTimer[] = "reminder";
+// Of the harness's own records.
+constexpr char kOwnUser[] = "own";
+// Effects of the harness's own events that have run.
+std::atomic<int> own_effects = 0;
 
 // Retries that come at once, and a few of them.
 const runtime::WorkerConfig kConfig{.max_attempts = 3,
@@ -122,10 +126,13 @@ runtime::Group Deciders() {
 
 runtime::Group Effects() {
   runtime::Group group("order.effects");
-  group.AddEffect(
-      {.effect = [](const Message& message,
-                    runtime::EffectContext&) { return ActOn(static_cast<const OrderConfirmed&>(message).user_id()); },
-       .prototype = &OrderConfirmed::default_instance()});
+  group.AddEffect({.effect =
+                       [](const Message& message, runtime::EffectContext&) {
+                         const std::string& user = static_cast<const OrderConfirmed&>(message).user_id();
+                         if (user == kOwnUser) ++own_effects;
+                         return ActOn(user);
+                       },
+                   .prototype = &OrderConfirmed::default_instance()});
   OrFail(group.status(), "the group of effects");
   return group;
 }
@@ -245,28 +252,53 @@ void FuzzMesh::Append(const Step& step) {
   kafka_.Append(std::move(record));
 }
 
-void FuzzMesh::HandleAGoodRecord(int32_t partition) {
+void FuzzMesh::Operate(const Step& step) {
+  if (step.gap < kFirstRequest) return;
+  store::KeptFilter filter{.failed_only = true};
+  if (step.gap % 4 >= 2) filter = {.state = store::KeptState::kHeld};
+  const auto action = step.gap % 2 == 0 ? store::KeptAction::kRetry : store::KeptAction::kSkip;
+  OrFail(store_->Request(filter, action).status(), "a request");
+}
+
+void FuzzMesh::HandleGoodRecords(int32_t partition) {
   std::string id;
   do {
     id = fmt::format("{}{}", kOwnKey, ++sent_);
   } while (bus::PartitionOf(id, kPartitions) != partition);
   CreateOrderRequest command;
   command.set_id(id);
-  command.set_user_id("own");
-  const std::string number = std::to_string(sent_);
-  kafka_.Append({.topic = std::string(kTopics[kCommandTopic]),
-                 .partition = partition,
-                 .key = id,
-                 .value = command.SerializeAsString(),
-                 .headers = {{std::string(bus::kSpecVersionHeader), std::string(bus::kSpecVersion)},
-                             {std::string(bus::kIdHeader), "own-" + number},
-                             {std::string(bus::kTypeHeader), CreateOrderRequest::descriptor()->full_name()},
-                             {std::string(bus::kSourceHeader), "/tradewind/gateway/own"}}});
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  command.set_user_id(kOwnUser);
+  AppendGood(kTopics[kCommandTopic], partition, id, "own-command-" + std::to_string(sent_), command);
+  const std::string events(kTopics[kEventTopic]);
   const auto is_published = [&](const bus::RecordContent& record) { return record.key == id; };
-  while (!kafka_.WaitForRecord(std::string(kTopics[kEventTopic]), partition, is_published, absl::Milliseconds(50))) {
+  WaitFor([&] { return kafka_.WaitForRecord(events, partition, is_published, absl::Milliseconds(50)); },
+          "a good command of another key was not handled");
+  const int before = own_effects;
+  OrderConfirmed event;
+  event.set_order_id(id);
+  event.set_user_id(kOwnUser);
+  AppendGood(events, partition, id, "own-event-" + std::to_string(sent_), event);
+  WaitFor([&] { return own_effects > before; }, "a good effect of another key was not run");
+}
+
+void FuzzMesh::AppendGood(std::string_view topic, int32_t partition, const std::string& key, const std::string& id,
+                          const Message& message) {
+  kafka_.Append({.topic = std::string(topic),
+                 .partition = partition,
+                 .key = key,
+                 .value = message.SerializeAsString(),
+                 .headers = {{std::string(bus::kSpecVersionHeader), std::string(bus::kSpecVersion)},
+                             {std::string(bus::kIdHeader), id},
+                             {std::string(bus::kTypeHeader), message.GetDescriptor()->full_name()},
+                             {std::string(bus::kSourceHeader), "/tradewind/gateway/own"}}});
+}
+
+void FuzzMesh::WaitFor(absl::FunctionRef<bool()> condition, std::string_view what) const {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (!condition()) {
     for (const auto& group : running_) group->CheckThatItRuns();
-    if (std::chrono::steady_clock::now() > deadline) Fail("a good record of another key was not handled");
+    if (std::chrono::steady_clock::now() > deadline) Fail(std::string(what));
+    std::this_thread::yield();
   }
 }
 

@@ -5,9 +5,12 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "google/protobuf/message.h"
 
 #include "tests/fuzz/record_script.h"
 #include "tradewind/runtime/group.h"
@@ -38,8 +41,11 @@ class FuzzMesh {
   void Stop();
 
   void Append(const Step& step);
-  // Sends a command with a key that nothing else has, and waits until what came of it is published.
-  void HandleAGoodRecord(int32_t partition);
+  // Has what was set aside handled again or dropped, as a person does, where the step says so.
+  void Operate(const Step& step);
+  // Sends a command with a key that nothing else has, and waits until what came of it is published; and an event, and
+  // waits until its effect has run.
+  void HandleGoodRecords(int32_t partition);
 
  private:
   const runtime::Group deciders_;
@@ -48,6 +54,10 @@ class FuzzMesh {
   std::filesystem::path folder_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<RunningGroup> running_[2];
+  void AppendGood(std::string_view topic, int32_t partition, const std::string& key, const std::string& id,
+                  const google::protobuf::Message& message);
+  void WaitFor(absl::FunctionRef<bool()> condition, std::string_view what) const;
+
   int sent_ = 0;
 };
 

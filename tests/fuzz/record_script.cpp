@@ -206,7 +206,7 @@ void ChangeStep(Step& step, std::minstd_rand& random, ByteChange change) {
       step.timestamp_ms = kTimes[Below(random, std::size(kTimes))];
       break;
     case 3:
-      step.gap = static_cast<uint8_t>(Below(random, 5));
+      step.gap = static_cast<uint8_t>(Below(random, 3) == 0 ? kFirstRequest + Below(random, 4) : Below(random, 5));
       break;
     case 4:
     case 5:

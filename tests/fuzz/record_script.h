@@ -32,7 +32,7 @@ struct Step {
   uint8_t topic = 0;
   uint8_t partition = 0;
   int64_t timestamp_ms = 0;
-  // Offsets without a record in front of it.
+  // Offsets without a record in front of it; from kFirstRequest on a person's request as well.
   uint8_t gap = 0;
   Text key;
   // No value is another thing than an empty one.
@@ -41,6 +41,9 @@ struct Step {
 
   bool operator==(const Step&) const = default;
 };
+
+// Of what was set aside: retry it, skip it, retry what is held, skip what is held; and so on in turn.
+inline constexpr uint8_t kFirstRequest = 240;
 
 using Script = std::vector<Step>;
 

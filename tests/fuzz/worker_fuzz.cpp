@@ -1,5 +1,6 @@
-// Has a worker read whatever a topic can hold. After each record a good one of another key must be handled, no worker
-// may end, and after a restart the store must load and good records be handled again.
+// Has a worker read whatever a topic can hold, while a person has some of what was set aside retried or skipped. After
+// each record good ones of another key must be handled, an effect among them, no worker may end, and after a restart
+// the store must load and good records be handled again.
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -37,11 +38,12 @@ void ReadAll(const Script& script) {
   mesh.Start();
   for (const Step& step : script) {
     mesh.Append(step);
-    mesh.HandleAGoodRecord(step.partition % kPartitions);
+    mesh.Operate(step);
+    mesh.HandleGoodRecords(step.partition % kPartitions);
   }
   mesh.Stop();
   mesh.Start();
-  for (int32_t partition = 0; partition < kPartitions; ++partition) mesh.HandleAGoodRecord(partition);
+  for (int32_t partition = 0; partition < kPartitions; ++partition) mesh.HandleGoodRecords(partition);
   mesh.Stop();
 }
 
