@@ -164,6 +164,26 @@ def test_a_stuck_broker_and_the_outbox_that_waits_for_it_are_problems(mesh):
         assert mesh.metric("order", "tradewind_outbox_oldest_seconds", group="order") == 0
 
 
+def test_timers_that_wait_for_an_unreachable_input_are_a_problem(mesh, client):
+    broker = int((mesh.var / "kafka" / "kafka.pid").read_text().split()[0])
+    user = client.new_user()
+    mesh.service("stop", "inventory")
+    try:
+        with patient_order_service(mesh, "--order.stock_timeout=3s"):
+            # Nobody reserves its stock, so that its timer falls due while the broker says nothing.
+            order = client.create_order(order_request(user))
+            os.kill(broker, signal.SIGSTOP)
+            try:
+                await_problem(mesh, "order: timers that are due have waited for ")
+                assert mesh.metric("order", "tradewind_timers_waiting_seconds", group="order") > 10
+            finally:
+                os.kill(broker, signal.SIGCONT)
+            client.await_order(order["id"], lambda now: now["state"] == "ORDER_STATE_REJECTED", 60)
+            wait_until(lambda: mesh.metric("order", "tradewind_timers_waiting_seconds", group="order") == 0, 30, "the timers")
+    finally:
+        mesh.service("start", "inventory")
+
+
 # ---- what waits in a store ------------------------------------------------------------------------------------------
 
 
