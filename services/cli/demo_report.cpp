@@ -195,7 +195,7 @@ void PrintReportAsJson(const DemoReport& report, bool complete, std::ostream& ou
                                      {"subject", notification.subject()},
                                      {"event_id", notification.event_id()}});
   }
-  out << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+  out << JsonDocument(json) << '\n';
 }
 
 }  // namespace tradewind::cli

@@ -80,7 +80,7 @@ int RunHistory(const HistoryOptions& options, const Session& session) {
   }
   const std::vector<Hop> sorted = SinceTheFirst(*std::move(hops));
   if (options.json) {
-    session.out << TimelineAsJson(sorted).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << '\n';
+    session.out << JsonDocument(TimelineAsJson(sorted)) << '\n';
   } else {
     PrintTimeline(sorted, session.out, session.color);
   }

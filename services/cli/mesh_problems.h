@@ -28,11 +28,11 @@ struct Problem {
 // "{value}" and the sample's labels in braces stand for what they name.
 struct GaugeCheck {
   std::string_view metric;
-  double bound;
+  double bound = 0;
   // The value is a time in seconds; otherwise it is a count.
-  bool is_time;
+  bool is_time = false;
   // Each sample above the bound is a problem of its own; otherwise the greatest stands for all.
-  bool each;
+  bool each = false;
   // The sample tells of the whole process, and has no label `group`.
   bool of_process = false;
   // Only samples with this value of the label `why` count; empty for all.

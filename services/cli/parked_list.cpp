@@ -39,7 +39,7 @@ void PrintJson(const std::vector<Answer>& answers, const Session& session) {
       json["more"].push_back(answer.service);
     }
   }
-  session.out << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+  session.out << JsonDocument(json) << '\n';
 }
 
 void PrintTable(const std::vector<Answer>& answers, const ParkedListOptions& options, const Session& session) {

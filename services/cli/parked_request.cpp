@@ -128,7 +128,7 @@ void PrintJson(const std::vector<Answer>& answers, ParkedVerb verb, const Sessio
       json["problems"].push_back({{"service", answer.service}, {"problem", std::string(answer.status.message())}});
     }
   }
-  session.out << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+  session.out << JsonDocument(json) << '\n';
 }
 
 void PrintText(const std::vector<Answer>& answers, const ParkedRequestOptions& options, absl::Duration took,

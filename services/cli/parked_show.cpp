@@ -121,7 +121,7 @@ void PrintJson(const std::string& service, const v1::ParkedRecord& record, const
   if (!event.problem.empty()) {
     json["problem"] = event.problem;
   }
-  session.out << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+  session.out << JsonDocument(json) << '\n';
 }
 
 }  // namespace

@@ -109,7 +109,7 @@ void PrintJson(const MeshStatus& mesh, const Session& session) {
   for (const Problem& problem : mesh.problems) {
     json["problems"].push_back({{"where", problem.where}, {"what", problem.what}, {"remedy", problem.remedy}});
   }
-  session.out << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+  session.out << JsonDocument(json) << '\n';
 }
 
 // What is not well, in one line.

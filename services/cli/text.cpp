@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <numeric>
 #include <utility>
 
@@ -56,6 +57,10 @@ std::string HexPrefix(std::string_view bytes, size_t limit) {
     hex += fmt::format("{:02x}", static_cast<uint8_t>(c));
   }
   return bytes.size() > limit ? hex + "..." : hex;
+}
+
+std::string JsonDocument(const nlohmann::ordered_json& json) {
+  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 std::string FromPrintable(std::string_view text) {

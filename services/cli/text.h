@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -17,6 +18,9 @@ using errors::Printable;
 
 // "0a1b2c" of the first `limit` bytes, followed by "..." where there are more.
 std::string HexPrefix(std::string_view bytes, size_t limit);
+
+// A document of --json, over several lines. What is not UTF-8 in it is replaced: strings may be foreign bytes.
+std::string JsonDocument(const nlohmann::ordered_json& json);
 
 // The bytes that Printable wrote as `text`: "\xNN", with two hex digits of either case, stands for a byte, anything
 // else for itself. Printable lets a backslash stand as it is, so one that begins such a word by itself is typed as

@@ -83,7 +83,7 @@ void PrintJson(const std::vector<TopicRow>& rows, const Session& session) {
     item["types"] = row.types;
     list.push_back(std::move(item));
   }
-  session.out << list.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << '\n';
+  session.out << JsonDocument(list) << '\n';
 }
 
 }  // namespace
