@@ -202,7 +202,26 @@ class HeldKeyLog final : public seal::KeyLog {
   std::vector<std::pair<std::string, std::string>> held_ ABSL_GUARDED_BY(mutex_);
 };
 
-TEST_F(GatewayServiceTest, LeavesNoKeyOfACallerWhoWentAway) {
+// While the call that creates Ann is under way.
+class CallerWhoGoesAway : public ForwarderTest {
+ protected:
+  void Begin() {
+    request_.set_id("ann");
+    request_.set_email("ann@example.com");
+    stub_->async()->Seal(&context_, &request_, &answer_, [this](const grpc::Status&) { ended_.Notify(); });
+  }
+  void GoAway() {
+    context_.TryCancel();
+    ended_.WaitForNotification();
+  }
+
+ private:
+  test::v1::SealedRequest request_;
+  test::v1::SealedAnswer answer_;
+  absl::Notification ended_;
+};
+
+TEST_F(CallerWhoGoesAway, LeavesNoKey) {
   HeldKeyLog* log = nullptr;
   const auto make = [&](seal::KeyLogListener listener) {
     auto made = std::make_unique<HeldKeyLog>(std::move(listener));
@@ -212,15 +231,9 @@ TEST_F(GatewayServiceTest, LeavesNoKeyOfACallerWhoWentAway) {
   ASSERT_TRUE(keys_.StartOver(seal::MasterKey::Random(), false, make).ok());
   log->LetThrough();
   Open();
-  test::v1::SealedRequest request;
-  request.set_id("ann");
-  request.set_email("ann@example.com");
-  test::v1::SealedAnswer answer;
-  absl::Notification ended;
-  stub_->async()->Seal(&context_, &request, &answer, [&](const grpc::Status&) { ended.Notify(); });
+  Begin();
   ASSERT_TRUE(testing::Eventually([&] { return log->held() == 1; }));
-  context_.TryCancel();
-  ended.WaitForNotification();
+  GoAway();
   // What comes later on the same connection has met the cancellation on its way.
   Thing thing;
   grpc::ClientContext later;
@@ -232,19 +245,13 @@ TEST_F(GatewayServiceTest, LeavesNoKeyOfACallerWhoWentAway) {
   EXPECT_TRUE(absl::IsNotFound(keys_.Seal("ann", "x").status()));
 }
 
-TEST_F(GatewayServiceTest, KeepsTheKeyOfWhatWasSentForACallerWhoWentAway) {
+TEST_F(CallerWhoGoesAway, LeavesTheKeyOfWhatWasSent) {
   keys_.StartInMemory();
   Open();
   sink_->takes = true;
-  test::v1::SealedRequest request;
-  request.set_id("ann");
-  request.set_email("ann@example.com");
-  test::v1::SealedAnswer answer;
-  absl::Notification ended;
-  stub_->async()->Seal(&context_, &request, &answer, [&](const grpc::Status&) { ended.Notify(); });
+  Begin();
   ASSERT_TRUE(testing::Eventually([&] { return link_.pending() == 1; }));
-  context_.TryCancel();
-  ended.WaitForNotification();
+  GoAway();
   ASSERT_TRUE(testing::Eventually([&] { return link_.pending() == 0; }));
   EXPECT_TRUE(keys_.Seal("ann", "x").ok());
 }

@@ -185,27 +185,34 @@ Handler Effect(const google::protobuf::Message* prototype, std::function<Outcome
           .prototype = prototype};
 }
 
-TEST(WorkerVersion, KeepsAnEffectThatANewerVersionHadBegun) {
-  Mesh mesh;
-  std::atomic<bool> hangs{true};
-  std::atomic<int> begun{0};
-  Group older("loyalty.effects");
-  older.AddEffect(Effect(&UserRegistered::default_instance(), [] { return Ack(); }));
-  Group newer("loyalty.effects");
-  newer.AddEffect(Effect(&UserRegistered::default_instance(), [] { return Ack(); }));
-  newer.AddEffect(Effect(&UserUpdated::default_instance(), [&] {
+// Hangs while its first owner has it, who loses its tasks meanwhile.
+struct HangingEffect {
+  Outcome Run() {
     ++begun;
     while (hangs) std::this_thread::yield();
     return Ack();
-  }));
-  {
-    const auto worker = mesh.Start(newer, {0, 1, 2, 3}, kQuick);
-    mesh.Send(Updated("u-1", "pending"), "u-1");
+  }
+  void Begin(Mesh& mesh, const Group& group, const google::protobuf::Message& message) {
+    const auto worker = mesh.Start(group, {0, 1, 2, 3}, kQuick);
+    mesh.Send(message, "u-1");
     EXPECT_TRUE(Eventually([&] { return begun == 1; }));
     worker->source().Lose({0, 1, 2, 3});
     EXPECT_TRUE(Eventually([&] { return !worker->source().owns(0); }));
     hangs = false;
   }
+  std::atomic<bool> hangs{true};
+  std::atomic<int> begun{0};
+};
+
+TEST(WorkerVersion, KeepsAnEffectThatANewerVersionHadBegun) {
+  Mesh mesh;
+  HangingEffect effect;
+  Group older("loyalty.effects");
+  older.AddEffect(Effect(&UserRegistered::default_instance(), [] { return Ack(); }));
+  Group newer("loyalty.effects");
+  newer.AddEffect(Effect(&UserRegistered::default_instance(), [] { return Ack(); }));
+  newer.AddEffect(Effect(&UserUpdated::default_instance(), [&] { return effect.Run(); }));
+  effect.Begin(mesh, newer, Updated("u-1", "pending"));
   {
     const auto worker = mesh.Start(older, {0, 1, 2, 3}, kQuick);
     EXPECT_TRUE(Eventually([&] {
@@ -215,40 +222,28 @@ TEST(WorkerVersion, KeepsAnEffectThatANewerVersionHadBegun) {
   }
   const auto worker = mesh.Start(newer, {0, 1, 2, 3}, kQuick);
   EXPECT_EQ(*mesh.store().Request({.type = UserUpdated::descriptor()->full_name()}, store::KeptAction::kRetry), 1);
-  EXPECT_TRUE(Eventually([&] { return begun == 2; }));
+  EXPECT_TRUE(Eventually([&] { return effect.begun == 2; }));
   EXPECT_TRUE(Eventually([&] { return mesh.store().reader().ListKept({}, 0, 10)->empty(); }));
 }
 
 TEST(WorkerVersion, ShowsAnEffectThatHadBegunOnATopicThatIsReadNoMore) {
   Mesh mesh;
-  std::atomic<bool> hangs{true};
-  std::atomic<int> begun{0};
+  HangingEffect effect;
   Group older("loyalty.effects");
   older.AddEffect(Effect(&order::v1::OrderCreated::default_instance(), [] { return Ack(); }));
   Group newer("loyalty.effects");
   newer.AddEffect(Effect(&order::v1::OrderCreated::default_instance(), [] { return Ack(); }));
-  newer.AddEffect(Effect(&UserRegistered::default_instance(), [&] {
-    ++begun;
-    while (hangs) std::this_thread::yield();
-    return Ack();
-  }));
+  newer.AddEffect(Effect(&UserRegistered::default_instance(), [&] { return effect.Run(); }));
   const auto without_handler = [] {
     return telemetry::NewGauge("tradewind_no_handler_records", "", {{"group", "loyalty.effects"}}).value();
   };
-  {
-    const auto worker = mesh.Start(newer, {0, 1, 2, 3}, kQuick);
-    mesh.Send(Registered("u-1", "pending"), "u-1");
-    EXPECT_TRUE(Eventually([&] { return begun == 1; }));
-    worker->source().Lose({0, 1, 2, 3});
-    EXPECT_TRUE(Eventually([&] { return !worker->source().owns(0); }));
-    hangs = false;
-  }
+  effect.Begin(mesh, newer, Registered("u-1", "pending"));
   {
     const auto worker = mesh.Start(older, {0, 1, 2, 3}, kQuick);
     EXPECT_TRUE(Eventually([&] { return without_handler() == 1; }));
   }
   const auto worker = mesh.Start(newer, {0, 1, 2, 3}, kQuick);
-  EXPECT_TRUE(Eventually([&] { return begun == 2 && without_handler() == 0; }));
+  EXPECT_TRUE(Eventually([&] { return effect.begun == 2 && without_handler() == 0; }));
 }
 
 }  // namespace
