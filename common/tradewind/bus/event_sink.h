@@ -4,10 +4,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string_view>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 
@@ -55,5 +58,8 @@ class EventSink {
   // flight may or may not be on the log.
   virtual absl::Status Reset() = 0;
 };
+
+// Makes one more sink of a kind. May block.
+using MakeSink = std::function<absl::StatusOr<std::unique_ptr<EventSink>>()>;
 
 }  // namespace tradewind::bus

@@ -4,7 +4,7 @@
 
 namespace tradewind::bus {
 
-ReplaceableSink::ReplaceableSink(std::unique_ptr<EventSink> first, Make make)
+ReplaceableSink::ReplaceableSink(std::unique_ptr<EventSink> first, MakeSink make)
     : make_(std::move(make)), sink_(std::move(first)) {}
 
 ReplaceableSink::~ReplaceableSink() = default;

@@ -21,8 +21,7 @@ namespace tradewind::bus {
 class ReplaceableSink {
  public:
   // Makes one more sink, whose Produce may be called by many threads at once. May block.
-  using Make = std::function<absl::StatusOr<std::unique_ptr<EventSink>>()>;
-  ReplaceableSink(std::unique_ptr<EventSink> first, Make make);
+  ReplaceableSink(std::unique_ptr<EventSink> first, MakeSink make);
   // Blocks until the sinks have ended.
   ~ReplaceableSink();
   ReplaceableSink(const ReplaceableSink&) = delete;
@@ -41,7 +40,7 @@ class ReplaceableSink {
   absl::Status Replace(absl::FunctionRef<void()> forget) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  const Make make_;
+  const MakeSink make_;
   // Shared by every Use, exclusive for the moment of replacing: a sink must not go away under somebody who uses it.
   absl::Mutex mutex_;
   // Written with the mutex, by the thread that replaces.

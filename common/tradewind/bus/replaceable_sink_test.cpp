@@ -46,7 +46,7 @@ class ReplaceableSinkTest : public ::testing::Test {
   }
 
   absl::Notification let_go_;
-  ReplaceableSink::Make make_ = [this] { return std::make_unique<SlowToEnd>(let_go_); };
+  MakeSink make_ = [this] { return std::make_unique<SlowToEnd>(let_go_); };
   ReplaceableSink sink_{std::make_unique<SlowToEnd>(let_go_), [this] { return make_(); }};
 };
 

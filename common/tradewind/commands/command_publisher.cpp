@@ -16,8 +16,7 @@ constexpr absl::Duration kLastReports = absl::Seconds(2);
 
 }  // namespace
 
-CommandPublisher::CommandPublisher(std::unique_ptr<bus::EventSink> sink, bus::ReplaceableSink::Make make,
-                                   PendingTable& pending)
+CommandPublisher::CommandPublisher(std::unique_ptr<bus::EventSink> sink, bus::MakeSink make, PendingTable& pending)
     : sink_(std::move(sink), std::move(make)), pending_(pending), thread_([this] { Run(); }) {}
 
 CommandPublisher::~CommandPublisher() {

@@ -21,7 +21,7 @@ class CommandPublisher {
  public:
   // `sink` takes Produce from many threads at once, and so does what `make` makes in its place; `pending` outlives the
   // publisher.
-  CommandPublisher(std::unique_ptr<bus::EventSink> sink, bus::ReplaceableSink::Make make, PendingTable& pending);
+  CommandPublisher(std::unique_ptr<bus::EventSink> sink, bus::MakeSink make, PendingTable& pending);
   // Reports what is still to be reported, for up to `kLastReports`, then ends.
   ~CommandPublisher();
 

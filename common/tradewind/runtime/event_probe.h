@@ -2,14 +2,12 @@
 // as it is refused, what others publish is not disturbed. Used by Publisher.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 
 #include "tradewind/bus/event_sink.h"
 #include "tradewind/mesh/v1/state.pb.h"
@@ -19,9 +17,8 @@ namespace tradewind::runtime {
 // Not thread-safe.
 class EventProbe {
  public:
-  // Makes a gapless sink. May block.
-  using MakeSink = std::function<absl::StatusOr<std::unique_ptr<bus::EventSink>>()>;
-  EventProbe(MakeSink make, std::string mesh) : make_(std::move(make)), mesh_(std::move(mesh)) {}
+  // `make` makes a gapless sink.
+  EventProbe(bus::MakeSink make, std::string mesh) : make_(std::move(make)), mesh_(std::move(mesh)) {}
 
   bool is_busy() const { return is_busy_; }
   // Sends an event; nothing else is under way. Blocks where there is no producer yet.
@@ -31,7 +28,7 @@ class EventProbe {
   std::optional<absl::Status> TakeOutcome();
 
  private:
-  const MakeSink make_;
+  const bus::MakeSink make_;
   const std::string mesh_;
   std::unique_ptr<bus::EventSink> sink_;
   bool is_busy_ = false;

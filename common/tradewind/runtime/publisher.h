@@ -26,7 +26,7 @@ class Publisher {
  public:
   // `sink` outlives the publisher; `mesh` is what every event names as its mesh, as bus::MeshName puts it.
   // `make_probe` makes a sink like `sink`, for what Kafka has refused.
-  Publisher(bus::EventSink& sink, EventProbe::MakeSink make_probe, std::string mesh)
+  Publisher(bus::EventSink& sink, bus::MakeSink make_probe, std::string mesh)
       : sink_(sink), mesh_(std::move(mesh)), probe_(std::move(make_probe), mesh_) {}
 
   // Takes over a committed row of the task on this partition number. Rows of a task come in the order of `sequence`.

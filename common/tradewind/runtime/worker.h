@@ -87,7 +87,7 @@ struct WorkerPorts {
   std::function<absl::StatusOr<std::unique_ptr<bus::EventSource>>(bus::AssignmentListener&)> make_source;
   // For the outbox: gapless, waits for ever; and makes one more of that kind. And for replies, which may be lost.
   bus::EventSink* events = nullptr;
-  std::function<absl::StatusOr<std::unique_ptr<bus::EventSink>>()> make_events;
+  bus::MakeSink make_events;
   bus::EventSink* replies = nullptr;
   // The wall clock, and the one for pacing; others in tests.
   std::function<absl::Time()> wall_now = absl::Now;

@@ -96,7 +96,7 @@ struct Bus {
   std::string prefix;
   std::string cluster_id = "memory";
   std::function<absl::StatusOr<std::unique_ptr<bus::EventSource>>(bus::AssignmentListener&)> make_source;
-  std::function<absl::StatusOr<std::unique_ptr<bus::EventSink>>()> make_events;
+  bus::MakeSink make_events;
   std::unique_ptr<bus::EventSink> events;
   std::unique_ptr<bus::EventSink> replies;
 };
