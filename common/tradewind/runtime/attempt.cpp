@@ -24,8 +24,6 @@ namespace {
 
 // A handler that takes longer is named in the log: everything that its process reads stands still meanwhile.
 constexpr absl::Duration kSlowHandler = absl::Seconds(10);
-// How much of a key is logged.
-constexpr size_t kMaxLogged = 200;
 
 void WarnIfSlow(const bus::Record& record, const bus::Envelope& envelope, absl::Duration took) {
   if (took < kSlowHandler) return;

@@ -22,12 +22,6 @@ namespace {
 
 using errors::Printable;
 
-// How much is kept, announced and logged of a text whose size nobody has limited: a key, a reason. The record itself is
-// kept whole.
-constexpr size_t kMaxNotice = 1024;
-// The same for a line of the log.
-constexpr size_t kMaxLogged = 200;
-
 // How often it is looked whether there is a handler now for what waits for one. Only another version has it: this is
 // how late one is that takes the task without being told.
 constexpr absl::Duration kLookForHandlerEvery = absl::Minutes(1);
@@ -42,11 +36,12 @@ absl::Duration DelayAfter(int32_t attempts, const AttemptSettings& settings) {
   return std::min(full, settings.longest_retry) * absl::Uniform(random, 0.8, 1.2);
 }
 
-store::KeptRecord ToKept(const TaskWork& work, const bus::Record& record, const bus::Envelope* envelope) {
+store::KeptRecord ToKept(const TaskWork& work, const bus::Record& record, const bus::Envelope* envelope,
+                         KeptNotes notes = {}) {
   return {.task = work.task->id,
           .key = KeptKeyOf(record),
           .type = envelope == nullptr ? "" : Printable(envelope->type, kMaxNotice),
-          .record = SerializeRecord(record)};
+          .record = SerializeRecord(record, notes)};
 }
 
 }  // namespace
@@ -192,8 +187,8 @@ void Attempt::HoldBack(TaskWork& work, const bus::Record& record, const bus::Env
   }
   work.newly_held[chain][*envelope.sequence] = {
       .sequence = *envelope.sequence, .previous = envelope.previous, .id = static_cast<int64_t>(kept_.size())};
-  store::KeptRecord& kept = kept_.emplace_back(ToKept(work, record, &envelope));
-  kept.record = SerializeRecord(record, {.unhandled = group_.Find(envelope.type) == nullptr});
+  store::KeptRecord& kept =
+      kept_.emplace_back(ToKept(work, record, &envelope, {.unhandled = group_.Find(envelope.type) == nullptr}));
   kept.state = store::KeptState::kHeld;
   kept.source = Printable(envelope.source, kMaxNotice);
   kept.reason = fmt::format("nothing was received for {}", envelope.previous.ToString());
@@ -278,8 +273,7 @@ void Attempt::Bury(TaskWork& work, const Item& item, int32_t attempts, std::stri
     kept_updated_.push_back(
         {.id = item.queued->id, .state = store::KeptState::kDead, .reason = reason, .attempts = attempts});
   } else {
-    store::KeptRecord& kept = kept_.emplace_back(ToKept(work, item.record, item.envelope));
-    if (item.untaken) kept.record = SerializeRecord(item.record, {.untaken = true});
+    store::KeptRecord& kept = kept_.emplace_back(ToKept(work, item.record, item.envelope, {.untaken = item.untaken}));
     kept.state = store::KeptState::kDead;
     kept.queued = hold == Hold::kKey;
     kept.reason = reason;

@@ -9,16 +9,8 @@
 #include "tradewind/store/short_key.h"
 
 namespace tradewind::runtime {
-namespace {
 
 using errors::Printable;
-
-// How much is kept of a reason.
-constexpr size_t kMaxNotice = 1024;
-// How much of a key is logged.
-constexpr size_t kMaxLogged = 200;
-
-}  // namespace
 
 void Attempt::CarryOut(TaskWork& work, const store::KeptRecord& requested) {
   work.moved = true;
@@ -38,7 +30,7 @@ void Attempt::CarryOut(TaskWork& work, const store::KeptRecord& requested) {
                              .carried_out = requested.requested});
     return;
   }
-  if (!skip && !TakeUntaken(work, requested)) return;
+  if (!TakeUntaken(work, requested)) return;
   kept_removed_.push_back(requested.id);
   if (skip) return;
   store::KeptRecord& kept = kept_.emplace_back(requested);
@@ -55,10 +47,8 @@ bool Attempt::TakeUntaken(const TaskWork& work, const store::KeptRecord& request
   const absl::StatusOr<bus::Envelope> envelope = bus::ParseEnvelope(*record);
   const absl::Status sender = CheckSender(*envelope, settings_.mesh, settings_.accept_unmarked);
   if (!sender.ok()) {
-    kept_updated_.push_back({.id = requested.id,
-                             .state = requested.state,
-                             .reason = Printable(std::string(sender.message()), kMaxNotice),
-                             .carried_out = requested.requested});
+    store::KeptUpdate& update = kept_updated_.emplace_back(AsItIs(requested));
+    update.reason = Printable(std::string(sender.message()), kMaxNotice);
     return false;
   }
   // Its chain does not tell whether it was sent, and retried, before.
@@ -92,10 +82,7 @@ void Attempt::CarryOutForHeld(TaskWork& work, const store::KeptRecord& requested
   }
   kLog.Warn("only the first held event of a source can be retried or skipped; this one was left as it is",
             {{"id", requested.id}});
-  kept_updated_.push_back({.id = requested.id,
-                           .state = store::KeptState::kHeld,
-                           .reason = requested.reason,
-                           .carried_out = requested.requested});
+  kept_updated_.push_back(AsItIs(requested));
 }
 
 }  // namespace tradewind::runtime

@@ -57,10 +57,21 @@ absl::StatusOr<Kept> ParseRecord(const std::string& bytes) {
               .notes = {.unhandled = kept.unhandled(), .untaken = kept.untaken()}};
 }
 
-std::optional<bus::Record> UntakenOf(const store::KeptRecord& kept) {
-  auto parsed = ParseRecord(kept.record);
+std::optional<bus::Record> UntakenOf(const store::KeptRecord& requested) {
+  // What stands in a queue was taken.
+  if (requested.queued || requested.requested != store::KeptAction::kRetry) return std::nullopt;
+  auto parsed = ParseRecord(requested.record);
   if (!parsed.ok() || !parsed->notes.untaken || !bus::ParseEnvelope(parsed->record).ok()) return std::nullopt;
   return std::move(parsed->record);
+}
+
+store::KeptUpdate AsItIs(const store::KeptRecord& requested) {
+  return {.id = requested.id,
+          .state = requested.state,
+          .reason = requested.reason,
+          .attempts = requested.attempts,
+          .due = requested.due,
+          .carried_out = requested.requested};
 }
 
 std::string QueueKeyOf(const bus::Record& record) { return store::ShortKey(KeptKeyOf(record)); }

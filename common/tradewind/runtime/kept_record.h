@@ -28,9 +28,12 @@ struct Kept {
 // DataLoss when the bytes do not parse.
 absl::StatusOr<Kept> ParseRecord(const std::string& bytes);
 
-// Returns the record of a row that says that it was refused before it was taken from its topic and can be read; nullopt
-// for any other.
-std::optional<bus::Record> UntakenOf(const store::KeptRecord& kept);
+// Returns the record that a person asks to have handled, where it was refused before it was taken from its topic and
+// can be read; nullopt for any other.
+std::optional<bus::Record> UntakenOf(const store::KeptRecord& requested);
+
+// Returns the update after which what was requested of a record is done with, and nothing else about it has changed.
+store::KeptUpdate AsItIs(const store::KeptRecord& requested);
 
 // Returns the key under which a record is kept: its own, or a key of its place where it has none, so that it has a
 // queue of its own.

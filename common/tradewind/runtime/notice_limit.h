@@ -2,12 +2,19 @@
 // topic decides how many of them there are; all are kept and counted whatever is said.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
 #include "absl/time/time.h"
 
 namespace tradewind::runtime {
+
+// How much is kept, announced and logged of a text whose size nobody has limited: a key, a reason. The record itself is
+// kept whole.
+inline constexpr size_t kMaxNotice = 1024;
+// The same for a line of the log.
+inline constexpr size_t kMaxLogged = 200;
 
 // Not thread-safe.
 class NoticeLimit {

@@ -339,12 +339,7 @@ void Worker::Impl::GiveUp(const store::KeptRecord& requested, const absl::Status
   kLog.Error("the store refuses what was requested of a record, which stays as it is",
              {{"id", requested.id}, {"error", error}});
   store::Batch batch;
-  batch.kept_updated.push_back({.id = requested.id,
-                                .state = requested.state,
-                                .reason = requested.reason,
-                                .attempts = requested.attempts,
-                                .due = requested.due,
-                                .carried_out = requested.requested});
+  batch.kept_updated.push_back(AsItIs(requested));
   CommitAlone(*tasks_.at(requested.task.partition), std::move(batch), "a request could not be given up");
 }
 

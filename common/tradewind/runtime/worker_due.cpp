@@ -194,7 +194,7 @@ void Worker::Impl::NoteDamaged(Task& task, const store::Timer& timer) {
   kLog.Error("a timer cannot be read, and does not fire; restore it from a backup",
              {{"group", task.id.group},
               {"partition", task.id.partition},
-              {"key", errors::Printable(timer.key, 200)},
+              {"key", errors::Printable(timer.key, kMaxLogged)},
               {"name", timer.name}});
 }
 

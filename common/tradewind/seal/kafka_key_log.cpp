@@ -204,8 +204,9 @@ void KafkaKeyLog::Follow(const std::stop_token& stop) {
       Take(**record);
       ends_.Reach((*record)->partition(), (*record)->offset() + 1);
     }
-    NoteRead(clock::SteadyNow());
-    Look(clock::SteadyNow());
+    const absl::Time now = clock::SteadyNow();
+    NoteRead(now);
+    Look(now);
     MarkHiddenEnds();
     listener_.on_tick();
   }
