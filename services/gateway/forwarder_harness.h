@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/descriptor.pb.h"
@@ -36,7 +38,8 @@ inline constexpr int kLongStream = 200;
 class NoSink final : public bus::EventSink {
  public:
   absl::Status Produce(const bus::OutgoingRecord& record, uint64_t) override {
-    offered.emplace_back(record.value);
+    absl::MutexLock lock(&mutex_);
+    offered_.emplace_back(record.value);
     if (takes) return absl::OkStatus();
     return absl::ResourceExhaustedError("takes nothing");
   }
@@ -46,12 +49,18 @@ class NoSink final : public bus::EventSink {
   }
   absl::Status Reset() override { return absl::OkStatus(); }
 
-  std::vector<std::string> offered;
-  // Set before the first call: it takes all, and tells of none.
+  // Returns the values of all records it was given. Any thread may call it while calls are under way.
+  std::vector<std::string> offered() const {
+    absl::MutexLock lock(&mutex_);
+    return offered_;
+  }
+  // Set before the first call: it takes every record, and reports no delivery.
   bool takes = false;
 
  private:
   absl::Notification stop_;
+  mutable absl::Mutex mutex_;
+  std::vector<std::string> offered_ ABSL_GUARDED_BY(mutex_);
 };
 
 // Answers by what it is asked for.

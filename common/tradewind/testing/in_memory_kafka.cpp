@@ -328,18 +328,21 @@ absl::StatusOr<std::vector<bus::CommittedOffset>> InMemorySource::Committed(
 
 absl::StatusOr<bus::OffsetRange> InMemorySource::Range(const std::string& topic, int32_t partition) {
   ++questions_;
+  return RangeOf(topic, partition);
+}
+
+std::vector<absl::StatusOr<bus::OffsetRange>> InMemorySource::Ranges(absl::Span<const bus::Position> partitions) {
+  ++questions_;
+  std::vector<absl::StatusOr<bus::OffsetRange>> ranges;
+  for (const bus::Position& position : partitions) ranges.push_back(RangeOf(position.topic, position.partition));
+  return ranges;
+}
+
+absl::StatusOr<bus::OffsetRange> InMemorySource::RangeOf(const std::string& topic, int32_t partition) {
   const std::lock_guard lock(kafka_.mutex_);
   if (absl::Status found = kafka_.Check(topic, partition); !found.ok()) return found;
   const InMemoryKafka::Partition& log = *kafka_.Find(topic, partition);
   return bus::OffsetRange{.low = log.low, .high = log.high};
-}
-
-std::vector<absl::StatusOr<bus::OffsetRange>> InMemorySource::Ranges(absl::Span<const bus::Position> partitions) {
-  std::vector<absl::StatusOr<bus::OffsetRange>> ranges;
-  const int before = questions_;
-  for (const bus::Position& position : partitions) ranges.push_back(Range(position.topic, position.partition));
-  questions_ = before + 1;
-  return ranges;
 }
 
 void InMemorySource::FailCommits(int times) {

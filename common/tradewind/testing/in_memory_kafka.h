@@ -151,6 +151,7 @@ class InMemorySource final : public bus::EventSource {
   // InvalidArgument unless it is a partition of an input topic, among `owned`, and an offset. The kafka's mutex is
   // held.
   absl::Status CheckPosition(const bus::Position& position, absl::Span<const int32_t> owned) const;
+  absl::StatusOr<bus::OffsetRange> RangeOf(const std::string& topic, int32_t partition);
   // Nothing when no record waits. Notes in unreadable_ what is to be read outside of its log. The kafka's mutex is
   // held.
   std::optional<bus::Record> Next();
