@@ -240,10 +240,11 @@ TEST_F(WatchStreamTest, LeavesNothingBehindWhenTheServerIsShutDownUnderIt) {
 // Two viewers open at once, and two may wait for their turn.
 TEST_F(WatchStreamTest, BoundsHowManyViewersWaitToOpen) {
   std::atomic<int> opening = 0;
-  absl::Notification let_go;
-  service_.open = [&](WatchOutput<Order>&) {
+  // The pool's threads may be the last to use it: a stream ends without waiting for its viewer to open.
+  const auto let_go = std::make_shared<absl::Notification>();
+  service_.open = [&opening, let_go](WatchOutput<Order>&) {
     ++opening;
-    let_go.WaitForNotification();
+    let_go->WaitForNotification();
     return grpc::Status::OK;
   };
   const auto first = Watch();
@@ -267,7 +268,7 @@ TEST_F(WatchStreamTest, BoundsHowManyViewersWaitToOpen) {
   fourth_context->TryCancel();
   fourth->Finish();
   EXPECT_TRUE(testing::Eventually([&] { return service_.pool.waiting() == 0; }));
-  let_go.Notify();
+  let_go->Notify();
   context_->TryCancel();
   second_context->TryCancel();
   first->Finish();

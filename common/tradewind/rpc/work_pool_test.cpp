@@ -131,9 +131,9 @@ TEST_F(WorkPoolTest, DestroysWhatIsTakenBack) {
 }
 
 TEST(WorkPool, RunsAsManyAtOnceAsItHasThreads) {
-  WorkPool pool({.name = "test", .threads = 2});
   absl::Notification first;
   absl::Notification second;
+  WorkPool pool({.name = "test", .threads = 2});
   // Each waits for the other.
   ASSERT_TRUE(pool.Submit({.run =
                                [&] {
