@@ -36,7 +36,8 @@ struct Delivery {
   uint64_t token = 0;
   // OK once every in-sync replica has it (or the leader, for a sink made with fewer acknowledgements).
   absl::Status status;
-  // Meaningful for a failure: true only when the broker certainly does not have the record.
+  // Meaningful for a failure: true only when the broker certainly does not have the record. KafkaSink tells it with a
+  // delivery_timeout alone.
   bool certainly_absent = false;
   int32_t partition = -1;
   int64_t offset = -1;

@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <map>
+#include <memory>
+#include <unordered_map>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -50,6 +53,25 @@ absl::Duration MessageTimeout(absl::Duration delivery_timeout) {
   return std::max(delivery_timeout / 2, delivery_timeout - absl::Milliseconds(500));
 }
 
+// Of the Kafka protocol.
+constexpr int16_t kProduceApi = 0;
+
+// Requests with records that have left for a broker. Shared with the client, which may outlive its sink.
+using SentRequests = std::atomic<uint64_t>;
+
+rd_kafka_resp_err_t OnRequestSent(rd_kafka_t* /*client*/, int /*socket*/, const char* /*broker*/, int32_t /*broker_id*/,
+                                  int16_t api, int16_t /*version*/, int32_t /*correlation_id*/, size_t /*size*/,
+                                  void* sent) noexcept {
+  if (api == kProduceApi) static_cast<SentRequests*>(sent)->fetch_add(1, std::memory_order_relaxed);
+  return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+// Before the client has its first thread.
+rd_kafka_resp_err_t OnNew(rd_kafka_t* client, const rd_kafka_conf_t* /*conf*/, void* sent, char* /*reason*/,
+                          size_t /*reason_size*/) noexcept {
+  return rd_kafka_interceptor_add_on_request_sent(client, "sent", &OnRequestSent, sent);
+}
+
 void SetDurability(ClientSettings& settings, const KafkaSinkOptions& options) {
   if (options.all_acknowledge) {
     settings.Set("acks", "all");
@@ -84,6 +106,10 @@ class KafkaSink::Impl {
 
   static void OnDelivery(rd_kafka_t* client, const rd_kafka_message_t* message, void* impl) noexcept;
   void Report(const rd_kafka_message_t& message);
+  bool has_deadline() const { return options_.delivery_timeout > absl::ZeroDuration(); }
+  // Forgets the token. Returns whether no request with records has left since its record was taken: then it has never
+  // been on its way.
+  bool TakeNeverSent(uint64_t token) ABSL_LOCKS_EXCLUDED(tokens_mutex_);
   rd_kafka_topic_t* TopicOf(std::string_view name) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Refused(rd_kafka_resp_err_t error, const OutgoingRecord& record);
 
@@ -93,6 +119,11 @@ class KafkaSink::Impl {
   // Producers on many threads share the handles. Filled by the first record of each topic, then only read.
   absl::Mutex mutex_;
   std::map<std::string, TopicHandle, std::less<>> topics_ ABSL_GUARDED_BY(mutex_);
+  const std::shared_ptr<SentRequests> sent_ = std::make_shared<SentRequests>(0);
+  // Producers on many threads add to it, Poll takes away.
+  absl::Mutex tokens_mutex_;
+  // By token, of a sink with a deadline: how many requests had left when the record was taken.
+  std::unordered_map<uint64_t, uint64_t> sent_before_ ABSL_GUARDED_BY(tokens_mutex_);
   // Set while Poll runs, on its thread; librdkafka calls back from nowhere else.
   const DeliveryCallback* on_delivery_ = nullptr;
   int delivered_ = 0;
@@ -107,6 +138,7 @@ absl::Status KafkaSink::Impl::Start() {
   settings.Set("queue.buffering.max.messages", int64_t{options_.queue_limit});
   settings.Set("retry.backoff.ms", int64_t{50});
   rd_kafka_conf_set_dr_msg_cb(settings.conf(), &Impl::OnDelivery);
+  if (has_deadline()) rd_kafka_conf_interceptor_add_on_new(settings.conf(), "sent", &OnNew, sent_.get());
   absl::StatusOr<ClientHandle> client = std::move(settings).Build(RD_KAFKA_PRODUCER, this);
   if (!client.ok()) {
     return client.status();
@@ -125,7 +157,11 @@ void KafkaSink::Impl::End() {
     absl::MutexLock lock(&mutex_);
     topics_.clear();
   }
-  internal::DestroyWithin(std::move(client_), kDestroyLimit);
+  {
+    absl::MutexLock lock(&tokens_mutex_);
+    sent_before_.clear();
+  }
+  internal::DestroyWithin(std::move(client_), kDestroyLimit, sent_);
 }
 
 rd_kafka_topic_t* KafkaSink::Impl::TopicOf(std::string_view name) {
@@ -170,8 +206,14 @@ absl::Status KafkaSink::Impl::Produce(const OutgoingRecord& record, uint64_t tok
   if (headers != nullptr) {
     add(RD_KAFKA_VTYPE_HEADERS).headers = headers.get();
   }
+  if (has_deadline()) {
+    // Of several records under one token the first stands, which is on the safe side.
+    absl::MutexLock lock(&tokens_mutex_);
+    sent_before_.emplace(token, sent_->load(std::memory_order_relaxed));
+  }
   const ErrorHandle error(rd_kafka_produceva(client_.get(), fields, count));
   if (error != nullptr) {
+    TakeNeverSent(token);
     return Refused(rd_kafka_error_code(error.get()), record);
   }
   (void)headers.release();  // The message's now.
@@ -226,10 +268,24 @@ void KafkaSink::Impl::Report(const rd_kafka_message_t& message) {
   if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
     delivery.status = internal::ToStatus(
         message.err, fmt::format("delivery to {}-{}", rd_kafka_topic_name(message.rkt), message.partition));
-    delivery.certainly_absent = rd_kafka_message_status(&message) == RD_KAFKA_MSG_STATUS_NOT_PERSISTED;
   }
+  // librdkafka's own NOT_PERSISTED is also that of a record whose last answer was NOT_LEADER_OR_FOLLOWER. A leader that
+  // is one no longer gives this answer to what it has appended already, and the next one may have it.
+  const bool never_sent = TakeNeverSent(delivery.token);
+  delivery.certainly_absent =
+      !delivery.status.ok() && never_sent && rd_kafka_message_status(&message) == RD_KAFKA_MSG_STATUS_NOT_PERSISTED;
   ++delivered_;
   (*on_delivery_)(delivery);
+}
+
+bool KafkaSink::Impl::TakeNeverSent(uint64_t token) {
+  if (!has_deadline()) return false;
+  absl::MutexLock lock(&tokens_mutex_);
+  const auto found = sent_before_.find(token);
+  if (found == sent_before_.end()) return false;
+  const bool never_sent = found->second == sent_->load(std::memory_order_relaxed);
+  sent_before_.erase(found);
+  return never_sent;
 }
 
 KafkaSink::KafkaSink(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -122,7 +122,7 @@ TEST(KafkaSink, RefusesARecordThatIsTooLarge) {
 
 TEST(KafkaSink, NoRecordForAnUnknownPartitionIsEverDelivered) {
   const std::string topic = MakeTopic(TestKafka(), "known", 1);
-  auto sink = KafkaSink::Create(TestKafka(), {.client_id = "test"});
+  auto sink = KafkaSink::Create(TestKafka(), {.client_id = "test", .delivery_timeout = absl::Seconds(30)});
   const OutgoingRecord record{.topic = topic, .partition = 5, .key = "k", .value = "v"};
   // The first may be taken, while the partition count is not known yet.
   absl::Status status = (*sink)->Produce(record, 1);
