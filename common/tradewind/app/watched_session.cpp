@@ -60,8 +60,8 @@ absl::StatusOr<std::vector<std::optional<store::RequestRow>>> WatchedSession::Lo
 
 absl::StatusOr<std::vector<store::KeptRecord>> WatchedSession::LoadKept(const store::TaskId& task,
                                                                         store::KeptState state, int64_t after,
-                                                                        int64_t limit) {
-  return Watch({reading_}, [&] { return inner_->LoadKept(task, state, after, limit); });
+                                                                        int64_t limit, int64_t max_bytes) {
+  return Watch({reading_}, [&] { return inner_->LoadKept(task, state, after, limit, max_bytes); });
 }
 
 absl::StatusOr<std::vector<store::KeptRecord>> WatchedSession::LoadKeptById(absl::Span<const int64_t> ids) {
@@ -88,8 +88,9 @@ absl::StatusOr<std::vector<store::KeptRecord>> WatchedSession::LoadRequested(std
   return Watch({reading_}, [&] { return inner_->LoadRequested(group, partitions, limit, max_bytes); });
 }
 
-absl::StatusOr<std::vector<store::Timer>> WatchedSession::LoadTimers(const store::TaskId& task, int64_t limit) {
-  return Watch({reading_}, [&] { return inner_->LoadTimers(task, limit); });
+absl::StatusOr<std::vector<store::Timer>> WatchedSession::LoadTimers(const store::TaskId& task, int64_t limit,
+                                                                     int64_t max_bytes) {
+  return Watch({reading_}, [&] { return inner_->LoadTimers(task, limit, max_bytes); });
 }
 
 }  // namespace tradewind

@@ -32,7 +32,7 @@ class WatchedSession final : public store::Session {
       absl::Span<const store::RequestKey> keys) override;
   absl::StatusOr<store::CommitResult> Commit(const store::Batch& batch) override;
   absl::StatusOr<std::vector<store::KeptRecord>> LoadKept(const store::TaskId& task, store::KeptState state,
-                                                          int64_t after, int64_t limit) override;
+                                                          int64_t after, int64_t limit, int64_t max_bytes) override;
   absl::StatusOr<std::vector<store::KeptRecord>> LoadKeptById(absl::Span<const int64_t> ids) override;
   absl::StatusOr<store::KeptCounts> CountKept(std::string_view group) override;
   absl::StatusOr<std::vector<store::QueueHead>> LoadQueueHeads(const store::TaskId& task) override;
@@ -42,7 +42,8 @@ class WatchedSession final : public store::Session {
   absl::StatusOr<std::vector<store::KeptRecord>> LoadRequested(std::string_view group,
                                                                absl::Span<const int32_t> partitions, int64_t limit,
                                                                int64_t max_bytes) override;
-  absl::StatusOr<std::vector<store::Timer>> LoadTimers(const store::TaskId& task, int64_t limit) override;
+  absl::StatusOr<std::vector<store::Timer>> LoadTimers(const store::TaskId& task, int64_t limit,
+                                                       int64_t max_bytes) override;
   absl::StatusOr<int64_t> PruneRequests(std::string_view group, absl::Span<const int32_t> partitions, absl::Time before,
                                         int64_t limit) override;
   absl::StatusOr<int64_t> PruneRequestsWithoutTask(absl::Time before, int64_t limit) override;

@@ -21,7 +21,7 @@ class Failing final : public testing::ForwardingSession {
     if (!error_.ok()) return error_;
     return ForwardingSession::Commit(batch);
   }
-  absl::StatusOr<std::vector<store::Timer>> LoadTimers(const store::TaskId&, int64_t) override {
+  absl::StatusOr<std::vector<store::Timer>> LoadTimers(const store::TaskId&, int64_t, int64_t) override {
     return absl::UnavailableError("away");
   }
 
@@ -73,7 +73,7 @@ TEST_F(WatchedSessionTest, AFullDiskIsAwayForWritesUntilOneSucceeds) {
 }
 
 TEST_F(WatchedSessionTest, AWriteThatSucceedsShowsThatReadingWouldToo) {
-  EXPECT_FALSE(watched_->LoadTimers({}, 1).ok());
+  EXPECT_FALSE(watched_->LoadTimers({}, 1, 1).ok());
   EXPECT_GT(Away("read"), 0);
   ASSERT_TRUE(watched_->Commit({}).ok());
   EXPECT_EQ(Away("read"), 0);

@@ -17,8 +17,10 @@ namespace {
 constexpr int64_t kTakesUntilCareful = 3;
 constexpr int64_t kTakesUntilMarkGoes = 8;
 
-// Held events that are read at once when a task is taken.
+// Held events that are read at once when a task is taken, and the bytes of their records beyond which no further one is
+// read with them.
 constexpr int64_t kHeldPage = 500;
+constexpr int64_t kHeldPageBytes = 4 << 20;
 
 constexpr std::string_view kAdoptHint =
     "if this store is the one to go on with, start once with --runtime.adopt_offsets=true; its events since then are "
@@ -250,8 +252,9 @@ absl::Status Takeover::LoadHeld(store::Session& session, Task& task) {
   task.held.clear();
   task.held_without_place.clear();
   for (int64_t after = 0;;) {
-    auto rows = session.LoadKept(task.id, store::KeptState::kHeld, after, kHeldPage);
+    auto rows = session.LoadKept(task.id, store::KeptState::kHeld, after, kHeldPage, kHeldPageBytes);
     if (!rows.ok()) return rows.status();
+    if (rows->empty()) break;
     for (const store::KeptRecord& row : *rows) {
       after = row.id;
       const auto input = HeldInput(task, row);
@@ -264,7 +267,6 @@ absl::Status Takeover::LoadHeld(store::Session& session, Task& task) {
       task.held[{std::string(input->record.topic()), std::string(envelope.source)}].push_back(
           {.sequence = *envelope.sequence, .previous = envelope.previous, .id = row.id});
     }
-    if (rows->size() < static_cast<size_t>(kHeldPage)) break;
   }
   // They came in this order, unless some were lost more than once on their way.
   for (auto& [chain, events] : task.held) {

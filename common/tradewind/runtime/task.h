@@ -137,8 +137,8 @@ struct Task {
   int64_t rekeyed_unread = 0;
   // Rows in the store of held events that cannot be read, or have no place in a chain. A person can only skip them.
   std::set<int64_t> held_without_place;
-  // Key and name of timers that cannot be read, each logged once.
-  std::set<std::pair<std::string, std::string>> damaged_timers;
+  // Timers that cannot be read, by key and name, with the bytes of their records; each is logged once.
+  std::map<std::pair<std::string, std::string>, int64_t> damaged_timers;
   // Where its inputs ended when it was taken: what a client knows of their ends may be older than that.
   std::map<std::string, int64_t, std::less<>> ends;
   // When its inputs were last seen to be read to their ends.

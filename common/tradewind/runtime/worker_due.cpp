@@ -190,7 +190,8 @@ void Worker::Impl::HoldDamaged(Task& task, const std::string& queue, int64_t id,
 }
 
 void Worker::Impl::NoteDamaged(Task& task, const store::Timer& timer) {
-  if (!task.damaged_timers.emplace(timer.key, timer.name).second) return;
+  const auto bytes = static_cast<int64_t>(timer.record.size());
+  if (!task.damaged_timers.emplace(std::pair(timer.key, timer.name), bytes).second) return;
   kLog.Error("a timer cannot be read, and does not fire; restore it from a backup",
              {{"group", task.id.group},
               {"partition", task.id.partition},
@@ -212,12 +213,16 @@ absl::Status Worker::Impl::GatherTimers(Task& task, absl::Time now) {
   }
   // Those that cannot be read stay where they are, before the others.
   const int64_t limit = room + static_cast<int64_t>(task.damaged_timers.size());
-  auto timers = ports_.session->LoadTimers(task.id, limit);
+  int64_t max_bytes = config_.batch_bytes;
+  for (const auto& [timer, bytes] : task.damaged_timers) max_bytes += bytes;
+  auto timers = ports_.session->LoadTimers(task.id, limit, max_bytes);
   if (!timers.ok()) return timers.status();
   task.next_timer = absl::InfiniteFuture();
   const size_t gathered_before = gathered_.size();
   const size_t damaged_before = task.damaged_timers.size();
+  int64_t bytes = 0;
   for (const store::Timer& timer : *timers) {
+    bytes += static_cast<int64_t>(timer.record.size());
     if (timer.due > now) {
       task.next_timer = timer.due;
       return absl::OkStatus();
@@ -233,7 +238,7 @@ absl::Status Worker::Impl::GatherTimers(Task& task, absl::Time now) {
   }
   // All that were loaded are due: there may be more, unless it is always the same ones that cannot be read.
   const bool is_new = gathered_.size() > gathered_before || task.damaged_timers.size() > damaged_before;
-  if (timers->size() == static_cast<size_t>(limit) && is_new) {
+  if ((timers->size() == static_cast<size_t>(limit) || bytes >= max_bytes) && is_new) {
     task.next_timer = now;
     looked_at_ = absl::InfinitePast();
   }

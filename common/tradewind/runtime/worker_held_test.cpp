@@ -24,18 +24,28 @@ using ::testing::ElementsAre;
 using testing::Eventually;
 using user::v1::UserRegistered;
 
+size_t BytesOf(const std::vector<store::KeptRecord>& records) {
+  size_t bytes = 0;
+  for (const store::KeptRecord& kept : records) bytes += kept.record.size();
+  return bytes;
+}
+
 class WatchingSession final : public testing::ForwardingSession {
  public:
   struct Seen {
     std::atomic<int> loads = 0;
+    // Of the records of one load.
+    std::atomic<size_t> most_loaded = 0;
     std::atomic<size_t> most_removed = 0;
   };
   WatchingSession(std::unique_ptr<store::Session> session, Seen& seen)
       : ForwardingSession(*session), session_(std::move(session)), seen_(seen) {}
   absl::StatusOr<std::vector<store::KeptRecord>> LoadKept(const store::TaskId& task, store::KeptState state,
-                                                          int64_t after, int64_t limit) override {
+                                                          int64_t after, int64_t limit, int64_t max_bytes) override {
     ++seen_.loads;
-    return ForwardingSession::LoadKept(task, state, after, limit);
+    auto records = ForwardingSession::LoadKept(task, state, after, limit, max_bytes);
+    if (records.ok()) seen_.most_loaded = std::max<size_t>(seen_.most_loaded, BytesOf(*records));
+    return records;
   }
   absl::StatusOr<store::CommitResult> Commit(const store::Batch& batch) override {
     seen_.most_removed = std::max<size_t>(seen_.most_removed, batch.kept_removed.size());
@@ -65,8 +75,10 @@ struct Fixture {
       return std::make_unique<WatchingSession>(std::move(session), watched);
     });
   }
-  void SendChained(uint64_t number) {
-    mesh().SendChained(Registered("u-1", std::to_string(number)), "u-1", "/user/0", {5, number}, {5, number - 1});
+  // `padding` is a number of bytes, to make it large.
+  void SendChained(uint64_t number, size_t padding = 0) {
+    mesh().SendChained(Registered("u-1", std::to_string(number) + std::string(padding, ' ')), "u-1", "/user/0",
+                       {5, number}, {5, number - 1});
   }
   int64_t Held() { return *mesh().store().reader().CountKept(group.name(), store::KeptState::kHeld); }
   std::vector<std::string> Seen() {
@@ -107,6 +119,21 @@ TEST(WorkerHeld, ClosesALongGapInBatchesOfTheUsualSize) {
   EXPECT_EQ(test.Seen(), Numbers(kCount + 1));
   ASSERT_TRUE(Eventually([&] { return test.Held() == 0; }));
   EXPECT_LE(test.watched.most_removed, 40U);
+  EXPECT_TRUE(worker->Stop().ok());
+}
+
+TEST(WorkerHeld, LoadsLargeEventsAFewAtATime) {
+  Fixture test;
+  auto worker = test.Start();
+  constexpr size_t kLarge = 500 << 10;
+  test.SendChained(1);
+  for (uint64_t i = 3; i <= 22; ++i) test.SendChained(i, kLarge);
+  ASSERT_TRUE(Eventually([&] { return test.Held() == 20; }));
+  ASSERT_TRUE(worker->Stop().ok());
+  worker = test.Start();
+  test.SendChained(2);
+  EXPECT_TRUE(Eventually([&] { return test.Seen().size() == 22; }));
+  EXPECT_LE(test.watched.most_loaded, (4U << 20) + kLarge + 1000);
   EXPECT_TRUE(worker->Stop().ok());
 }
 

@@ -43,9 +43,12 @@ constexpr std::array kStatements = {
                          CROSS JOIN LATERAL (SELECT r.hash, r.reply FROM request r
                                              WHERE r.request_id = k.request_id AND r.caller = k.caller
                                                AND r.method = k.method LIMIT 1) AS found)"},
-    PostgresStatement{"load_kept", "SELECT " TRADEWIND_POSTGRES_KEPT_COLUMNS
-                                   R"( FROM kept WHERE "group" = $1 AND partition = $2 AND state = $3
-                                     AND id > $4 ORDER BY id LIMIT $5)"},
+    PostgresStatement{"load_kept", "SELECT " TRADEWIND_POSTGRES_KEPT_COLUMNS R"( FROM (
+                           SELECT r.*, sum(octet_length(r.record)) OVER before AS bytes_before FROM (
+                             SELECT * FROM kept WHERE "group" = $1 AND partition = $2 AND state = $3 AND id > $4
+                             ORDER BY id LIMIT $5) AS r
+                             WINDOW before AS (ORDER BY r.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) AS page
+                         WHERE coalesce(page.bytes_before, 0) < $6 ORDER BY id)"},
     PostgresStatement{"load_kept_by_id",
                       "SELECT " TRADEWIND_POSTGRES_KEPT_COLUMNS " FROM kept WHERE id = ANY ($1::bigint[]) ORDER BY id"},
     PostgresStatement{"count_kept", R"(SELECT state, count(*) FROM kept WHERE "group" = $1 GROUP BY state)"},
@@ -70,10 +73,14 @@ constexpr std::array kStatements = {
                              ORDER BY id LIMIT $3) AS r
                              WINDOW before AS (ORDER BY r.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) AS page
                          WHERE coalesce(page.bytes_before, 0) < $4 ORDER BY id)"},
-    PostgresStatement{
-        "load_timers",
-        R"(SELECT coalesce(long_key, key), name, due_ms, record FROM timer WHERE "group" = $1 AND partition = $2
-                         ORDER BY due_ms, key, name LIMIT $3)"},
+    PostgresStatement{"load_timers",
+                      R"(SELECT coalesce(long_key, key), name, due_ms, record FROM (
+                           SELECT r.*, sum(octet_length(r.record)) OVER before AS bytes_before FROM (
+                             SELECT * FROM timer WHERE "group" = $1 AND partition = $2
+                             ORDER BY due_ms, key, name LIMIT $3) AS r
+                             WINDOW before AS (ORDER BY r.due_ms, r.key, r.name
+                                               ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) AS page
+                         WHERE coalesce(page.bytes_before, 0) < $4 ORDER BY due_ms, key, name)"},
     // What another instance prunes at the same time is skipped, not waited for.
     PostgresStatement{"prune_requests",
                       R"(DELETE FROM request WHERE ctid = ANY (ARRAY(
@@ -191,14 +198,15 @@ absl::StatusOr<PostgresResult> PostgresSession::Run(const PostgresCall& call) {
 }
 
 absl::StatusOr<std::vector<KeptRecord>> PostgresSession::LoadKept(const TaskId& task, KeptState state, int64_t after,
-                                                                  int64_t limit) {
+                                                                  int64_t limit, int64_t max_bytes) {
   const absl::StatusOr<PostgresResult> rows = Run({"load_kept", true,
                                                    PostgresParameters()
                                                        .Bytes(task.group)
                                                        .Integer(task.partition)
                                                        .Integer(static_cast<int32_t>(state))
                                                        .Bigint(after)
-                                                       .Bigint(std::max<int64_t>(limit, 0))});
+                                                       .Bigint(std::max<int64_t>(limit, 0))
+                                                       .Bigint(max_bytes)});
   if (!rows.ok()) return rows.status();
   return ReadKeptRows(*rows);
 }
@@ -268,10 +276,13 @@ absl::StatusOr<std::vector<KeptRecord>> PostgresSession::LoadRequested(std::stri
   return ReadKeptRows(*rows);
 }
 
-absl::StatusOr<std::vector<Timer>> PostgresSession::LoadTimers(const TaskId& task, int64_t limit) {
-  const absl::StatusOr<PostgresResult> rows =
-      Run({"load_timers", true,
-           PostgresParameters().Bytes(task.group).Integer(task.partition).Bigint(std::max<int64_t>(limit, 0))});
+absl::StatusOr<std::vector<Timer>> PostgresSession::LoadTimers(const TaskId& task, int64_t limit, int64_t max_bytes) {
+  const absl::StatusOr<PostgresResult> rows = Run({"load_timers", true,
+                                                   PostgresParameters()
+                                                       .Bytes(task.group)
+                                                       .Integer(task.partition)
+                                                       .Bigint(std::max<int64_t>(limit, 0))
+                                                       .Bigint(max_bytes)});
   if (!rows.ok()) return rows.status();
   std::vector<Timer> timers;
   timers.reserve(static_cast<size_t>(rows->rows()));

@@ -107,12 +107,12 @@ absl::StatusOr<CommitResult> SqliteSession::Commit(const Batch& batch) {
 }
 
 absl::StatusOr<std::vector<KeptRecord>> SqliteSession::LoadKept(const TaskId& task, KeptState state, int64_t after,
-                                                                int64_t limit) {
+                                                                int64_t limit, int64_t max_bytes) {
   const std::lock_guard lock(writer_.mutex);
   Statement& load = writer_.statements.load_kept;
   const ScopedReset reset(load);
   load.BindText(1, task.group).BindInteger(2, task.partition).BindInteger(3, static_cast<int64_t>(state));
-  return ReadKeptRows(load.BindInteger(4, after).BindInteger(5, std::max<int64_t>(limit, 0)));
+  return ReadKeptRows(load.BindInteger(4, after).BindInteger(5, std::max<int64_t>(limit, 0)), max_bytes);
 }
 
 absl::StatusOr<std::vector<KeptRecord>> SqliteSession::LoadKeptById(absl::Span<const int64_t> ids) {
@@ -178,13 +178,15 @@ absl::StatusOr<std::vector<KeptRecord>> SqliteSession::LoadRequested(std::string
   return ReadKeptRows(load.BindText(1, group).BindText(2, partition_list).BindInteger(3, limit), max_bytes);
 }
 
-absl::StatusOr<std::vector<Timer>> SqliteSession::LoadTimers(const TaskId& task, int64_t limit) {
+absl::StatusOr<std::vector<Timer>> SqliteSession::LoadTimers(const TaskId& task, int64_t limit, int64_t max_bytes) {
   const std::lock_guard lock(writer_.mutex);
   Statement& load = writer_.statements.load_timers;
   const ScopedReset reset(load);
   std::vector<Timer> timers;
+  int64_t bytes = 0;
   absl::StatusOr<bool> row = load.BindText(1, task.group).BindInteger(2, task.partition).BindInteger(3, limit).Step();
-  for (; row.ok() && *row; row = load.Step()) {
+  for (; row.ok() && *row && bytes < max_bytes; row = load.Step()) {
+    bytes += static_cast<int64_t>(load.Bytes(3).size());
     timers.push_back({.task = task,
                       .key = std::string(load.Bytes(0)),
                       .name = std::string(load.Bytes(1)),

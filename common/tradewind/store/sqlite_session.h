@@ -22,8 +22,8 @@ class SqliteSession final : public Session {
   absl::StatusOr<std::vector<Aggregate>> LoadAggregates(absl::Span<const AggregateKey> keys) override;
   absl::StatusOr<std::vector<std::optional<RequestRow>>> LoadRequests(absl::Span<const RequestKey> keys) override;
   absl::StatusOr<CommitResult> Commit(const Batch& batch) override;
-  absl::StatusOr<std::vector<KeptRecord>> LoadKept(const TaskId& task, KeptState state, int64_t after,
-                                                   int64_t limit) override;
+  absl::StatusOr<std::vector<KeptRecord>> LoadKept(const TaskId& task, KeptState state, int64_t after, int64_t limit,
+                                                   int64_t max_bytes) override;
   absl::StatusOr<std::vector<KeptRecord>> LoadKeptById(absl::Span<const int64_t> ids) override;
   absl::StatusOr<KeptCounts> CountKept(std::string_view group) override;
   absl::StatusOr<std::vector<QueueHead>> LoadQueueHeads(const TaskId& task) override;
@@ -31,7 +31,7 @@ class SqliteSession final : public Session {
                                                      int64_t limit, int64_t max_bytes) override;
   absl::StatusOr<std::vector<KeptRecord>> LoadRequested(std::string_view group, absl::Span<const int32_t> partitions,
                                                         int64_t limit, int64_t max_bytes) override;
-  absl::StatusOr<std::vector<Timer>> LoadTimers(const TaskId& task, int64_t limit) override;
+  absl::StatusOr<std::vector<Timer>> LoadTimers(const TaskId& task, int64_t limit, int64_t max_bytes) override;
   absl::StatusOr<int64_t> PruneRequests(std::string_view group, absl::Span<const int32_t> partitions, absl::Time before,
                                         int64_t limit) override;
   absl::StatusOr<int64_t> PruneRequestsWithoutTask(absl::Time before, int64_t limit) override;

@@ -301,9 +301,13 @@ class Session {
   // who takes a task finds out.
   virtual absl::StatusOr<CommitResult> Commit(const Batch& batch) = 0;
 
-  // The first `limit` records of a task in one state with an id above `after`, in the order of insertion.
+  // The first `limit` records of a task in one state with an id above `after`, in the order of insertion; none after
+  // those that together have `max_bytes` in KeptRecord::record.
   virtual absl::StatusOr<std::vector<KeptRecord>> LoadKept(const TaskId& task, KeptState state, int64_t after,
-                                                           int64_t limit) = 0;
+                                                           int64_t limit, int64_t max_bytes) = 0;
+  absl::StatusOr<std::vector<KeptRecord>> LoadKept(const TaskId& task, KeptState state, int64_t after, int64_t limit) {
+    return LoadKept(task, state, after, limit, std::numeric_limits<int64_t>::max());
+  }
   absl::StatusOr<std::vector<KeptRecord>> LoadKept(const TaskId& task, KeptState state) {
     return LoadKept(task, state, 0, std::numeric_limits<int64_t>::max());
   }
@@ -331,8 +335,12 @@ class Session {
     return LoadRequested(group, partitions, limit, std::numeric_limits<int64_t>::max());
   }
 
-  // The first `limit` timers of the task by (due, key, name).
-  virtual absl::StatusOr<std::vector<Timer>> LoadTimers(const TaskId& task, int64_t limit) = 0;
+  // The first `limit` timers of the task by (due, key, name); none after those that together have `max_bytes` in
+  // Timer::record.
+  virtual absl::StatusOr<std::vector<Timer>> LoadTimers(const TaskId& task, int64_t limit, int64_t max_bytes) = 0;
+  absl::StatusOr<std::vector<Timer>> LoadTimers(const TaskId& task, int64_t limit) {
+    return LoadTimers(task, limit, std::numeric_limits<int64_t>::max());
+  }
 
   // Removes up to `limit` request rows of these tasks of the group that were written before `before`; returns how many
   // were removed.

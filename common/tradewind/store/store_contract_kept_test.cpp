@@ -207,6 +207,9 @@ TEST_P(StoreContract, TellsTheIdsOfKeptRecordsAndLoadsThemByPage) {
   EXPECT_THAT(RecordsOf(session_->LoadKeptById(wanted)), ElementsAre("1", "3"));
   EXPECT_THAT(RecordsOf(session_->LoadKept(task, KeptState::kHeld, 0, 2)), ElementsAre("1", "2"));
   EXPECT_THAT(RecordsOf(session_->LoadKept(task, KeptState::kHeld, result.kept_ids[2], 2)), ElementsAre("3"));
+  // Whoever asks for so many bytes gets at least one record.
+  EXPECT_THAT(RecordsOf(session_->LoadKept(task, KeptState::kHeld, 0, 10, 1)), ElementsAre("1"));
+  EXPECT_THAT(RecordsOf(session_->LoadKept(task, KeptState::kHeld, 0, 10, 2)), ElementsAre("1", "2"));
   const auto counts = session_->CountKept("orders");
   ASSERT_TRUE(counts.ok()) << counts.status();
   EXPECT_EQ(counts->held, 3);
@@ -298,9 +301,9 @@ TEST_P(StoreContract, KeepsTimersInTheOrderTheyAreDue) {
   const auto timer = [&](std::string key, std::string name, int ms, std::string record) {
     return MakeTimer(task, std::move(key), std::move(name), start + absl::Milliseconds(ms), std::move(record));
   };
-  const auto load = [&](int64_t limit) {
+  const auto load = [&](int64_t limit, int64_t max_bytes = 1000) {
     std::vector<std::string> records;
-    const auto timers = session_->LoadTimers(task, limit);
+    const auto timers = session_->LoadTimers(task, limit, max_bytes);
     EXPECT_TRUE(timers.ok()) << timers.status();
     for (const Timer& loaded : *timers) records.push_back(loaded.record);
     return records;
@@ -312,6 +315,8 @@ TEST_P(StoreContract, KeepsTimersInTheOrderTheyAreDue) {
   Reopen();
   EXPECT_THAT(load(10), ElementsAre("1", "3", "5"));
   EXPECT_THAT(load(2), ElementsAre("1", "3"));
+  EXPECT_THAT(load(10, 1), ElementsAre("1"));
+  EXPECT_THAT(load(10, 2), ElementsAre("1", "3"));
   const auto timers = session_->LoadTimers(task, 10);
   EXPECT_EQ((*timers)[1].key, bytes);
   EXPECT_EQ((*timers)[1].name, "ship");

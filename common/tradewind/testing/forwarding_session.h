@@ -32,8 +32,8 @@ class ForwardingSession : public store::Session {
   }
   absl::StatusOr<store::CommitResult> Commit(const store::Batch& batch) override { return inner_.Commit(batch); }
   absl::StatusOr<std::vector<store::KeptRecord>> LoadKept(const store::TaskId& task, store::KeptState state,
-                                                          int64_t after, int64_t limit) override {
-    return inner_.LoadKept(task, state, after, limit);
+                                                          int64_t after, int64_t limit, int64_t max_bytes) override {
+    return inner_.LoadKept(task, state, after, limit, max_bytes);
   }
   absl::StatusOr<std::vector<store::KeptRecord>> LoadKeptById(absl::Span<const int64_t> ids) override {
     return inner_.LoadKeptById(ids);
@@ -52,8 +52,9 @@ class ForwardingSession : public store::Session {
                                                                int64_t max_bytes) override {
     return inner_.LoadRequested(group, partitions, limit, max_bytes);
   }
-  absl::StatusOr<std::vector<store::Timer>> LoadTimers(const store::TaskId& task, int64_t limit) override {
-    return inner_.LoadTimers(task, limit);
+  absl::StatusOr<std::vector<store::Timer>> LoadTimers(const store::TaskId& task, int64_t limit,
+                                                       int64_t max_bytes) override {
+    return inner_.LoadTimers(task, limit, max_bytes);
   }
   absl::StatusOr<int64_t> PruneRequests(std::string_view group, absl::Span<const int32_t> partitions, absl::Time before,
                                         int64_t limit) override {
