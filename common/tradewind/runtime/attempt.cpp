@@ -89,7 +89,7 @@ absl::Status Attempt::Prefetch(absl::Span<const Input> inputs, absl::Span<const 
   for (const Input& input : inputs) {
     if (!input.envelope.ok()) continue;
     const Handler* handler = group_.Find(input.envelope->type);
-    requests_.Want(*input.envelope, handler != nullptr && handler->is_command);
+    requests_.Want(*input.envelope, input.record, handler != nullptr && handler->is_command);
     if (handler != nullptr && handler->inbox && !input.envelope->sequence.has_value()) {
       requests_.WantEvent(*input.envelope);
     }

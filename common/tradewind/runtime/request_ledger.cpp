@@ -58,6 +58,11 @@ std::string EventId(const bus::Envelope& envelope) {
   return id.append(1, '\0').append(envelope.id);
 }
 
+// Of a command without a request_id whose ce_id another command had before it.
+std::string IdWithContent(const bus::Envelope& envelope, const bus::Record& record) {
+  return std::string(envelope.id).append(1, '\0').append(HashOf(record));
+}
+
 }  // namespace
 
 std::string RequestLedger::NameOf(const store::RequestKey& key) {
@@ -81,8 +86,13 @@ std::optional<store::RequestKey> RequestLedger::KeyOf(const bus::Envelope& envel
   return store::RequestKey{envelope.source, kEventId, envelope.id};
 }
 
-void RequestLedger::Want(const bus::Envelope& envelope, bool is_command) {
-  if (const auto key = KeyOf(envelope, is_command)) WantKey(*key);
+void RequestLedger::Want(const bus::Envelope& envelope, const bus::Record& record, bool is_command) {
+  const auto key = KeyOf(envelope, is_command);
+  if (!key.has_value()) return;
+  WantKey(*key);
+  if (!envelope.request_id.empty()) return;
+  event_ids_.push_back(IdWithContent(envelope, record));
+  WantKey({envelope.source, kEventId, event_ids_.back()});
 }
 
 void RequestLedger::WantEvent(const bus::Envelope& envelope) {
@@ -124,7 +134,13 @@ bool RequestLedger::Answer(const bus::Envelope& envelope, const bus::Record& rec
     FromStored(found->second->reply, reply);
     return true;
   }
-  if (envelope.request_id.empty()) return false;
+  if (envelope.request_id.empty()) {
+    const std::string id = IdWithContent(envelope, record);
+    const auto other = known_.find(NameOf({envelope.source, kEventId, id}));
+    if (other == known_.end() || !other->second.has_value()) return false;
+    FromStored(other->second->reply, reply);
+    return true;
+  }
   *reply.mutable_error() = errors::ToRpcStatus(
       {.code = absl::StatusCode::kInvalidArgument,
        .reason = "REQUEST_ID_REUSED",
@@ -135,10 +151,15 @@ bool RequestLedger::Answer(const bus::Envelope& envelope, const bus::Record& rec
 
 void RequestLedger::Remember(const bus::Envelope& envelope, const bus::Record& record, bool is_command,
                              int32_t partition, const mesh::v1::Reply& reply) {
-  const auto key = KeyOf(envelope, is_command);
+  auto key = KeyOf(envelope, is_command);
   if (!key.has_value()) return;
+  if (const auto first = known_.find(NameOf(*key)); first != known_.end() && first->second.has_value()) {
+    // Another request under the same request_id has been answered with an error, and the first one's answer stays.
+    if (!envelope.request_id.empty()) return;
+    event_ids_.push_back(IdWithContent(envelope, record));
+    key->request_id = event_ids_.back();
+  }
   std::optional<Answered>& slot = known_[NameOf(*key)];
-  // Another command under the ce_id of one before it: that one's answer stays.
   if (slot.has_value()) return;
   slot = Answered{HashOf(record), ToStored(reply)};
   remembered_.push_back({*key, partition, &*slot});

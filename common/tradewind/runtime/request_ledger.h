@@ -3,7 +3,7 @@
 //
 // A repeat is recognised by (caller, method, request_id) and answered with the first answer; another body under the
 // same id is an error. A command without a request_id is recognised by its ce_source and ce_id, which a copy of its
-// record has too; another body under the same ones is another command.
+// record has too; another body under the same ones is another command, and its repeats are recognised by that body.
 #pragma once
 
 #include <deque>
@@ -33,7 +33,7 @@ class RequestLedger {
 
   // Remembers that the request may be a repeat; Load asks the store about all of them in one query. Here and below,
   // `is_command` tells that the record comes from a topic of commands.
-  void Want(const bus::Envelope& envelope, bool is_command);
+  void Want(const bus::Envelope& envelope, const bus::Record& record, bool is_command);
   absl::Status Load(store::Session& session);
 
   // Fills `reply` (all but its correlation id) when this request was answered before, in an earlier batch or in this
@@ -69,7 +69,7 @@ class RequestLedger {
   std::unordered_map<std::string, std::optional<Answered>> known_;
   std::vector<store::RequestKey> wanted_;
   std::vector<std::string> wanted_names_;
-  // What keys of events point into.
+  // What keys of events, and of commands without a request_id, point into.
   std::deque<std::string> event_ids_;
   struct Remembered {
     store::RequestKey key;

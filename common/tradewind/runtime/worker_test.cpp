@@ -246,6 +246,10 @@ TEST(Worker, ActsOnceOnACopyOfACommandWithoutARequestId) {
   mesh.kafka().Append(other);
   EXPECT_EQ(mesh.WaitForReplies(3).size(), 3U);
   EXPECT_TRUE(mesh.kafka().WaitForRecords(kEvents, 2));
+  // Its own copy is one, in a later batch and in the same.
+  mesh.kafka().Append(other);
+  mesh.kafka().Append(other);
+  EXPECT_EQ(mesh.WaitForReplies(5).size(), 5U);
   ASSERT_TRUE(worker->Stop().ok());
   EXPECT_EQ(mesh.kafka().ReadAll(kEvents).size(), 2U);
 }
