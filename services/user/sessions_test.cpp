@@ -109,7 +109,7 @@ class SessionsTest : public ::testing::Test {
 
 TEST_F(SessionsTest, RefusesMoreGuessesAtOneAccountAndTakesOthers) {
   HoldPasswords();
-  for (int i = 0; i < 8; ++i) LogIn("ada@example.org");
+  for (int i = 0; i < 8; ++i) LogIn("ada@example.org", i < 4 ? "10.0.0.5" : "10.0.0.6");
   ASSERT_TRUE(Waits(8));
   // However it is written, and from wherever it comes.
   Call& refused = LogIn(" ADA@example.org", "10.0.0.7");
@@ -120,6 +120,19 @@ TEST_F(SessionsTest, RefusesMoreGuessesAtOneAccountAndTakesOthers) {
   ASSERT_TRUE(Waits(9));
   EndAll();
   EXPECT_EQ(other.status.error_code(), grpc::StatusCode::UNAUTHENTICATED);
+}
+
+TEST_F(SessionsTest, LetsNoAddressKeepAnAccountFromOthers) {
+  HoldPasswords();
+  for (int i = 0; i < 4; ++i) LogIn("ada@example.org", "10.0.0.7");
+  ASSERT_TRUE(Waits(4));
+  Call& refused = LogIn("ada@example.org", "10.0.0.7");
+  refused.ended.WaitForNotification();
+  EXPECT_THAT(refused.status.error_details(), HasSubstr("TOO_MANY_LOGINS"));
+  Call& owner = LogIn("ada@example.org", "10.0.0.8");
+  ASSERT_TRUE(Waits(5));
+  EndAll();
+  EXPECT_EQ(owner.status.error_code(), grpc::StatusCode::UNAUTHENTICATED);
 }
 
 TEST_F(SessionsTest, KeepsPlacesForOtherAddressesThanOne) {

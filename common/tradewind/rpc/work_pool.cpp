@@ -63,9 +63,16 @@ absl::Status WorkPool::CheckBounds(const Job& job) const {
     return absl::ResourceExhaustedError("the client's share of the queue is full");
   }
   const auto subject = about_subject_.find(job.subject);
-  if (options_.max_waiting_about_subject != 0 && subject != about_subject_.end() &&
-      subject->second >= options_.max_waiting_about_subject) {
+  if (options_.max_waiting_about_subject == 0 || subject == about_subject_.end()) return absl::OkStatus();
+  if (subject->second >= options_.max_waiting_about_subject) {
     return absl::ResourceExhaustedError("too much waits for the same subject");
+  }
+  if (client == clients_.end()) return absl::OkStatus();
+  const std::list<Waiting>& own = client->second.jobs;
+  const auto about_it = static_cast<size_t>(std::count_if(
+      own.begin(), own.end(), [&](const Waiting& waiting) { return waiting.job.subject == job.subject; }));
+  if (about_it >= std::max<size_t>(options_.max_waiting_about_subject / 2, 1)) {
+    return absl::ResourceExhaustedError("the client's share of what waits for this subject is full");
   }
   return absl::OkStatus();
 }

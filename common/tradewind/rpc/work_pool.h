@@ -35,7 +35,8 @@ class WorkPool {
     size_t max_waiting = 2'000;
     // Of them for one client; 0 means half of max_waiting.
     size_t max_waiting_of_client = 0;
-    // Of them about one subject; 0 means no bound of its own.
+    // Of them about one subject, of which one client may have half: nobody keeps a subject from all others. 0 means no
+    // bound of its own.
     size_t max_waiting_about_subject = 0;
   };
   struct Job {

@@ -15,6 +15,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 // One thread, held until Release: what is submitted waits, and then runs in the order that the pool gives it.
 class WorkPoolTest : public ::testing::Test {
@@ -97,6 +98,18 @@ TEST_F(WorkPoolTest, BoundsWhatWaitsAboutOneSubject) {
   EXPECT_TRUE(Submit("b", "b2").ok());
   EXPECT_TRUE(Submit("b", "b3").ok());
   EXPECT_THAT(Release(), ElementsAre("a1", "b1", "b2", "b3"));
+}
+
+TEST_F(WorkPoolTest, LeavesHalfOfASubjectToOtherClients) {
+  Start({.max_waiting_about_subject = 4});
+  EXPECT_TRUE(Submit("a", "a1", "ada").ok());
+  EXPECT_TRUE(Submit("a", "a2", "ada").ok());
+  EXPECT_THAT(Refusal("a", "ada"), HasSubstr("share of what waits for this subject"));
+  EXPECT_TRUE(Submit("a", "a3", "bob").ok());
+  EXPECT_TRUE(Submit("b", "b1", "ada").ok());
+  EXPECT_TRUE(Submit("c", "c1", "ada").ok());
+  EXPECT_THAT(Refusal("c", "ada"), HasSubstr("same subject"));
+  EXPECT_THAT(Release(), SizeIs(5));
 }
 
 TEST_F(WorkPoolTest, FreesThePlaceOfWhatIsTakenBack) {
