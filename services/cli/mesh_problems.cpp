@@ -90,7 +90,9 @@ constexpr GaugeCheck kGaugeChecks[] = {
      .remedy = "start a build with KeyedBy again until it has read them; the service's log names the partitions"},
     {.metric = "tradewind_no_handler_records",
      .what = "{value} records wait that this build has no handler for",
-     .remedy = "start a build that has one, or drop them with `tradewind parked skip --type TYPE`"},
+     .remedy =
+         "start a build that has one, or drop them with `tradewind parked skip --type TYPE`; effects that had begun "
+         "on a topic that is read no more, which the service's log names, with `tradewind partition accept-loss`"},
     {.metric = "tradewind_timers_waiting_seconds",
      .bound = 10,
      .is_time = true,

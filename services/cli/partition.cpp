@@ -44,13 +44,16 @@ std::string GivenUp(const v1::PartitionProgress& progress) {
 }
 
 std::string DescribeLoss(const PartitionOptions& options, const v1::PartitionProgress& progress) {
-  return fmt::format(
+  const std::string given_up = fmt::format(
       "{}: its next record of {}/{} is at offset {}, and the log holds {} to {}: {}.\n"
-      "  Going on gives up {}. It goes on at offset {}, where each source is taken up as it next speaks; it knows {}.\n"
-      "  Nothing that it has kept changes: what the lost events would have changed stays as it is.\n",
+      "  Going on gives up {}.",
       Printable(progress.group()), Printable(options.topic), options.partition, progress.next_offset(),
-      progress.log_begin(), progress.log_end(), Printable(progress.lost().reason()), GivenUp(progress),
-      progress.lost().go_on_at(), Grouped(progress.sources()));
+      progress.log_begin(), progress.log_end(), Printable(progress.lost().reason()), GivenUp(progress));
+  if (progress.lost().go_on_at() == progress.next_offset()) return given_up + " Nothing else changes.\n";
+  return fmt::format(
+      "{} It goes on at offset {}, where each source is taken up as it next speaks; it knows {}.\n"
+      "  Nothing that it has kept changes: what the lost events would have changed stays as it is.\n",
+      given_up, progress.lost().go_on_at(), Grouped(progress.sources()));
 }
 
 std::string DescribeForgetting(const PartitionOptions& options, const v1::PartitionProgress& progress) {

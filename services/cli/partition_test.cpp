@@ -116,6 +116,17 @@ TEST_F(PartitionTest, SaysWhatIsLostBeforeItActs) {
   EXPECT_THAT(inventory_.accepted, IsEmpty());
 }
 
+TEST_F(PartitionTest, SaysThatOnlyEffectsAreGivenUp) {
+  v1::PartitionProgress progress = Lost();
+  progress.mutable_lost()->set_unread(0);
+  progress.mutable_lost()->set_effects(6);
+  progress.mutable_lost()->set_go_on_at(progress.next_offset());
+  inventory_.groups = {progress};
+  EXPECT_EQ(Run(PartitionVerb::kAcceptLoss, /*yes=*/false), kExitNotWell);
+  EXPECT_THAT(out_.str(),
+              HasSubstr("Going on gives up 6 effects that had begun and not ended. Nothing else changes.\n"));
+}
+
 TEST_F(PartitionTest, AcceptsWhatItWasShown) {
   inventory_.groups = {Lost(), Whole()};
   EXPECT_EQ(Run(PartitionVerb::kAcceptLoss, /*yes=*/true), kExitOk);

@@ -52,18 +52,31 @@ std::string PartitionAdmin::FullTopic(std::string_view topic) const {
   return topic_prefix_ + std::string(topic);
 }
 
-std::vector<const runtime::Group*> PartitionAdmin::ReadersOf(const std::string& full_topic) const {
-  std::vector<const runtime::Group*> readers;
-  std::copy_if(groups_.begin(), groups_.end(), std::back_inserter(readers), [&](const runtime::Group* group) {
-    const auto& topics = group->input_topics();
-    return std::any_of(topics.begin(), topics.end(),
-                       [&](const std::string& name) { return topic_prefix_ + name == full_topic; });
-  });
-  return readers;
+bool PartitionAdmin::Reads(const runtime::Group& group, const std::string& full_topic) const {
+  const auto& topics = group.input_topics();
+  return std::any_of(topics.begin(), topics.end(),
+                     [&](const std::string& name) { return topic_prefix_ + name == full_topic; });
+}
+
+mesh::v1::PartitionProgress PartitionAdmin::DescribeUnread(const runtime::InputProgress& input, int32_t partition) {
+  mesh::v1::PartitionProgress described;
+  described.set_next_offset(input.next_offset());
+  described.set_sources(static_cast<int64_t>(input.sources()));
+  // The topic may be gone.
+  if (const auto range = log_.range(input.topic(), partition); range.ok()) {
+    described.set_log_begin(range->low);
+    described.set_log_end(range->high);
+  }
+  if (input.pending().empty()) return described;
+  described.mutable_lost()->set_reason(std::string(runtime::Describe(runtime::LostRecords::Reason::kNotRead)));
+  described.mutable_lost()->set_effects(static_cast<int64_t>(input.pending().size()));
+  described.mutable_lost()->set_go_on_at(input.next_offset());
+  return described;
 }
 
 absl::StatusOr<mesh::v1::PartitionProgress> PartitionAdmin::DescribeOne(const runtime::InputProgress& input,
-                                                                        int32_t partition) {
+                                                                        int32_t partition, bool is_read) {
+  if (!is_read) return DescribeUnread(input, partition);
   mesh::v1::PartitionProgress described;
   described.set_next_offset(input.next_offset());
   described.set_sources(static_cast<int64_t>(input.sources()));
@@ -90,17 +103,19 @@ absl::StatusOr<mesh::v1::DescribePartitionResponse> PartitionAdmin::Describe(
     const mesh::v1::DescribePartitionRequest& request) {
   const std::string topic = FullTopic(request.topic());
   mesh::v1::DescribePartitionResponse response;
-  const auto readers = ReadersOf(topic);
-  if (readers.empty()) return NotRead(request.topic());
-  for (const runtime::Group* group : readers) {
+  bool is_known = false;
+  for (const runtime::Group* group : groups_) {
+    const bool is_read = Reads(*group, topic);
+    is_known = is_known || is_read;
     const auto blob = store_.reader().ProgressOf({group->name(), request.partition()});
     if (!blob.ok()) return blob.status();
     const auto progress = runtime::TaskProgress::Parse(*blob);
     if (!progress.ok()) return progress.status();
     const runtime::InputProgress* input = progress->FindInput(topic);
     // It has read nothing of it yet, so there is nothing that it could miss.
-    if (input == nullptr) continue;
-    auto described = DescribeOne(*input, request.partition());
+    if (input == nullptr || (!is_read && input->pending().empty())) continue;
+    is_known = true;
+    auto described = DescribeOne(*input, request.partition(), is_read);
     if (!described.ok()) return described.status();
     described->set_group(group->name());
     if (const auto taken = input->WatermarkOf(request.source()); taken.has_value()) {
@@ -109,25 +124,34 @@ absl::StatusOr<mesh::v1::DescribePartitionResponse> PartitionAdmin::Describe(
     }
     *response.add_groups() = *std::move(described);
   }
+  if (!is_known) return NotRead(request.topic());
   return response;
 }
 
 absl::Status PartitionAdmin::Change(const std::string& group, const std::string& full_topic, int32_t partition,
-                                    const std::function<absl::Status(runtime::InputProgress&)>& change) {
-  const auto readers = ReadersOf(full_topic);
-  if (std::none_of(readers.begin(), readers.end(), [&](const auto* reader) { return reader->name() == group; })) {
-    return NotRead(full_topic);
+                                    const std::function<absl::Status(runtime::InputProgress&, bool)>& change) {
+  const auto found =
+      std::find_if(groups_.begin(), groups_.end(), [&](const auto* one) { return one->name() == group; });
+  if (found == groups_.end()) return NotRead(full_topic);
+  const bool is_read = Reads(**found, full_topic);
+  const store::TaskId task{group, partition};
+  // Looked at first: nothing is taken from its owner for something that is not there.
+  const auto known = store_.reader().ProgressOf(task);
+  if (!known.ok()) return known.status();
+  auto progress = runtime::TaskProgress::Parse(*known);
+  if (!progress.ok()) return progress.status();
+  if (progress->FindInput(full_topic) == nullptr) {
+    return is_read ? absl::FailedPreconditionError("the group has read nothing of it yet") : NotRead(full_topic);
   }
   auto session = store_.OpenSession();
   if (!session.ok()) return session.status();
-  const store::TaskId task{group, partition};
   const auto taken = (*session)->TakeTask(task, 0);
   if (!taken.ok()) return taken.status();
-  auto progress = runtime::TaskProgress::Parse(taken->progress);
+  progress = runtime::TaskProgress::Parse(taken->progress);
   if (!progress.ok()) return progress.status();
   runtime::InputProgress* input = progress->FindInput(full_topic);
-  if (input == nullptr) return absl::FailedPreconditionError("the group has read nothing of it yet");
-  if (absl::Status changed = change(*input); !changed.ok()) return changed;
+  if (input == nullptr) return absl::UnavailableError("its owner was faster; try again");
+  if (absl::Status changed = change(*input, is_read); !changed.ok()) return changed;
   const std::string blob = progress->Serialize(progress->cluster_id());
   store::Batch batch;
   batch.now = absl::Now();
@@ -148,26 +172,28 @@ absl::Status PartitionAdmin::Change(const std::string& group, const std::string&
 
 absl::Status PartitionAdmin::AcceptLoss(const mesh::v1::AcceptLossRequest& request) {
   const std::string topic = FullTopic(request.topic());
-  return Change(request.group(), topic, request.partition(), [&](runtime::InputProgress& input) -> absl::Status {
-    const auto now = DescribeOne(input, request.partition());
+  const auto accept = [&](runtime::InputProgress& input, bool is_read) -> absl::Status {
+    const auto now = DescribeOne(input, request.partition(), is_read);
     if (!now.ok()) return now.status();
     if (!now->has_lost()) return absl::FailedPreconditionError("nothing is lost there");
     if (now->next_offset() != request.next_offset() || now->lost().go_on_at() != request.go_on_at()) {
       return absl::FailedPreconditionError("what is lost has changed since it was described; look again");
     }
-    input.GoOnAt(now->lost().go_on_at(), now->log_begin());
+    // Of a topic that is not read nothing can be read again.
+    input.GoOnAt(now->lost().go_on_at(), is_read ? now->log_begin() : now->next_offset());
     kLog.Warn("the loss of records was accepted", {{"group", request.group()},
                                                    {"topic", topic},
                                                    {"partition", request.partition()},
                                                    {"next_offset", request.next_offset()},
                                                    {"go_on_at", request.go_on_at()}});
     return absl::OkStatus();
-  });
+  };
+  return Change(request.group(), topic, request.partition(), accept);
 }
 
 absl::Status PartitionAdmin::ForgetSource(const mesh::v1::ForgetSourceRequest& request) {
   const std::string topic = FullTopic(request.topic());
-  return Change(request.group(), topic, request.partition(), [&](runtime::InputProgress& input) -> absl::Status {
+  return Change(request.group(), topic, request.partition(), [&](runtime::InputProgress& input, bool) -> absl::Status {
     if (!input.WatermarkOf(request.source()).has_value()) {
       return absl::NotFoundError(
           fmt::format("the group knows no source {} there", errors::Printable(request.source())));

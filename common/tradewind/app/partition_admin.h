@@ -50,11 +50,15 @@ class PartitionAdmin {
 
  private:
   std::string FullTopic(std::string_view topic) const;
-  std::vector<const runtime::Group*> ReadersOf(const std::string& full_topic) const;
-  absl::StatusOr<mesh::v1::PartitionProgress> DescribeOne(const runtime::InputProgress& input, int32_t partition);
+  bool Reads(const runtime::Group& group, const std::string& full_topic) const;
+  // `is_read`: by the group of the input, as it is in this build.
+  absl::StatusOr<mesh::v1::PartitionProgress> DescribeOne(const runtime::InputProgress& input, int32_t partition,
+                                                          bool is_read);
+  // Of a topic that the group reads no more, where effects of it were under way.
+  mesh::v1::PartitionProgress DescribeUnread(const runtime::InputProgress& input, int32_t partition);
   // Takes the task, has `change` change its input, and commits that.
   absl::Status Change(const std::string& group, const std::string& full_topic, int32_t partition,
-                      const std::function<absl::Status(runtime::InputProgress&)>& change);
+                      const std::function<absl::Status(runtime::InputProgress&, bool is_read)>& change);
 
   store::Store& store_;
   const std::vector<const runtime::Group*> groups_;

@@ -12,6 +12,7 @@
 
 #include "tradewind/order/v1/events.pb.h"
 #include "tradewind/store/sqlite_store.h"
+#include "tradewind/user/v1/events.pb.h"
 
 namespace tradewind {
 namespace {
@@ -161,6 +162,33 @@ TEST_F(PartitionAdminTest, DropsOnlyTheEffectsThatHaveExpired) {
   EXPECT_EQ(Input().next_offset(), 120);
   EXPECT_THAT(Input().pending(), ::testing::ElementsAre(110));
   EXPECT_EQ(Input().Judge(Event("/order/2", {1, 9}, {1, 8})), runtime::Verdict::kGap);
+}
+
+TEST_F(PartitionAdminTest, GivesUpEffectsOfATopicThatIsReadNoMore) {
+  runtime::Group reads_another{"inventory"};
+  reads_another.Add({.run = [](const google::protobuf::Message&, runtime::Context&) { return runtime::Ack(); },
+                     .prototype = &user::v1::UserRegistered::default_instance()});
+  const auto gone = [](const std::string&, int32_t) { return absl::NotFoundError("no such topic"); };
+  PartitionAdmin admin{*store_, {&reads_another}, "t.", {.range = gone, .read = {}}};
+  mesh::v1::DescribePartitionRequest request;
+  request.set_topic("order.events.v1");
+  request.set_partition(2);
+  const auto described = admin.Describe(request);
+  ASSERT_TRUE(described.ok()) << described.status();
+  ASSERT_EQ(described->groups_size(), 1);
+  EXPECT_EQ(described->groups(0).lost().effects(), 2);
+  EXPECT_THAT(described->groups(0).lost().reason(), HasSubstr("does not read it any more"));
+  mesh::v1::AcceptLossRequest accept;
+  accept.set_topic("order.events.v1");
+  accept.set_partition(2);
+  accept.set_group("inventory");
+  accept.set_next_offset(120);
+  accept.set_go_on_at(120);
+  ASSERT_TRUE(admin.AcceptLoss(accept).ok());
+  EXPECT_TRUE(Input().pending().empty());
+  EXPECT_EQ(Input().next_offset(), 120);
+  EXPECT_TRUE(absl::IsNotFound(admin.Describe(request).status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(admin.AcceptLoss(accept)));
 }
 
 TEST_F(PartitionAdminTest, BeginsATopicThatWasMadeAnewAtItsBeginning) {

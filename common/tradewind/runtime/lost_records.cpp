@@ -12,6 +12,8 @@ std::string_view Describe(LostRecords::Reason reason) {
       return "the topic was made anew or lost its end";
     case LostRecords::Reason::kAnotherLog:
       return "the topic was made anew";
+    case LostRecords::Reason::kNotRead:
+      return "the group does not read it any more";
   }
   return "";
 }

@@ -19,6 +19,8 @@ struct LostRecords {
     kEndsEarlier,
     // The last record that was read is another one now: the topic was made anew.
     kAnotherLog,
+    // Effects were under way when the group ceased to read the topic. No task stops for it.
+    kNotRead,
   };
   Reason reason = Reason::kExpired;
   // Offsets that were not read and are gone; 0 where nobody can tell.

@@ -156,9 +156,15 @@ std::vector<bus::Position> Worker::Impl::TakeOver(absl::Span<const int32_t> part
     Task& task = *tasks_[partition];
     task.offsets_moved = true;
     task.taken_at = clock_.Now();
-    if (const size_t effects = CountUnreadEffects(task); effects > 0) {
-      kLog.Warn("effects had begun on a topic that this version does not read; they wait for one that reads it",
-                {{"group", task.id.group}, {"partition", partition}, {"effects", effects}});
+    for (const InputProgress& input : task.progress.inputs()) {
+      if (IsRead(input) || input.pending().empty()) continue;
+      kLog.Warn(
+          "effects had begun on a topic that this version does not read; they wait for one that reads it, unless a "
+          "person gives them up: tradewind partition accept-loss TOPIC/PARTITION",
+          {{"group", task.id.group},
+           {"topic", input.topic()},
+           {"partition", partition},
+           {"effects", input.pending().size()}});
     }
     if (lanes_ != nullptr) lanes_->HoldBack(partition, task.careful);
     TRADEWIND_CRASH_POINT("takeover.done");
