@@ -215,6 +215,7 @@ write_cli_settings() {
     printf '  groups:\n'
     for name in "${BACKENDS[@]}"; do printf '    %s: %s\n' "$name" "$(address_of "METRICS_${name^^}")"; done
     for name in "${EFFECTS[@]}"; do printf '    %s.effects: %s\n' "$name" "$(address_of "METRICS_${name^^}")"; done
+    printf '  pages:\n    gateway: %s\n' "$(address_of METRICS_GATEWAY)"
   } >"$VAR/cli.yaml"
 }
 

@@ -24,6 +24,10 @@ void Describe(config::Schema& schema, CliConfig& config) {
       .Reaches();
   section.Field("groups", &config.groups, "consumer groups whose lag `status` shows, with host:port of their /metrics")
       .Reaches();
+  section
+      .Field("pages", &config.pages,
+             "processes without a consumer group, such as the gateway, with host:port of their /metrics")
+      .Reaches();
   bus::Describe(schema, config.kafka);
   seal::Describe(schema, config.keys);
   telemetry::Describe(schema, config.log);

@@ -39,6 +39,8 @@ struct CliConfig {
       {"notification", "127.0.0.1:9467"}, {"notification.effects", "127.0.0.1:9467"}, {"inventory", "127.0.0.1:9468"},
       {"payment", "127.0.0.1:9469"},      {"payment.effects", "127.0.0.1:9469"},      {"shipping", "127.0.0.1:9470"},
   };
+  // host:port of /metrics of the processes that run no consumer group.
+  std::map<std::string, std::string> pages = {{"gateway", "127.0.0.1:9464"}};
 };
 
 // The settings as they are before anything was configured; the descriptor set lies where the build puts it beside the

@@ -225,13 +225,15 @@ std::vector<BrokerAnswer> ProbeBrokers(absl::Span<const std::string> addresses, 
   return answers;
 }
 
-// The page of each address that the groups name, asked for at the same time.
+// The page of each address that the settings name, asked for at the same time.
 std::map<std::string, absl::StatusOr<std::string>> FetchPages(const CliConfig& config, absl::Duration timeout) {
   std::map<std::string, std::future<absl::StatusOr<std::string>>> asked;
-  for (const auto& [group, address] : config.groups) {
-    if (!asked.contains(address)) {
-      asked.emplace(address, std::async(std::launch::async,
-                                        [address = address, timeout] { return FetchMetrics(address, timeout); }));
+  for (const auto* named : {&config.groups, &config.pages}) {
+    for (const auto& [name, address] : *named) {
+      if (!asked.contains(address)) {
+        asked.emplace(address, std::async(std::launch::async,
+                                          [address = address, timeout] { return FetchMetrics(address, timeout); }));
+      }
     }
   }
   std::map<std::string, absl::StatusOr<std::string>> pages;
@@ -262,6 +264,16 @@ void JudgePages(const CliConfig& config, const std::map<std::string, absl::Statu
     }
     for (Problem& problem : JudgeProcess(group.name, *page)) {
       status.problems.push_back(std::move(problem));
+    }
+  }
+  for (const auto& [name, address] : config.pages) {
+    const absl::StatusOr<std::string>& page = pages.at(address);
+    if (!page.ok()) {
+      silent[address].push_back(name);
+    } else if (judged.insert(address).second) {
+      for (Problem& problem : JudgeProcess(name, *page)) {
+        status.problems.push_back(std::move(problem));
+      }
     }
   }
   for (const auto& [address, groups] : silent) {

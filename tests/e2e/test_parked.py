@@ -100,6 +100,7 @@ class Picky:
                 f"--kafka.brokers={self.mesh.address('kafka')}",
                 "--cli.services=" + ",".join(f"{name}={address}" for name, address in services.items()),
                 f"--cli.groups=picky={self.metrics_address}",
+                f"--cli.pages=picky={self.metrics_address}",
             ],
             capture_output=True,
             text=True,

@@ -312,11 +312,12 @@ def test_an_aggregate_that_does_not_parse_is_a_problem_and_lists_go_without_it(m
 
 
 def test_metrics_that_do_not_answer_are_a_problem(mesh):
-    mesh.service("stop", "shipping")
-    try:
-        assert any(line.startswith("shipping: the metrics do not answer") for line in problems(mesh))
-    finally:
-        mesh.service("start", "shipping")
+    for name in ("shipping", "gateway"):
+        mesh.service("stop", name)
+        try:
+            assert any(line.startswith(f"{name}: the metrics do not answer") for line in problems(mesh))
+        finally:
+            mesh.service("start", name)
 
 
 def test_a_full_disk_is_a_problem_until_there_is_room(mesh, client):
