@@ -2,7 +2,7 @@
 """Makes the data that tests/e2e/test_upgrade.py upgrades: a mesh of an older commit, run by that commit's executables,
 filled with something in every state, and killed in the middle of its work.
 
-    tests/upgrade/make_fixture.py CHECKOUT FOLDER
+    tests/upgrade/make_fixture.py [--store postgres] CHECKOUT FOLDER
 
 CHECKOUT is a work tree of the older commit, built by `cmake --preset release -DTRADEWIND_TESTS=ON` (the tests' crash
 points are used) with build/venv in it. FOLDER receives var.tar.xz and manifest.json. README.md says what is in them.
@@ -488,12 +488,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkout", type=Path)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--store", choices=["sqlite", "postgres"], default="sqlite")
     arguments = parser.parse_args()
     checkout = arguments.checkout.resolve()
     support = Support(checkout)
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=checkout, capture_output=True, text=True, check=True)
     with tempfile.TemporaryDirectory() as folder:
-        mesh = support.mesh.Mesh(Path(folder) / "var", OFFSET, settings=SETTINGS)
+        mesh = support.mesh.Mesh(Path(folder) / "var", OFFSET, store=arguments.store, settings=SETTINGS)
         try:
             mesh.up()
             maker = Maker(support, mesh)
