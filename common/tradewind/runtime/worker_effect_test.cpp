@@ -230,6 +230,18 @@ TEST(WorkerEffect, PublishesWhatAnEffectEmitsOnceItHasEnded) {
   ASSERT_TRUE(test.mesh.kafka().WaitForRecords(kEvents, 1));
 }
 
+// A record that came from Kafka keeps all that was fetched with it in memory.
+TEST(WorkerEffect, KeepsNoRecordOfKafkaWhileEffectsWait) {
+  Fixture test;
+  for (const char* name : {"block", "second", "third"}) test.Send("u-1", name);
+  const auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, kQuick);
+  ASSERT_TRUE(Eventually([&] { return test.Begun().size() == 1; }));
+  EXPECT_TRUE(Eventually([&] { return worker->source().records_alive() == 0; }));
+  test.release.release();
+  ASSERT_TRUE(Eventually([&] { return test.Ended("u-1").size() == 3; }));
+  EXPECT_THAT(test.Ended("u-1"), ElementsAre("u-1:block", "u-1:second", "u-1:third"));
+}
+
 TEST(WorkerEffect, ReadsNothingMoreWhileTooManyWait) {
   Fixture test;
   const auto worker = test.StartCrowded();

@@ -259,9 +259,27 @@ std::optional<bus::Record> InMemorySource::Next() {
     const auto record = log->From(offset);
     if (record == log->records.end()) continue;
     offset = record->offset + 1;
-    return bus::Record::FromContent(*record);
+    return Counted(bus::Record::FromContent(*record));
   }
   return std::nullopt;
+}
+
+bus::Record InMemorySource::Counted(bus::Record record) const {
+  struct Given {
+    bus::Record record;
+    std::shared_ptr<std::atomic<int>> alive;
+  };
+  auto* const given = new Given{std::move(record), alive_};
+  ++*alive_;
+  bus::Record::Owner owner(given, [](void* memory) {
+    auto* const gone = static_cast<Given*>(memory);
+    --*gone->alive;
+    delete gone;
+  });
+  const bus::Record& inside = given->record;
+  return bus::Record(std::move(owner), inside.topic(), inside.partition(), inside.offset(), inside.timestamp_ms(),
+                     inside.key(), inside.value(),
+                     bus::Record::Headers(inside.headers().begin(), inside.headers().end()));
 }
 
 absl::StatusOr<std::optional<bus::Record>> InMemorySource::Poll(absl::Duration timeout) {

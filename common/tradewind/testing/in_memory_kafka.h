@@ -117,6 +117,8 @@ class InMemorySource final : public bus::EventSource {
   void FailResume(int times);
   // Any thread: so many commits of offsets fail from now on.
   void FailCommits(int times);
+  // Any thread: how many of the records that Poll has given are still there.
+  int records_alive() const { return *alive_; }
   // Any thread. Paused: owned and not read.
   bool owns(int32_t partition) const;
   bool paused(int32_t partition) const;
@@ -155,6 +157,8 @@ class InMemorySource final : public bus::EventSource {
   // Nothing when no record waits. Notes in unreadable_ what is to be read outside of its log. The kafka's mutex is
   // held.
   std::optional<bus::Record> Next();
+  // The record, counted as long as somebody has it.
+  bus::Record Counted(bus::Record record) const;
 
   InMemoryKafka& kafka_;
   const std::vector<std::string> input_topics_;
@@ -168,6 +172,8 @@ class InMemorySource final : public bus::EventSource {
   std::map<Place, int64_t> told_;
   std::vector<int32_t> owned_;
   std::atomic<int> questions_ = 0;
+  // Shared with the records, which may outlive the source.
+  const std::shared_ptr<std::atomic<int>> alive_ = std::make_shared<std::atomic<int>>(0);
   int failing_resumes_ = 0;
   int failing_commits_ = 0;
   bool failed_commits_ = false;
