@@ -209,15 +209,40 @@ TEST_F(WorkerClock, AStepAheadPrunesNoAnswerEarly) {
   EXPECT_EQ(seen.early, 0);
 }
 
-TEST_F(WorkerClock, AStepAheadIsCounted) {
+TEST_F(WorkerClock, AStepAheadIsCountedAndLogged) {
   const telemetry::Counter steps =
       telemetry::NewCounter("tradewind_clock_steps_seconds_total", "", {{"group", "loyalty"}});
   const double before = steps.value();
   const auto worker = mesh_.Start(group_, {0, 1, 2, 3}, kQuick);
+  ::testing::internal::CaptureStderr();
   mesh_.StepWallClock(absl::Hours(2));
   EXPECT_TRUE(testing::Eventually([&] { return steps.value() > before; }));
+  const std::string lines = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(lines, ::testing::ContainsRegex("the clock has stepped ahead.*group=loyalty step=(1h59m|2h)"));
   EXPECT_GE(steps.value() - before, absl::ToDoubleSeconds(absl::Minutes(119)));
   EXPECT_LE(steps.value() - before, absl::ToDoubleSeconds(absl::Minutes(121)));
+}
+
+// Kafka forgets the offsets of a topic that nobody commits for, although their group lives (KIP-211).
+TEST_F(WorkerClock, AnIdleTaskTellsKafkaItsOffsetsEachHour) {
+  const auto worker = mesh_.Start(group_, {0, 1, 2, 3}, kQuick);
+  const auto committed = [&](const std::string& key) {
+    return mesh_.kafka().Committed(kUserEvents, bus::PartitionOf(key, kPartitions)).offset;
+  };
+  Send("any");
+  WaitForNames(1);
+  // So soon after an assignment it tells Kafka nothing.
+  mesh_.PassTime(absl::Seconds(4));
+  ASSERT_TRUE(testing::Eventually([&] { return committed("u-1") == 1; }));
+  mesh_.kafka().SetCommitted({.topic = kUserEvents, .partition = bus::PartitionOf("u-1", kPartitions)});
+  mesh_.PassTime(absl::Minutes(50));
+  const std::string busy = KeyBeside("u-1");
+  mesh_.Send(Registered(busy, "other"), busy);
+  ASSERT_TRUE(testing::Eventually([&] { return committed(busy) == 1; }));
+  EXPECT_EQ(committed("u-1"), -1);
+  mesh_.PassTime(absl::Minutes(11));
+  EXPECT_TRUE(testing::Eventually([&] { return committed("u-1") == 1; }));
+  EXPECT_TRUE(worker->Stop().ok());
 }
 
 TEST_F(WorkerClock, AStepAheadMakesATimerFire) {

@@ -8,6 +8,7 @@
 #include "gtest/gtest.h"
 
 #include "tradewind/bus/envelope.h"
+#include "tradewind/clock/steady_now.h"
 #include "tradewind/runtime/message_rule.h"
 #include "tradewind/store/sqlite_store.h"
 
@@ -57,7 +58,12 @@ RunningWorker::RunningWorker(Mesh& mesh, const Group& group, const std::vector<i
           .events = events_.get(),
           .make_events = [&mesh] { return mesh.kafka().MakeSink(); },
           .replies = replies_.get(),
-          .wall_now = [&mesh] { return mesh.wall_now(); }},
+          .wall_now = [this, &mesh] { return mesh.wall_now() + absl::Nanoseconds(passed_ns_.load()); },
+          .steady_now =
+              [this, &mesh] {
+                passed_ns_ = absl::ToInt64Nanoseconds(mesh.passed());
+                return clock::SteadyNow() + absl::Nanoseconds(passed_ns_.load());
+              }},
       config);
   result_ = std::async(std::launch::async, [this] { return worker_->Run(); });
   const absl::Time deadline = absl::Now() + absl::Seconds(10);

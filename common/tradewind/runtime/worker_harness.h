@@ -73,6 +73,8 @@ class RunningWorker {
   testing::InMemorySink& events() { return *events_; }
 
  private:
+  // Of Mesh::passed, when the steady clock was last looked at: the wall clock never shows more, which would be a step.
+  std::atomic<int64_t> passed_ns_{0};
   std::unique_ptr<store::Session> session_;
   std::unique_ptr<testing::InMemorySink> events_;
   std::unique_ptr<testing::InMemorySink> replies_;
@@ -107,12 +109,16 @@ class Mesh {
   absl::Time wall_now() const { return absl::Now() + absl::Nanoseconds(wall_lead_ns_.load()); }
   // Sets it ahead, or back where `by` is negative.
   void StepWallClock(absl::Duration by) { wall_lead_ns_ += absl::ToInt64Nanoseconds(by); }
+  // Has the workers' clocks go on by so much at once, the steady one too: they take it for time that has passed.
+  void PassTime(absl::Duration by) { passed_ns_ += absl::ToInt64Nanoseconds(by); }
+  absl::Duration passed() const { return absl::Nanoseconds(passed_ns_.load()); }
 
   testing::InMemoryKafka& kafka() { return kafka_; }
   store::Store& store() { return *store_; }
 
  private:
   std::atomic<int64_t> wall_lead_ns_{0};
+  std::atomic<int64_t> passed_ns_{0};
   testing::InMemoryKafka kafka_;
   std::filesystem::path folder_;
   std::unique_ptr<store::Store> store_;
