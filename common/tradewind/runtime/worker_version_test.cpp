@@ -11,7 +11,9 @@
 
 #include "absl/time/clock.h"
 
+#include "tradewind/bus/envelope.h"
 #include "tradewind/order/v1/events.pb.h"
+#include "tradewind/order/v1/order.pb.h"
 #include "tradewind/runtime/worker_harness.h"
 #include "tradewind/runtime/worker_test_group.h"
 #include "tradewind/telemetry/metrics.h"
@@ -224,6 +226,72 @@ TEST(WorkerVersion, KeepsAnEffectThatANewerVersionHadBegun) {
   EXPECT_EQ(*mesh.store().Request({.type = UserUpdated::descriptor()->full_name()}, store::KeptAction::kRetry), 1);
   EXPECT_TRUE(Eventually([&] { return effect.begun == 2; }));
   EXPECT_TRUE(Eventually([&] { return mesh.store().reader().ListKept({}, 0, 10)->empty(); }));
+}
+
+// The version before the last read user.events.v1 as well, and has taken an event of it: the rows of the tasks hold how
+// far. The last reads commands alone.
+struct GivenUpTopic {
+  GivenUpTopic() {
+    earlier.Add({.run =
+                     [this](const google::protobuf::Message&, Context&) {
+                       ++told;
+                       return Ack();
+                     },
+                 .prototype = &UserRegistered::default_instance()});
+    const auto worker = mesh.Start(earlier, {0, 1, 2, 3}, kQuick);
+    mesh.Send(Registered("o-1", "any"), "o-1");
+    EXPECT_TRUE(Eventually([&] { return told == 1; }));
+    EXPECT_TRUE(worker->Stop().ok());
+  }
+
+  int64_t Revision() {
+    order::v1::Order order;
+    const auto stored = *mesh.store().reader().Get(order::v1::Order::descriptor()->full_name(), "o-1");
+    if (stored.has_value()) order.ParseFromString(stored->value);
+    return order.revision();
+  }
+
+  Mesh mesh;
+  Group earlier = CountingGroup();
+  const Group later = CountingGroup();
+  const int32_t partition = bus::PartitionOf("o-1", kPartitions);
+  std::atomic<int> told{0};
+};
+
+TEST(WorkerVersion, ReadsOnAfterAThrottleThoughATopicIsReadNoMore) {
+  for (const int failing_resumes : {0, 2}) {
+    GivenUpTopic test;
+    {
+      const auto worker = test.mesh.Start(test.later, {0, 1, 2, 3}, {.batch_messages = 1, .outbox_bytes = 1});
+      worker->events().Cork();
+      for (int i = 0; i < 5; ++i) test.mesh.Send(Create("o-1"), "o-1");
+      EXPECT_TRUE(Eventually([&] { return test.Revision() == 1 && worker->source().paused(test.partition); }));
+      worker->source().FailResume(failing_resumes);
+      worker->events().Uncork();
+      EXPECT_TRUE(Eventually([&] { return test.Revision() == 5; }));
+      EXPECT_TRUE(worker->Stop().ok());
+    }
+    // Whoever reads the topic again goes on where it was left.
+    const auto worker = test.mesh.Start(test.earlier, {0, 1, 2, 3}, kQuick);
+    test.mesh.Send(Registered("o-1", "next"), "o-1");
+    EXPECT_TRUE(Eventually([&] { return test.told >= 2; }));
+    EXPECT_TRUE(worker->Stop().ok());
+    EXPECT_EQ(test.told, 2);
+  }
+}
+
+TEST(WorkerVersion, TakesItsTasksThoughATopicThatIsReadNoMoreIsGone) {
+  GivenUpTopic test;
+  test.mesh.kafka().DeleteTopic(kUserEvents);
+  const auto worker = test.mesh.Start(test.later, {0, 1, 2, 3}, kQuick);
+  test.mesh.Send(Create("o-1"), "o-1");
+  EXPECT_TRUE(Eventually([&] { return test.Revision() == 1; }));
+  worker->source().Lose({0, 1, 2, 3});
+  worker->source().Assign({0, 1, 2, 3});
+  test.mesh.Send(Create("o-1"), "o-1");
+  EXPECT_TRUE(Eventually([&] { return test.Revision() == 2; }));
+  EXPECT_TRUE(worker->Stop().ok());
+  EXPECT_EQ(test.mesh.kafka().Committed(kCommands, test.partition).offset, 2);
 }
 
 TEST(WorkerVersion, ShowsAnEffectThatHadBegunOnATopicThatIsReadNoMore) {
