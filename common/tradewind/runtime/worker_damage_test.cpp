@@ -1,14 +1,21 @@
-// What a worker does about rows of its store that cannot be read: each costs its own key and nothing else.
+// What a worker does about rows of its store that cannot be read: each costs its own key and nothing else. And about
+// tasks that cannot go on: each stops alone, is shown, and goes on once that is mended.
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "tradewind/bus/envelope.h"
 #include "tradewind/order/v1/order.pb.h"
 #include "tradewind/runtime/kept_record.h"
 #include "tradewind/runtime/worker_harness.h"
 #include "tradewind/runtime/worker_test_group.h"
+#include "tradewind/telemetry/metrics.h"
 #include "tradewind/testing/eventually.h"
+#include "tradewind/testing/forwarding_session.h"
+#include "tradewind/user/v1/events.pb.h"
 
 namespace tradewind::runtime {
 namespace {
@@ -41,8 +48,48 @@ struct Fixture {
     EXPECT_EQ((*mesh.store().OpenSession())->Commit(batch)->kind, store::CommitResult::Kind::kCommitted);
   }
 
+  // Puts the bytes in the place of the progress of the task of "o-1"; returns what stood there.
+  std::string ReplaceProgress(std::string_view bytes) {
+    const auto session = *mesh.store().OpenSession();
+    const store::TaskId task{group.name(), partition};
+    const store::TakenTask taken = *session->TakeTask(task, 0);
+    store::Batch batch;
+    batch.tasks.push_back({.task = task,
+                           .expected_epoch = taken.epoch,
+                           .expected_emit_sequence = taken.emit_sequence,
+                           .new_emit_sequence = taken.emit_sequence + 1,
+                           .progress = bytes,
+                           .ends_takes = true});
+    EXPECT_EQ(session->Commit(batch)->kind, store::CommitResult::Kind::kCommitted);
+    return taken.progress;
+  }
+  // How many tasks have stopped, by why.
+  double Stopped(const std::string& why) const {
+    return telemetry::NewGauge("tradewind_tasks_stopped", "", {{"group", group.name()}, {"why", why}}).value();
+  }
+  // The task of "o-1" stops for that reason alone, and changes nothing any more; another one handles a command.
+  void ExpectStopsAlone(const std::string& why) {
+    const int64_t before = Revision("o-1");
+    EXPECT_TRUE(Eventually([&] { return Stopped(why) == 1; }));
+    EXPECT_EQ(Stopped("lost") + Stopped("damaged") + Stopped("other"), 1);
+    mesh.Send(Create("o-1"), "o-1");
+    const std::string other = KeyBeside("o-1");
+    const int64_t other_before = Revision(other);
+    mesh.Send(Create(other), other);
+    EXPECT_TRUE(WaitFor(other, other_before + 1));
+    EXPECT_EQ(Revision("o-1"), before);
+    EXPECT_EQ(Stopped(why), 1);
+  }
+  // It is looked at again after a minute, and handles what came meanwhile.
+  void ExpectGoesOn(const std::string& why, int64_t revision) {
+    mesh.StepWallClock(absl::Minutes(2));
+    EXPECT_TRUE(WaitFor("o-1", revision));
+    EXPECT_TRUE(Eventually([&] { return Stopped(why) == 0; }));
+  }
+
   Mesh mesh;
   Group group = CountingGroup();
+  const int32_t partition = bus::PartitionOf("o-1", kPartitions);
 };
 
 TEST(WorkerDamage, OfAnAggregateHoldsItsKeyAlone) {
@@ -114,6 +161,74 @@ TEST(WorkerDamage, OfAHeldEventHoldsItsChainAlone) {
   EXPECT_EQ(test.Count(store::KeptState::kHeld), 2);
   EXPECT_EQ(*test.mesh.store().Request({.state = store::KeptState::kHeld}, store::KeptAction::kSkip), 2);
   EXPECT_TRUE(Eventually([&] { return test.Count(store::KeptState::kHeld) == 0; }));
+}
+
+TEST(WorkerDamage, OfItsProgressStopsATaskAlone) {
+  Fixture test;
+  auto worker = test.mesh.Start(test.group);
+  test.mesh.Send(Create("o-1"), "o-1");
+  ASSERT_TRUE(test.WaitFor("o-1", 1));
+  ASSERT_TRUE(worker->Stop().ok());
+  const std::string good = test.ReplaceProgress(kDamaged);
+
+  worker = test.mesh.Start(test.group, {0, 1, 2, 3}, kQuick);
+  test.ExpectStopsAlone("damaged");
+  // Restored from a backup.
+  test.ReplaceProgress(good);
+  test.ExpectGoesOn("damaged", 2);
+  EXPECT_TRUE(worker->Stop().ok());
+}
+
+TEST(StoppedTask, GoesOnWhenItsInputTopicIsBack) {
+  Fixture test;
+  test.group.Add({.run = [](const google::protobuf::Message&, Context&) { return Ack(); },
+                  .prototype = &user::v1::UserRegistered::default_instance()});
+  const auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, kQuick);
+  test.mesh.Send(Create("o-1"), "o-1");
+  ASSERT_TRUE(test.WaitFor("o-1", 1));
+  test.mesh.kafka().DeleteTopic(kUserEvents);
+  // Only this one is taken while the topic is away.
+  worker->source().Lose({test.partition});
+  worker->source().Assign({test.partition});
+  test.ExpectStopsAlone("other");
+  test.mesh.kafka().CreateTopic(kUserEvents, kPartitions);
+  test.ExpectGoesOn("other", 2);
+  EXPECT_TRUE(worker->Stop().ok());
+}
+
+// As long as it refuses, it takes neither "o-1" nor that a record of it is set aside.
+class RefusingSession final : public testing::ForwardingSession {
+ public:
+  RefusingSession(std::unique_ptr<store::Session> session, const std::atomic<bool>& refuses)
+      : ForwardingSession(*session), session_(std::move(session)), refuses_(refuses) {}
+
+  absl::StatusOr<store::CommitResult> Commit(const store::Batch& batch) override {
+    for (const store::AggregateWrite& write : batch.aggregates) {
+      if (refuses_ && write.key == "o-1") return absl::InvalidArgumentError("refused on purpose");
+    }
+    for (const store::KeptRecord& kept : batch.kept) {
+      if (refuses_ && kept.key == "o-1") return absl::InvalidArgumentError("refused on purpose");
+    }
+    return ForwardingSession::Commit(batch);
+  }
+
+ private:
+  const std::unique_ptr<store::Session> session_;
+  const std::atomic<bool>& refuses_;
+};
+
+TEST(StoppedTask, GoesOnWhenTheStoreTakesItsMessages) {
+  Fixture test;
+  std::atomic<bool> refuses{true};
+  const auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, kQuick, [&](std::unique_ptr<store::Session> session) {
+    return std::make_unique<RefusingSession>(std::move(session), refuses);
+  });
+  test.mesh.Send(Create("o-1"), "o-1");
+  test.ExpectStopsAlone("other");
+  refuses = false;
+  test.ExpectGoesOn("other", 2);
+  EXPECT_TRUE(worker->Stop().ok());
+  EXPECT_EQ(test.Count(store::KeptState::kDead), 0);
 }
 
 }  // namespace
