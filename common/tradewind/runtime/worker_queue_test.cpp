@@ -96,6 +96,8 @@ struct Fixture {
 struct Counts {
   std::atomic<int> commits = 0;
   std::atomic<int> looks = 0;
+  // Records of queues that one commit has dealt with, at most.
+  std::atomic<size_t> most_queued = 0;
 };
 
 class CountingSession final : public testing::ForwardingSession {
@@ -104,6 +106,7 @@ class CountingSession final : public testing::ForwardingSession {
       : ForwardingSession(*session), session_(std::move(session)), counts_(counts) {}
   absl::StatusOr<store::CommitResult> Commit(const store::Batch& batch) override {
     ++counts_.commits;
+    counts_.most_queued = std::max(counts_.most_queued.load(), batch.kept_removed.size() + batch.kept_updated.size());
     return ForwardingSession::Commit(batch);
   }
   absl::StatusOr<std::vector<store::KeptRecord>> LoadQueues(const store::TaskId& task,
@@ -184,9 +187,10 @@ TEST(WorkerQueue, DrainsAKeyByTheBatch) {
 
 TEST(WorkerQueue, TakesNoMoreThanHalfABatchFromTheStore) {
   Fixture test;
+  Counts counts;
   WorkerConfig small = Patient();
   small.batch_messages = 20;
-  const auto worker = test.mesh().Start(test.group, {0, 1, 2, 3}, small);
+  const auto worker = test.mesh().Start(test.group, {0, 1, 2, 3}, small, CountedBy(counts));
   for (int key = 0; key < 30; ++key) {
     for (const char* name : {"bad", "a", "b", "c"}) test.Send("u-" + std::to_string(key), name);
   }
@@ -194,6 +198,8 @@ TEST(WorkerQueue, TakesNoMoreThanHalfABatchFromTheStore) {
   test.broken = false;
   ASSERT_TRUE(Eventually([&] { return test.Ended().size() == 120; }));
   EXPECT_TRUE(Eventually([&] { return test.Count(store::KeptState::kParked) == 0; }));
+  // All of it where 30 keys are due.
+  EXPECT_EQ(counts.most_queued, 10U);
 }
 
 // Each message takes longer than a batch may: each is committed alone, from the topic as from a queue.
