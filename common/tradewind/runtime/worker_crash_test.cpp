@@ -158,6 +158,35 @@ TEST(WorkerCrash, FindsAnEffectThatKillsTheProcess) {
   EXPECT_GE(deaths, 1);
 }
 
+// The first of the key fails in the first process, so that what follows it runs from the queue of the key.
+TEST(WorkerCrash, FindsAnEffectThatKillsTheProcessOutOfItsQueue) {
+  const Folder folder;
+  const auto run = [&](int deaths) {
+    Mesh mesh(folder.Open());
+    Group group("loyalty.effects");
+    std::atomic<bool> may_fail = deaths == 0;
+    group.AddEffect({.effect = [&](const google::protobuf::Message& message, EffectContext&) -> Outcome {
+                       const std::string& name = static_cast<const UserRegistered&>(message).display_name();
+                       if (name == "fails first" && may_fail.exchange(false)) return Retry(absl::ZeroDuration(), "");
+                       if (name == "kills") _exit(kDied);
+                       return Ack();
+                     },
+                     .prototype = &UserRegistered::default_instance()});
+    for (const auto& [key, name] : {std::pair("u-2", "fails first"), {"u-2", "kills"}, {"u-9", "other"}}) {
+      Put(mesh, kUserEvents, key, Registered(key, name), name);
+    }
+    const auto worker = mesh.Start(group, {0, 1, 2, 3}, kQuick);
+    const auto only_the_killer_is_kept = [&] {
+      const auto kept = mesh.store().reader().ListKept({}, 0, 100);
+      return kept.ok() && kept->size() == 1 && kept->at(0).state == store::KeptState::kDead && kept->at(0).key == "u-2";
+    };
+    return Eventually(only_the_killer_is_kept, absl::Seconds(60)) && worker->Stop().ok();
+  };
+  const int deaths = CountDeaths(folder, run);
+  EXPECT_LE(deaths, 6);
+  EXPECT_GE(deaths, 1);
+}
+
 // Runs a process in which a UserRegistered whose name ends with "kills" ends it, one that begins with "fails" fails the
 // first time that the first process sees it, and the others leave an order of that name. Ends well once the killer is
 // dead and what `fill` has put behind it, under another key, was handled. With `retries` a person then has the killer
