@@ -1,6 +1,9 @@
-// How long the answers to requests are kept: each task's by its own progress, over either kind of store.
+// Answers to requests, over either kind of store: they wait for nobody's query, and are kept for as long as the
+// progress of their task asks for.
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <latch>
 #include <limits>
 #include <memory>
 #include <string>
@@ -13,6 +16,7 @@
 #include "tradewind/runtime/worker_test_group.h"
 #include "tradewind/telemetry/metrics.h"
 #include "tradewind/testing/eventually.h"
+#include "tradewind/testing/forwarding_session.h"
 #include "tradewind/user/v1/events.pb.h"
 
 namespace tradewind::runtime {
@@ -115,6 +119,45 @@ TEST(WorkerAnswers, ARecordTimeInThePastHastensNothing) {
     if (test.Remembers("late " + std::to_string(i))) continue;
     EXPECT_FALSE(test.Remembers("now " + std::to_string(i))) << i << " of " << pairs;
   }
+}
+
+// Counts what was set aside only once it is let, and notes how often that went well.
+class CountingSession final : public testing::ForwardingSession {
+ public:
+  CountingSession(std::unique_ptr<store::Session> session, std::latch& let, std::atomic<int>& counted)
+      : ForwardingSession(*session), session_(std::move(session)), let_(let), counted_(counted) {}
+  absl::StatusOr<store::KeptCounts> CountKept(std::string_view group) override {
+    let_.wait();
+    auto counts = ForwardingSession::CountKept(group);
+    if (counts.ok()) ++counted_;
+    return counts;
+  }
+
+ private:
+  const std::unique_ptr<store::Session> session_;
+  std::latch& let_;
+  std::atomic<int>& counted_;
+};
+
+// Who asks for long lists could else stop all commands.
+TEST(WorkerAnswers, ComeWhileEveryConnectionForQueriesIsBusy) {
+  const auto site = MakeStoreMesh();
+  const Group group = CountingGroup();
+  std::latch let{1};
+  std::atomic<int> counted = 0;
+  const auto worker = site->mesh().Start(group, {0, 1, 2, 3}, kQuick, [&](std::unique_ptr<store::Session> session) {
+    return std::make_unique<CountingSession>(std::move(session), let, counted);
+  });
+  auto held = site->HoldReaders();
+  EXPECT_TRUE(held->all_held());
+  let.count_down();
+  site->mesh().Send(Create("o-1"), "o-1", {.request_id = "any", .correlation_id = 1});
+  EXPECT_EQ(site->mesh().WaitForReplies(1).size(), 1U);
+  EXPECT_TRUE(Eventually([&] { return counted > 0; }));
+  // All the time.
+  EXPECT_TRUE(held->all_held());
+  held.reset();
+  EXPECT_TRUE(worker->Stop().ok());
 }
 
 // Takes an event from outside of each of two keys, which lie in different partitions, once by its id.

@@ -6,16 +6,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <string>
 #include <vector>
+
+#include "absl/time/time.h"
 
 #include "tradewind/config/config.h"
 #include "tradewind/store/sqlite_connection.h"
 #include "tradewind/store/sqlite_open.h"
 #include "tradewind/store/sqlite_schema.h"
 #include "tradewind/store/sqlite_site.h"
+#include "tradewind/store/sqlite_stall.h"
 #include "tradewind/store/store_contract.h"
 
 namespace tradewind::store {
@@ -81,6 +86,29 @@ TEST(SqliteStore, RefusesASecondProcess) {
   kill(child, SIGKILL);
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_TRUE(OpenStatus(folder.Config()).ok());
+}
+
+TEST(SqliteStore, TellsAReaderThatAllConnectionsStayBusy) {
+  const TemporaryFolder folder;
+  const auto store = OpenOrDie(folder.Config());
+  const auto read = [&] { return store->reader().Get("order", "1").status(); };
+  std::vector<std::future<absl::Status>> busy;
+  std::future<absl::Status> one_more;
+  SqliteStall stall;
+  for (int i = 0; i < SqliteStall::kReaders; ++i) busy.push_back(std::async(std::launch::async, read));
+  EXPECT_TRUE(stall.WaitForAll());
+  const auto begun = std::chrono::steady_clock::now();
+  one_more = std::async(std::launch::async, read);
+  // A minute is for a slow machine. A reader that is told of nothing goes on only once it is let.
+  EXPECT_EQ(one_more.wait_for(std::chrono::minutes(1)), std::future_status::ready);
+  EXPECT_GE(std::chrono::steady_clock::now() - begun, absl::ToChronoSeconds(kMaxReaderWait));
+  EXPECT_TRUE(stall.HoldsAll());
+  stall.Release();
+  const absl::Status refused = one_more.get();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kUnavailable) << refused;
+  EXPECT_THAT(Message(refused), HasSubstr("all 8 connections for queries were busy for 5s"));
+  for (std::future<absl::Status>& call : busy) EXPECT_TRUE(call.get().ok());
+  EXPECT_TRUE(read().ok());
 }
 
 TEST(SqliteStore, RefusesASchemaNewerThanItsOwn) {
