@@ -7,6 +7,8 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <tuple>
+#include <vector>
 
 #include "absl/time/clock.h"
 
@@ -217,6 +219,34 @@ TEST_F(PartitionAdminTest, AcceptsOnlyWhatWasDescribed) {
   range_ = bus::OffsetRange{230, 250};
   EXPECT_THAT(std::string(Accept(described).message()), HasSubstr("has changed since it was described"));
   EXPECT_EQ(Input().next_offset(), 120);
+}
+
+TEST_F(PartitionAdminTest, ChangesNoAggregate) {
+  store::Batch batch;
+  for (const char* key : {"p-1", "p-2"}) {
+    store::AggregateWrite& write = batch.aggregates.emplace_back();
+    write.kind = "product";
+    write.key = key;
+    write.value = "what the records that are gone have left";
+    write.index_added = {{"all", "", 7}};
+  }
+  ASSERT_EQ((*store_->OpenSession())->Commit(batch)->kind, store::CommitResult::Kind::kCommitted);
+  const auto stored = [&] {
+    std::vector<std::tuple<std::string, uint64_t, std::string, int64_t>> all;
+    const auto list = *store_->reader().List({.kind = "product", .index = "all", .value = ""});
+    for (const store::ListedAggregate& listed : list) {
+      const auto found = *store_->reader().Get("product", listed.key);
+      all.emplace_back(listed.key, found->version, found->value, listed.order);
+    }
+    return all;
+  };
+  const auto before = stored();
+  EXPECT_EQ(before.size(), 2U);
+  range_ = bus::OffsetRange{200, 250};
+  ASSERT_TRUE(Accept(Described()).ok());
+  ASSERT_TRUE(Forget("/order/2").ok());
+  EXPECT_EQ(Input().next_offset(), 200);
+  EXPECT_EQ(stored(), before);
 }
 
 TEST_F(PartitionAdminTest, ForgetsASource) {
