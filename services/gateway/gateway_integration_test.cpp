@@ -81,9 +81,9 @@ class ToyService {
     thread_.join();
   }
 
-  // Until let go, nothing is answered.
-  void Hold() { held_ = true; }
-  void LetGo() { held_ = false; }
+  // Until let go, nothing is answered, not even what is being read at this moment.
+  void Hold() { SetHeld(true); }
+  void LetGo() { SetHeld(false); }
 
   // Waits for `count` commands in all.
   std::vector<Seen> WaitFor(size_t count) {
@@ -94,15 +94,27 @@ class ToyService {
   }
 
  private:
+  void SetHeld(bool held) {
+    absl::MutexLock lock(&mutex_);
+    held_ = held;
+  }
+
   void Run() {
     while (!stop_.HasBeenNotified()) {
       sink_->Poll(absl::ZeroDuration(), [](const bus::Delivery&) {});
-      if (held_) continue;
       auto record = reader_->Poll(absl::Milliseconds(20));
       ASSERT_TRUE(record.ok()) << record.status();
       if (record->has_value()) {
+        AwaitLetGo();
         Handle(**record);
       }
+    }
+  }
+
+  void AwaitLetGo() {
+    absl::MutexLock lock(&mutex_);
+    const auto let_go = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !held_; };
+    while (!stop_.HasBeenNotified() && !mutex_.AwaitWithTimeout(absl::Condition(&let_go), absl::Milliseconds(20))) {
     }
   }
 
@@ -155,8 +167,8 @@ class ToyService {
   const std::string topic_;
   std::unique_ptr<bus::PartitionReader> reader_;
   std::unique_ptr<bus::KafkaSink> sink_;
-  std::atomic<bool> held_ = false;
   absl::Mutex mutex_;
+  bool held_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<Seen> seen_ ABSL_GUARDED_BY(mutex_);
   absl::Notification stop_;
   std::thread thread_;
