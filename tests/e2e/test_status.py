@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import uuid
 
@@ -19,6 +18,7 @@ from support.disk import SmallDisk
 from support.kafka import cloud_event_headers, mesh_name, send
 from support.mesh import SERVICES, wait_until
 from support.status import await_problem, is_well, problems, status
+from support.stores import field, kept_record, replace_aggregate, store_of
 from test_failures import Load
 
 TOPIC = "order.events.v1"
@@ -187,36 +187,6 @@ def test_timers_that_wait_for_an_unreachable_input_are_a_problem(mesh, client):
 # ---- what waits in a store ------------------------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def store_of(mesh, service):
-    """The store of the service, which does not run meanwhile."""
-    mesh.service("stop", service)
-    try:
-        with contextlib.closing(sqlite3.connect(mesh.var / service / f"{service}.db")) as store:
-            yield store
-            store.commit()
-    finally:
-        mesh.service("start", service)
-
-
-def field(number, content):
-    """A field of a protobuf message, of up to 127 bytes."""
-    assert len(content) < 128
-    return bytes([number << 3 | 2, len(content)]) + content
-
-
-def kept_record(topic, key, headers):
-    """As mesh.v1.KeptRecord, without a value."""
-    return (
-        field(1, topic.encode())
-        + field(5, key.encode())
-        + b"".join(
-            field(7, field(1, name.encode()) + field(2, value.encode()))
-            for name, value in headers.items()
-        )
-    )
-
-
 def test_records_without_a_handler_are_a_problem_until_they_are_skipped(mesh):
     later = "tradewind.order.v1.OfALaterVersion"
     with store_of(mesh, "inventory") as store:
@@ -290,11 +260,8 @@ def test_events_under_other_keys_that_nothing_reads_are_a_problem(mesh):
 def test_an_aggregate_that_does_not_parse_is_a_problem_and_lists_go_without_it(mesh, client):
     service, kind = "tradewind.inventory.v1.InventoryService", "tradewind.inventory.v1.Product"
     whole, damaged = client.create_product()["id"], client.create_product()["id"]
-    place = (damaged.encode(), kind)
-    where = "WHERE key = ? AND kind = (SELECT id FROM kind WHERE name = ?)"
     with store_of(mesh, "inventory") as store:
-        ((value,),) = store.execute(f"SELECT value FROM aggregate {where}", place).fetchall()
-        store.execute(f"UPDATE aggregate SET value = x'ff' {where}", place)
+        value = replace_aggregate(store, kind, damaged, b"\xff")
     listed = {product["id"] for product in client.all_pages(service, "ListProducts", "products")}
     assert whole in listed and damaged not in listed
     with pytest.raises(grpc.RpcError) as caught:
@@ -303,7 +270,7 @@ def test_an_aggregate_that_does_not_parse_is_a_problem_and_lists_go_without_it(m
     await_problem(mesh, f"inventory: since the service started, queries have met a {kind} that does not parse")
     assert mesh.metric("inventory", "tradewind_unreadable_aggregates_total", kind=kind) >= 2
     with store_of(mesh, "inventory") as store:
-        store.execute(f"UPDATE aggregate SET value = ? {where}", (value, *place))
+        replace_aggregate(store, kind, damaged, value)
     wait_until(lambda: is_well(mesh), 60, "the problem to go")
     assert client.call(service, "GetProduct", {"id": damaged})["id"] == damaged
 
