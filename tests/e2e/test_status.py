@@ -262,6 +262,7 @@ def test_an_aggregate_that_does_not_parse_is_a_problem_and_lists_go_without_it(m
     whole, damaged = client.create_product()["id"], client.create_product()["id"]
     with store_of(mesh, "inventory") as store:
         value = replace_aggregate(store, kind, damaged, b"\xff")
+    client.await_answer(service, "ListProducts")
     listed = {product["id"] for product in client.all_pages(service, "ListProducts", "products")}
     assert whole in listed and damaged not in listed
     with pytest.raises(grpc.RpcError) as caught:
