@@ -16,12 +16,14 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from support.client import ORDERS, order_request
 from support.disk import SmallDisk
 from support.kafka import cloud_event_headers, mesh_name, send
-from support.mesh import SERVICES, wait_until
+from support.mesh import KEY_HOLDERS, SERVICES, wait_until
 from support.status import await_problem, is_well, problems, status
 from support.stores import field, kept_record, replace_aggregate, store_of
 from test_failures import Load
 
 TOPIC = "order.events.v1"
+# Those with a group, whose metrics `status` reads.
+KEY_READERS = [name for name in KEY_HOLDERS if name != "gateway"]
 
 
 @pytest.fixture(autouse=True)
@@ -164,7 +166,12 @@ def test_a_stuck_broker_and_the_outbox_that_waits_for_it_are_problems(mesh):
         assert mesh.metric("order", "tradewind_outbox_oldest_seconds", group="order") == 0
 
 
-def test_timers_that_wait_for_an_unreachable_input_are_a_problem(mesh, client):
+def say_that_keys_are_unread(lines):
+    starts = [f"{reader}: mesh.keys.v1 could not be read for " for reader in KEY_READERS]
+    return all(any(line.startswith(start) for line in lines) for start in starts)
+
+
+def test_timers_and_keys_that_wait_for_a_stuck_broker_are_problems(mesh, client):
     broker = int((mesh.var / "kafka" / "kafka.pid").read_text().split()[0])
     user = client.new_user()
     mesh.service("stop", "inventory")
@@ -176,6 +183,8 @@ def test_timers_that_wait_for_an_unreachable_input_are_a_problem(mesh, client):
             try:
                 await_problem(mesh, "order: timers that are due have waited for ")
                 assert mesh.metric("order", "tradewind_timers_waiting_seconds", group="order") > 10
+                wait_until(lambda: say_that_keys_are_unread(problems(mesh)), 60, "the problem of all who read the log of keys")
+                assert all(mesh.metric(reader, "tradewind_keys_unread_seconds") > 10 for reader in KEY_READERS)
             finally:
                 os.kill(broker, signal.SIGCONT)
             client.await_order(order["id"], lambda now: now["state"] == "ORDER_STATE_REJECTED", 60)
