@@ -267,12 +267,35 @@ def test_records_of_a_topic_that_takes_large_ones_hold_up_nothing(mesh, client, 
     let_all_go(mesh)
 
 
+def end_of(mesh, place):
+    """The offset of the next record that is written there."""
+    admin = AdminClient({"bootstrap.servers": mesh.address("kafka")})
+    return admin.list_offsets({place: OffsetSpec.latest()})[place].result().offset
+
+
 def test_control_topics_pass_over_what_they_cannot_read(mesh, client, buyer, put):
     before = pids(mesh)
-    for topic in ("mesh.replies.v1", "mesh.dead.v1"):
-        for value in (None, b"", b"\xff\xff\xff", os.urandom(900_000)):
-            put(topic, b"\xff\x00", value, {"ce_type": b"\xff"})
-    client.confirm_orders(buyer, 12)
+    skipped = lambda: mesh.metric("gateway", "tradewind_records_skipped_total", reader="replies")
+    # The first two are no answers; the others are, as an empty one, to nobody.
+    values = (b"\xff\xff\xff", b"\xff" + os.urandom(900_000), None, b"")
+    for value in values:
+        put("mesh.dead.v1", b"\xff\x00", value, {"ce_type": b"\xff"})
+    for is_first in (True, False):
+        if not is_first:
+            mesh.service("kill", "gateway")
+            mesh.service("start", "gateway")
+        # A gateway reads the partition of its own answers.
+        serving = [line for line in mesh.log_lines("gateway") if line["message"] == "serving"][-1]
+        place = TopicPartition("mesh.replies.v1", serving["reply_partition"])
+        offset = end_of(mesh, place)
+        was_skipped = skipped()
+        for value in values:
+            send(mesh.address("kafka"), place.topic, b"\xff\x00", value, {"ce_type": b"\xff"}, place.partition)
+        wait_until(lambda: skipped() == was_skipped + 2, 20, "the two to be counted")
+        line = [line for line in mesh.log_lines("gateway") if "are passed over" in line["message"]][-1]
+        assert (line["reader"], line["topic"]) == ("replies", place.topic)
+        assert (line["partition"], line["offset"]) == (place.partition, offset)
+        client.confirm_orders(buyer, 12)
     assert pids(mesh) == before
 
 
@@ -342,7 +365,7 @@ def test_a_group_goes_on_without_records_that_are_gone(mesh, client, buyer):
     lost, partition = others.popitem()
     place = TopicPartition("order.events.v1", partition)
     admin = AdminClient({"bootstrap.servers": mesh.address("kafka")})
-    end = admin.list_offsets({place: OffsetSpec.latest()})[place].result().offset
+    end = end_of(mesh, place)
     (deleted,) = admin.delete_records([TopicPartition("order.events.v1", partition, end)]).values()
     deleted.result()
     mesh.service("start", "inventory")

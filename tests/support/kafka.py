@@ -29,18 +29,18 @@ def produce(broker, topic, key, value, headers=None, partition=None):
     kcat(broker, *arguments, stdin=value)
 
 
-def send(broker, topic, key, value, headers):
+def send(broker, topic, key, value, headers, partition=-1):
     """One record of any bytes, by confluent-kafka."""
-    send_all(broker, topic, [(key, value, headers)])
+    send_all(broker, topic, [(key, value, headers)], partition=partition)
 
 
-def send_all(broker, topic, records, settings=None, timestamp_ms=0):
+def send_all(broker, topic, records, settings=None, timestamp_ms=0, partition=-1):
     """Records of any bytes, each a key, a value and headers, in one batch where they fit; `settings` are the producer's. The
-    time of the records is now where it is 0."""
+    time of the records is now where it is 0, and their partition that of their key where it is -1."""
     batch = {"linger.ms": 500} if len(records) > 1 else {}
     producer = Producer({"bootstrap.servers": broker, "partitioner": "murmur2_random", **batch, **(settings or {})})
     for key, value, headers in records:
-        producer.produce(topic, key=key, value=value, headers=headers, timestamp=timestamp_ms)
+        producer.produce(topic, key=key, value=value, headers=headers, timestamp=timestamp_ms, partition=partition)
     assert producer.flush(30) == 0
 
 
