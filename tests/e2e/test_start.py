@@ -258,6 +258,26 @@ def test_up_says_which_process_died(second_mesh):
     assert "tradewind-order ended" in rest and "log/order.log" in rest
 
 
+def test_up_says_that_kafka_ended_while_it_waits(second_mesh):
+    options = ["--var", second_mesh.var, "--port-offset", str(second_mesh.offset)]
+    process = subprocess.Popen(
+        [TREE / "deploy/up", "--detach", *options],
+        # So long a service that waits for Kafka takes to hear that it is to end.
+        env={**os.environ, "TRADEWIND_KAFKA_REQUEST_TIMEOUT": "500ms"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+    )
+    # The first service is started once Kafka answers, and none is healthy so soon.
+    wait_until((second_mesh.var / "run/user.pid").exists, 60, "the first service")
+    second_mesh.kafka("kill")
+    said = process.communicate(timeout=120)[0]
+    assert process.returncode == 1, said
+    assert "Kafka does not run" in said
+    assert f"deploy/service start kafka --var {second_mesh.var} --port-offset {second_mesh.offset}" in said
+
+
 def test_another_user_runs_a_built_tree_and_wipes():
     """In a copy of the tree that nobody can write, in a folder of that user's own."""
     folder = Path(tempfile.mkdtemp(prefix="tradewind-"))
