@@ -101,8 +101,15 @@ def repeat_until_answered(client, request):
     return wait_until(once, 60, "a repeated order to be answered")
 
 
-@pytest.mark.parametrize("name", ["order", "inventory", "payment", "gateway", "notification"])
-def test_a_process_told_to_end_under_load_drains_and_ends_well(mesh, client, name):
+@pytest.mark.parametrize(
+    "name, told",
+    [
+        *((name, "SIGTERM") for name in ("order", "inventory", "payment", "gateway", "notification")),
+        # As when the terminal goes away.
+        ("order", "SIGHUP"),
+    ],
+)
+def test_a_process_told_to_end_under_load_drains_and_ends_well(mesh, client, name, told):
     mesh.service("stop", name)
     log = (mesh.var / "log" / f"{name}.log").open("ab")
     process = subprocess.Popen(mesh.command(name), stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
@@ -111,7 +118,7 @@ def test_a_process_told_to_end_under_load_drains_and_ends_well(mesh, client, nam
         wait_until(lambda: mesh.is_healthy(name), 30, f"tradewind-{name} to be healthy")
         with Load(mesh.address("gateway")) as load:
             wait_until(lambda: len(load.orders) > 200, 60, "load")
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(signal.Signals[told])
             code = process.wait(timeout=60)
             mesh.service("start", name)
             restarted = True
