@@ -1,14 +1,19 @@
 """Kafka away while calls come in, and processes told to end while calls are under way."""
 
+import base64
+import concurrent.futures
+import json
+import os
 import signal
 import subprocess
 import threading
 import time
+import uuid
 
 import grpc
 import pytest
 
-from support.client import Client, Problem, order_request, stock_shop
+from support.client import INVENTORY, USERS, Client, Problem, order_request, stock_shop
 from support.mesh import SERVICES, wait_until
 
 
@@ -167,9 +172,69 @@ def test_a_service_that_is_away_takes_nobody_with_it(mesh, client):
     mesh.service("stop", "user")
     try:
         with pytest.raises(grpc.RpcError) as caught:
-            client.call("tradewind.user.v1.UserService", "ListUsers", {}, timeout=3)
+            client.call(USERS, "ListUsers", {}, timeout=3)
         assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
         # The others go on.
         assert client.confirmed_order(order_request(buyer))["state"] == "ORDER_STATE_CONFIRMED"
     finally:
         mesh.service("start", "user")
+
+
+def problem_of(call, *arguments, **named):
+    with pytest.raises(grpc.RpcError) as caught:
+        call(*arguments, **named)
+    return Problem(caught.value)
+
+
+def bearer(token):
+    return [("authorization", f"Bearer {token}")]
+
+
+def assert_quick(client, *arguments):
+    begin = time.monotonic()
+    client.call(*arguments, timeout=10)
+    took = time.monotonic() - begin
+    assert took < 2, f"{arguments}: {took:.1f} s"
+
+
+def of_another_key(token):
+    """The token as if a key that nobody knows had signed it."""
+    header, rest = token.split(".", 1)
+    fields = json.loads(base64.urlsafe_b64decode(header + "=" * (-len(header) % 4)))
+    changed = json.dumps({**fields, "kid": str(uuid.uuid4())}).encode()
+    return base64.urlsafe_b64encode(changed).decode().rstrip("=") + "." + rest
+
+
+def assert_others_are_answered(client, buyer, tokens):
+    """While as many calls wait for the user service, and others with these tokens for their keys."""
+    with concurrent.futures.ThreadPoolExecutor(2 * len(tokens)) as callers:
+        to_user = [callers.submit(problem_of, client.call, USERS, "ListUsers", {}, timeout=2) for _ in tokens]
+        with_token = [
+            callers.submit(problem_of, client.call, INVENTORY, "ListProducts", {}, metadata=bearer(token)) for token in tokens
+        ]
+        assert client.confirmed_order(order_request(buyer))["state"] == "ORDER_STATE_CONFIRMED"
+        while not all(call.done() for call in to_user + with_token):
+            assert_quick(client, INVENTORY, "ListProducts", {})
+            assert_quick(client, "grpc.health.v1.Health", "Check", {})
+    codes = {call.result().code for call in to_user}
+    assert codes <= {grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE}
+    assert {call.result().reason for call in with_token} == {"KEYS_UNAVAILABLE"}
+
+
+def test_a_service_that_hangs_holds_up_no_call_to_another(mesh, client):
+    buyer = client.register(f"{uuid.uuid4().hex}@example.org")
+    session = client.call(USERS, "LogIn", {"email": buyer["email"], "password": "correct horse battery"})
+    token = session["access_token"]
+    hanging = mesh.pid("user")
+    # It keeps its connections, and takes new ones, and answers nothing.
+    os.kill(hanging, signal.SIGSTOP)
+    try:
+        assert_others_are_answered(client, buyer["id"], [of_another_key(token) for _ in range(40)])
+        # One that has just started knows no key at all.
+        mesh.service("kill", "gateway")
+        mesh.service("start", "gateway")
+        assert_others_are_answered(client, buyer["id"], 40 * [token])
+    finally:
+        os.kill(hanging, signal.SIGCONT)
+    wait_until(lambda: mesh.is_healthy("user"), 30, "tradewind-user to be healthy")
+    client.await_answer(INVENTORY, "ListProducts", bearer(token))
