@@ -13,13 +13,18 @@ import uuid
 
 import grpc
 import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from support.client import NOTIFICATIONS, ORDERS, USERS, Client, Problem, order_request, stock_shop
 from support.disk import files_with
+from support.kafka import consume_with_headers
 from support.mesh import SECOND_OFFSET, Mesh, taken_down, wait_until
 from support.receivers import LOGIN, MailServer, Receiver
+from support.status import await_problem, is_well
 
+DELIVERIES = "notification.deliveries.v1"
 IN_APP, EMAIL, WEBHOOK = (f"NOTIFICATION_CHANNEL_{name}" for name in ("IN_APP", "EMAIL", "WEBHOOK"))
 
 
@@ -57,7 +62,7 @@ def told(tmp_path_factory, certificate, mail_server):
         "MAIL_FROM": "shop@example.org",
         "WEBHOOK_CA_FILE": str(certificate / "cert.pem"),
         "WEBHOOK_ALLOW_PRIVATE": "true",
-        "WEBHOOK_TIMEOUT": "5s",
+        "WEBHOOK_TIMEOUT": "20s",
     }
     settings = {f"TRADEWIND_NOTIFICATION_{name}": value for name, value in settings.items()}
     with taken_down(Mesh(tmp_path_factory.mktemp("told"), SECOND_OFFSET, settings=settings)) as mesh:
@@ -230,6 +235,62 @@ def test_a_delivery_cut_short_by_a_crash_is_repeated_with_the_same_id(told, shop
     go_on.set()
     assert len({(identifier(headers), body) for headers, body in receiver.at(path)}) == 1
     wait_until(lambda: states(shop, user, WEBHOOK) == ["DELIVERED"], 10, "the delivery to be recorded")
+    receiver.answer = lambda posted, count: 204
+
+
+def delete_up_to(mesh, offsets):
+    """Has Kafka delete the records before these offsets of notification.deliveries.v1, as it does with those that expire."""
+    places = [TopicPartition(DELIVERIES, partition, offset) for partition, offset in offsets.items()]
+    admin = AdminClient({"bootstrap.servers": mesh.address("kafka")})
+    for deleted in admin.delete_records(places).values():
+        deleted.result()
+
+
+def test_webhooks_under_way_whose_records_are_gone_are_given_up(told, shop, receiver):
+    user, paths = shopper(shop), [f"/{uuid.uuid4()}" for _ in range(2)]
+    endpoints = {create_endpoint(shop, user, receiver.url(path))["id"]: path for path in paths}
+    go_on = threading.Event()
+
+    def slow(posted, count):
+        if posted in paths and count == 0:
+            go_on.wait(60)
+        return 204
+
+    receiver.answer = slow
+    # The webhooks of the first order are under way while those of the second wait behind them.
+    shop.confirmed_order(order_request(user))
+    wait_until(lambda: states(shop, user, EMAIL) == ["DELIVERED"] * 2, 15, "the mail of the first")
+    shop.confirmed_order(order_request(user))
+    wait_until(lambda: states(shop, user, WEBHOOK) == ["PENDING"] * 4, 15, "the second")
+    wait_until(lambda: all(receiver.at(path) for path in paths), 10, "the first attempts")
+    told.service("kill", "notification")
+    go_on.set()
+    gone, given_up = {}, {}
+    for endpoint in endpoints:
+        first = next(one for one in consume_with_headers(told.address("kafka"), DELIVERIES) if one["key"] == endpoint)
+        partition = first["partition"]
+        gone[partition] = max(gone.get(partition, 0), first["offset"] + 1)
+        given_up[partition] = given_up.get(partition, 0) + 1
+    delete_up_to(told, gone)
+
+    told.service("start", "notification")
+    await_problem(told, f"notification.effects: {len(gone)} of its tasks stopped: records of their partition are gone")
+    for partition, effects in given_up.items():
+        said = told.cli("partition", "accept-loss", f"{DELIVERIES}/{partition}", "--yes")
+        some = "1 effect" if effects == 1 else f"{effects} effects"
+        assert f"Going on gives up {some} that had begun and not ended" in said, said
+        assert said.count("done; it goes on") == 1
+    # Sooner than in a minute.
+    told.service("stop", "notification")
+    told.service("start", "notification")
+    shop.await_answer(NOTIFICATIONS, "ListNotifications")
+    shop.confirmed_order(order_request(user))
+    wait_until(lambda: all(len(receiver.at(path)) == 3 for path in paths), 20, "the others")
+    wait_until(lambda: states(shop, user, WEBHOOK) == ["PENDING"] * 2 + ["DELIVERED"] * 4, 20, "them to be recorded")
+    # None of what was given up was posted again.
+    assert [len(receiver.at(path)) for path in paths] == [3, 3]
+    assert all(len({identifier(headers) for headers, _ in receiver.at(path)}) == 3 for path in paths)
+    wait_until(lambda: is_well(told), 60, "the problem to go")
     receiver.answer = lambda posted, count: 204
 
 
