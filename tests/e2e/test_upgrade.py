@@ -36,9 +36,15 @@ DEADLINE_SECONDS = 15 * 60
 PATIENT = ("--runtime.first_retry=1h",)
 
 
+@pytest.fixture(scope="module", params=sorted(E8A8E1C))
+def store(request):
+    """Where the services keep their data, then and now."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def manifest():
-    return manifest_of(E8A8E1C)
+def manifest(store):
+    return manifest_of(E8A8E1C[store])
 
 
 class Receiver:
@@ -79,10 +85,10 @@ def receivers(manifest):
 
 
 @pytest.fixture(scope="module")
-def upgraded(tmp_path_factory, receivers):
+def upgraded(tmp_path_factory, receivers, store):
     var = tmp_path_factory.mktemp("upgraded") / "var"
-    unpack(E8A8E1C, var)
-    with taken_down(Mesh(var, SECOND_OFFSET, settings=SETTINGS)) as mesh:
+    unpack(E8A8E1C[store], var)
+    with taken_down(Mesh(var, SECOND_OFFSET, store=store, settings=SETTINGS)) as mesh:
         mesh.up()
         yield mesh
 

@@ -3,12 +3,14 @@
 import hashlib
 import json
 import lzma
+import os
+import pwd
 import tarfile
 from pathlib import Path
 
 HERE = Path(__file__).parent
-# Of the oldest commit whose data must still be taken up.
-E8A8E1C = HERE / "e8a8e1c"
+# Of the oldest commit whose data must still be taken up, by where its services kept theirs.
+E8A8E1C = {"sqlite": HERE / "e8a8e1c", "postgres": HERE / "e8a8e1c-postgres"}
 
 # What ends by the wall clock, however long ago the fixture was made: answers to requests are kept for as long.
 SETTINGS = {
@@ -27,6 +29,14 @@ def unpack(fixture, var):
     var.mkdir(parents=True)
     with lzma.open(fixture / "var.tar.xz") as archive, tarfile.open(fileobj=archive) as files:
         files.extractall(var, filter="data")
+    data = var / "postgres" / "data"
+    if data.exists():
+        data.chmod(0o700)
+        # PostgreSQL wants its data to be its own, and does not run as root.
+        if os.geteuid() == 0:
+            server = pwd.getpwnam("postgres")
+            for path in [data, *data.rglob("*")]:
+                os.chown(path, server.pw_uid, server.pw_gid)
 
 
 def record_of(record):

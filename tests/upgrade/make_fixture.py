@@ -309,7 +309,7 @@ class Maker:
     def commit_without_publishing(self):
         """Has the inventory take one command, commit it, and die before its event and its reply are published."""
         with (self.mesh.var / "log" / "crash.log").open("wb") as log:
-            environment = {**os.environ, **SETTINGS, "TRADEWIND_CRASH_AT": "batch.committed:1"}
+            environment = {**self.mesh.environment(), **SETTINGS, "TRADEWIND_CRASH_AT": "batch.committed:1"}
             process = subprocess.Popen(
                 self.mesh.command("inventory"), env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
