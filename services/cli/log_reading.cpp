@@ -88,7 +88,8 @@ absl::StatusOr<Plan> PlanReading(const Reading& reading, absl::Span<const bus::T
 }
 
 absl::Status Follow(const Session& session, Plan plan, absl::FunctionRef<bool(const bus::Record&)> take) {
-  auto reader = bus::PartitionReader::Create(session.config.kafka, "tradewind-tail", plan.positions);
+  auto reader = bus::PartitionReader::Create(session.config.kafka, "tradewind-tail", plan.positions,
+                                             bus::Isolation::kCommitted, bus::Ends::kTold);
   if (!reader.ok()) {
     return reader.status();
   }

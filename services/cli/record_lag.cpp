@@ -31,7 +31,8 @@ absl::Status ReadPieces(const bus::KafkaConfig& kafka, std::map<Place, LogPiece>
   if (positions.empty()) {
     return absl::OkStatus();
   }
-  const auto reader = bus::PartitionReader::Create(kafka, "tradewind-status", positions);
+  const auto reader =
+      bus::PartitionReader::Create(kafka, "tradewind-status", positions, bus::Isolation::kCommitted, bus::Ends::kTold);
   if (!reader.ok()) {
     return reader.status();
   }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tradewind/bus/internal/kafka_fixture.h"
+#include "tradewind/bus/internal/transactional_producer.h"
 
 namespace tradewind::bus {
 namespace {
@@ -91,6 +92,31 @@ TEST_F(KafkaSourceTest, AnotherMemberTakesItsShareOfEveryTopic) {
     EXPECT_EQ(second->Values(lead_, partition), Numbers(0, 10));
     EXPECT_EQ(second->Values(other_, partition), Numbers(0, 10));
   }
+}
+
+// The log ends in what is never handed out: the records of a transaction that was aborted, and the marks of both.
+TEST_F(KafkaSourceTest, FindsTheEndBehindTransactions) {
+  MakeTopics(1);
+  TransactionalProducer producer(config_, UniqueName("transactions"));
+  producer.Begin();
+  producer.Produce(lead_, 0, "committed", 3);
+  producer.Commit();
+  producer.Begin();
+  producer.Produce(lead_, 0, "aborted", 2);
+  producer.Abort();
+  const auto member = NewMember();
+  ASSERT_TRUE(WaitFor([&] { return member->seen.size() == 3; }, [&] { member->Step(); }));
+  EXPECT_FALSE(member->source->CaughtUp(lead_, 0, 0));
+  const Position place{.topic = lead_, .partition = 0};
+  EXPECT_TRUE(WaitFor([&] { return member->source->CaughtUp(lead_, 0, 0); },
+                      [&] {
+                        member->Step();
+                        member->source->Ranges({&place, 1});
+                      }));
+  // What comes behind it is read as ever.
+  Fill(config_, lead_, 0, 3, 1);
+  EXPECT_TRUE(WaitFor([&] { return member->seen.size() == 4; }, [&] { member->Step(); }));
+  EXPECT_TRUE(WaitFor([&] { return member->source->CaughtUp(lead_, 0, 0); }, [&] { member->Step(); }));
 }
 
 // Its heartbeats go on meanwhile.

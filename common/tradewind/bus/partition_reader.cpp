@@ -47,7 +47,8 @@ class PartitionReader::Impl {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
-  absl::Status Start(const std::string& client_id, absl::Span<const Position> positions, Isolation isolation);
+  absl::Status Start(const std::string& client_id, absl::Span<const Position> positions, Isolation isolation,
+                     Ends ends);
   absl::StatusOr<std::optional<Record>> Poll(absl::Duration timeout);
   std::vector<Position> TakeReachedEnds() { return std::exchange(reached_ends_, {}); }
   absl::StatusOr<int64_t> End(const std::string& topic, int32_t partition) const;
@@ -67,12 +68,12 @@ class PartitionReader::Impl {
 };
 
 absl::Status PartitionReader::Impl::Start(const std::string& client_id, absl::Span<const Position> positions,
-                                          Isolation isolation) {
+                                          Isolation isolation, Ends told) {
   ClientSettings settings(config_, client_id);
   internal::SetConsumerDefaults(settings, kNoGroup);
   // What has expired while nobody read it is skipped: these readers show what there is.
   settings.Set("auto.offset.reset", "earliest");
-  settings.Set("enable.partition.eof", true);
+  settings.Set("enable.partition.eof", told == Ends::kTold);
   if (isolation == Isolation::kUncommitted) settings.Set("isolation.level", "read_uncommitted");
   absl::StatusOr<ClientHandle> client = std::move(settings).Build(RD_KAFKA_CONSUMER, this);
   if (!client.ok()) {
@@ -173,9 +174,9 @@ PartitionReader::~PartitionReader() = default;
 absl::StatusOr<std::unique_ptr<PartitionReader>> PartitionReader::Create(const KafkaConfig& config,
                                                                          const std::string& client_id,
                                                                          absl::Span<const Position> positions,
-                                                                         Isolation isolation) {
+                                                                         Isolation isolation, Ends ends) {
   auto impl = std::make_unique<Impl>(config);
-  if (absl::Status status = impl->Start(client_id, positions, isolation); !status.ok()) {
+  if (absl::Status status = impl->Start(client_id, positions, isolation, ends); !status.ok()) {
     return status;
   }
   return std::unique_ptr<PartitionReader>(new PartitionReader(std::move(impl)));

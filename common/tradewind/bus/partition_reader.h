@@ -28,6 +28,9 @@ enum class Isolation {
   kUncommitted,
 };
 
+// Whether a reader tells where the partitions end. It is woken once more for each end that it comes to.
+enum class Ends { kUntold, kTold };
+
 // Not thread-safe but for End.
 class PartitionReader {
  public:
@@ -37,10 +40,12 @@ class PartitionReader {
   static absl::StatusOr<std::unique_ptr<PartitionReader>> Create(const KafkaConfig& config,
                                                                  const std::string& client_id,
                                                                  absl::Span<const Position> positions,
-                                                                 Isolation isolation = Isolation::kCommitted);
+                                                                 Isolation isolation = Isolation::kCommitted,
+                                                                 Ends ends = Ends::kUntold);
   ~PartitionReader();
 
-  // Partitions that were read to their end since this was last asked, each with the offset that would come next: no
+  // With Ends::kTold: partitions that were read to their end since this was last asked, each with the offset that would
+  // come next: no
   // record that may be read lies before it. The last offsets before it may hold none (the end of a transaction, one
   // that was aborted, what compaction took away), and those behind it may be an open transaction's.
   std::vector<Position> TakeReachedEnds();

@@ -16,7 +16,7 @@ struct Seen {
 
 Seen ReadToTheEnd(const KafkaConfig& config, const std::string& topic) {
   const Position position{topic, 0, kFromBeginning};
-  auto reader = PartitionReader::Create(config, "test", {&position, 1});
+  auto reader = PartitionReader::Create(config, "test", {&position, 1}, Isolation::kCommitted, Ends::kTold);
   EXPECT_TRUE(reader.ok()) << reader.status();
   Seen seen;
   EXPECT_TRUE(WaitFor([&] { return seen.end >= 0; },

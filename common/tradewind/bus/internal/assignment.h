@@ -31,6 +31,8 @@ class Assignment {
     // When its end was last asked for and told, and what it was.
     absl::Time asked_at = absl::InfinitePast();
     int64_t asked_end = 0;
+    // What `reached` was when the end was last looked for; -1 before that.
+    int64_t reached_when_asked = -1;
   };
   struct Place {
     const std::string* topic;
