@@ -22,8 +22,8 @@ namespace {
 
 using errors::Printable;
 
-// How often it is looked whether there is a handler now for what waits for one. Only another version has it: this is
-// how late one is that takes the task without being told.
+// How often it is looked whether there is a handler now for what waits for one. Only another version has it, and looks
+// as soon as it takes the task: in the store the message is due at once.
 constexpr absl::Duration kLookForHandlerEvery = absl::Minutes(1);
 
 // With a first delay of 100 ms, ten attempts take about a day.
@@ -158,7 +158,7 @@ void Attempt::WaitForHandler(TaskWork& work, const Item& item) {
                              .state = store::KeptState::kParked,
                              .reason = reason,
                              .attempts = item.queued->attempts,
-                             .due = due});
+                             .due = now_});
     return;
   }
   store::KeptRecord& kept = kept_.emplace_back(ToKept(work, item.record, item.envelope));
@@ -166,7 +166,7 @@ void Attempt::WaitForHandler(TaskWork& work, const Item& item) {
   kept.queued = true;
   kept.reason = reason;
   // One that waits behind another is not due by itself.
-  if (first) kept.due = due;
+  if (first) kept.due = now_;
 }
 
 void Attempt::HoldBack(TaskWork& work, const bus::Record& record, const bus::Envelope& envelope) {
