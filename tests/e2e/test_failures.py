@@ -223,6 +223,8 @@ def assert_others_are_answered(client, buyer, tokens):
 
 def test_a_service_that_hangs_holds_up_no_call_to_another(mesh, client):
     buyer = client.register(f"{uuid.uuid4().hex}@example.org")
+    # The tests before have ended and started services.
+    client.await_answer(USERS, "ListUsers")
     session = client.call(USERS, "LogIn", {"email": buyer["email"], "password": "correct horse battery"})
     token = session["access_token"]
     hanging = mesh.pid("user")

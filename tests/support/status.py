@@ -27,4 +27,13 @@ def is_well(mesh):
 
 
 def await_problem(mesh, words, seconds=60):
-    return wait_until(lambda: [line for line in problems(mesh) if words in line], seconds, f"a problem: {words}")
+    said = []
+
+    def is_said():
+        said[:] = problems(mesh)
+        return [line for line in said if words in line]
+
+    try:
+        return wait_until(is_said, seconds, f"a problem: {words}")
+    except AssertionError as missing:
+        raise AssertionError(f"{missing}; the problems were {said}") from missing
