@@ -47,10 +47,10 @@ class Repository:
         subprocess.run(["git", "clone", "-q", *options, f"file://{self.folder}", folder], check=True, capture_output=True)
         return Repository(folder)
 
-    def chosen(self, check="tidy", **variables):
+    def chosen(self, **variables):
         """What tests/lint looks at there."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("TRADEWIND_TIDY")}
-        command = [self.folder / "tests/lint", "chosen", check]
+        command = [self.folder / "tests/lint", "chosen"]
         return subprocess.run(
             command, env={**kept, **variables}, check=True, capture_output=True, text=True
         ).stdout.splitlines()
@@ -107,14 +107,6 @@ def test_what_landed_after_a_branch_began_is_not_its_change(branch, landed):
 def test_the_landed_branch_has_the_usual_folders(landed, branch):
     assert landed.chosen() == USUAL
     assert branch.chosen() == USUAL
-
-
-def test_without_history_it_is_all_but_tests(landed, tmp_path):
-    shallow = landed.clone(tmp_path / "shallow", "--depth", "1")
-    assert shallow.chosen() == sorted(name for name in LANDED if name.endswith(".cpp") and not name.endswith("_test.cpp"))
-    assert shallow.chosen(TRADEWIND_TIDY="services/user") == ["services/user/user.cpp"]
-    # Compiling them all would take half of a build: tests/run separate does.
-    assert shallow.chosen("includes") == USUAL
 
 
 def test_a_base_or_folders_can_be_named(landed):
