@@ -17,7 +17,7 @@ class DescriptorPool;
 }
 namespace grpc {
 class CallbackGenericService;
-class Server;
+class Server;  // NOLINT(bugprone-forward-declaration-namespace): it is not the one below.
 class ServerBuilder;
 class Service;
 }  // namespace grpc
