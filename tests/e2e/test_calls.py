@@ -17,15 +17,10 @@ from support.client import (
     Problem,
     as_dict,
     order_request,
+    problem_of,
 )
 from support.kafka import consume_with_headers
 from support.mesh import wait_until
-
-
-def problem_of(call, *arguments, **named):
-    with pytest.raises(grpc.RpcError) as caught:
-        call(*arguments, **named)
-    return Problem(caught.value)
 
 
 def is_confirmed(order):

@@ -7,7 +7,7 @@ import uuid
 import grpc
 import pytest
 
-from support.client import ORDERS, USERS, Client, Problem, order_request, stock_shop
+from support.client import ORDERS, USERS, Client, order_request, problem_of, stock_shop
 from support.disk import files_with
 from support.kafka import read_record
 from support.mesh import wait_until
@@ -36,12 +36,6 @@ def delete(client, user_id, request_id=None):
 
 def log_in(client, email):
     return client.call(USERS, "LogIn", {"email": email, "password": PASSWORD})
-
-
-def problem_of(call, *arguments):
-    with pytest.raises(grpc.RpcError) as caught:
-        call(*arguments)
-    return Problem(caught.value)
 
 
 # ---- what a client sees ---------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import uuid
 import grpc
 import pytest
 
-from support.client import INVENTORY, USERS, Client, Problem, order_request, stock_shop
+from support.client import INVENTORY, USERS, Client, Problem, bearer, order_request, problem_of, stock_shop
 from support.mesh import SERVICES, wait_until
 
 
@@ -178,16 +178,6 @@ def test_a_service_that_is_away_takes_nobody_with_it(mesh, client):
         assert client.confirmed_order(order_request(buyer))["state"] == "ORDER_STATE_CONFIRMED"
     finally:
         mesh.service("start", "user")
-
-
-def problem_of(call, *arguments, **named):
-    with pytest.raises(grpc.RpcError) as caught:
-        call(*arguments, **named)
-    return Problem(caught.value)
-
-
-def bearer(token):
-    return [("authorization", f"Bearer {token}")]
 
 
 def assert_quick(client, *arguments):

@@ -7,7 +7,7 @@ import uuid
 import grpc
 import pytest
 
-from support.client import NOTIFICATIONS, USERS, Client, Problem, order_request
+from support.client import NOTIFICATIONS, USERS, Client, Problem, order_request, problem_of
 from support.kafka import read_record, send
 from support.mesh import TREE, wait_until
 from support.sealed import tag_text
@@ -51,12 +51,6 @@ def name_of(client, user_id):
 
 def run(command):
     return subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=120)
-
-
-def problem_of(call, *arguments):
-    with pytest.raises(grpc.RpcError) as caught:
-        call(*arguments)
-    return Problem(caught.value)
 
 
 # ---- foreign records ------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import uuid
 import grpc
 import pytest
 
-from support.client import ORDERS, USERS, Problem, order_request
+from support.client import ORDERS, USERS, Problem, bearer, order_request, problem_of
 from support.disk import files_with
 from support.kafka import consume_with_headers, header_map
 
@@ -20,18 +20,8 @@ def user(client):
     return client.register(f"{uuid.uuid4().hex}@example.org", password=PASSWORD)
 
 
-def problem_of(call, *arguments, **named):
-    with pytest.raises(grpc.RpcError) as caught:
-        call(*arguments, **named)
-    return Problem(caught.value)
-
-
 def log_in(client, user, password=PASSWORD):
     return client.call(USERS, "LogIn", {"email": user["email"], "password": password})
-
-
-def bearer(token):
-    return [("authorization", f"Bearer {token}")]
 
 
 def test_logging_in_gives_a_token_for_the_user(client, user):

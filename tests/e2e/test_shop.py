@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 
-from support.client import INVENTORY, ORDERS, PAYMENTS, SHIPPING, Problem, as_dict, order_request
+from support.client import INVENTORY, ORDERS, PAYMENTS, SHIPPING, Problem, as_dict, order_request, problem_of
 from support.mesh import wait_until
 
 
@@ -46,12 +46,6 @@ def ship(client, order_id, state="IN_TRANSIT"):
             return None
 
     return wait_until(told, 10, "the shipment")
-
-
-def problem_of(call, *arguments):
-    with pytest.raises(grpc.RpcError) as caught:
-        call(*arguments)
-    return Problem(caught.value)
 
 
 def test_a_product_is_sold_shipped_and_delivered(client):

@@ -13,7 +13,17 @@ import grpc
 import pytest
 from standardwebhooks import Webhook
 
-from support.client import INVENTORY, NOTIFICATIONS, ORDERS, PAYMENTS, SHIPPING, USERS, Client, Problem, order_request
+from support.client import (
+    INVENTORY,
+    NOTIFICATIONS,
+    ORDERS,
+    PAYMENTS,
+    SHIPPING,
+    USERS,
+    Client,
+    order_request,
+    problem_of,
+)
 from support.kafka import cloud_event_headers, read_record, send
 from support.mesh import BIN, SECOND_OFFSET, TREE, Mesh, taken_down, wait_until
 from support.sealed import tag_text
@@ -107,12 +117,6 @@ def holds(found, expected):
     if isinstance(expected, list):
         return len(found) == len(expected) and all(map(holds, found, expected))
     return found == expected
-
-
-def problem_of(call, *arguments, **named):
-    with pytest.raises(grpc.RpcError) as caught:
-        call(*arguments, **named)
-    return Problem(caught.value)
 
 
 def order_of(shop, id):

@@ -245,3 +245,17 @@ class Problem:
 
     def __str__(self):
         return f"{self.code} {self.reason}: {self.message}"
+
+
+def problem_of(call, *arguments, **named):
+    """The problem with which a call fails; an AssertionError where it does not fail."""
+    try:
+        answer = call(*arguments, **named)
+    except grpc.RpcError as error:
+        return Problem(error)
+    raise AssertionError(f"the call did not fail, it answered {answer}")
+
+
+def bearer(token):
+    """The metadata of a call on behalf of the token's user."""
+    return [("authorization", f"Bearer {token}")]
