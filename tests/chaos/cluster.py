@@ -29,11 +29,12 @@ from support.mesh import (
 )
 
 HERE = Path(__file__).parent
-SUBSCRIBERS = TREE / "build" / "tests" / "chaos" / "ledger"
+SUBSCRIBER_PROGRAMS = TREE / "build" / "tests" / "chaos" / "ledger"
 
 BROKERS = (1, 2, 3)
 PARTITIONS = 6
-SERVICES = ("gateway", *OWNERS, "ledger", "auditor")
+SUBSCRIBERS = ("ledger", "auditor")
+SERVICES = ("gateway", *OWNERS, *SUBSCRIBERS)
 # What a third instance may be started of.
 SCALED = ("order", "inventory", "payment", "shipping", "ledger", "auditor", "notification")
 
@@ -72,6 +73,13 @@ def _address(service, number, offset=0):
     return f"127.0.0.1:{_BASE + 100 + offset + 10 * SERVICES.index(service) + number}"
 
 
+def _name(thread):
+    try:
+        return thread.read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
 class Instance:
     """One process of a service."""
 
@@ -87,8 +95,8 @@ class Instance:
 
     def command(self):
         program = BIN / f"tradewind-{self.service}"
-        if self.service in ("ledger", "auditor"):
-            program = SUBSCRIBERS / self.service
+        if self.service in SUBSCRIBERS:
+            program = SUBSCRIBER_PROGRAMS / self.service
         command = [
             str(program),
             f"--kafka.brokers={self._cluster.brokers}",
@@ -143,6 +151,10 @@ class Instance:
 
     def freeze(self):
         self._process.send_signal(signal.SIGSTOP)
+
+    def is_at_work(self):
+        """Whether a handler of one of the two subscribers is running (see ledger/work.h)."""
+        return any(_name(thread) == "at work" for thread in Path(f"/proc/{self._process.pid}/task").glob("*/comm"))
 
     def thaw(self):
         self._process.send_signal(signal.SIGCONT)

@@ -8,7 +8,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.rpc import status_pb2
 from grpc import StatusCode
 
-from cluster import SUBSCRIBERS
+from cluster import SUBSCRIBER_PROGRAMS, SUBSCRIBERS
 from history import Command, Entry, Event, History, Kept
 from support.client import NOTIFICATIONS, ORDERS, USERS, Client, as_dict
 from support.mesh import OWNERS, wait_until
@@ -27,7 +27,7 @@ TOPICS = (
 )
 COMMAND_TOPICS = tuple(f"{owner}.commands.v1" for owner in OWNERS)
 # Each has a store under its name.
-GROUPS = (*OWNERS, "ledger", "auditor")
+GROUPS = (*OWNERS, *SUBSCRIBERS)
 # store::KeptState
 _DEAD = 1
 
@@ -37,7 +37,7 @@ class Messages:
 
     def __init__(self):
         files = descriptor_pb2.FileDescriptorSet()
-        files.ParseFromString((SUBSCRIBERS / "descriptors.binpb").read_bytes())
+        files.ParseFromString((SUBSCRIBER_PROGRAMS / "descriptors.binpb").read_bytes())
         self._pool = descriptor_pool.DescriptorPool()
         for file in files.file:
             self._pool.Add(file)

@@ -8,7 +8,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from cluster import BROKERS, PARTITIONS, SCALED, SERVICES, Cluster
+from cluster import BROKERS, PARTITIONS, SCALED, SERVICES, SUBSCRIBERS, Cluster
 from history import CLOSED, GIVEN_UP, SKIPPED
 
 # Beyond the consumer's session timeout of 6 s: the frozen one's partitions go to others before it wakes up.
@@ -16,12 +16,14 @@ FREEZE_SECONDS = (7, 10)
 # A fault waits for a moment with this many calls under way.
 IN_FLIGHT = 8
 IN_FLIGHT_PATIENCE = 15
+# The freeze of a subscriber waits for a moment at which one of its handlers runs: the process then wakes up in the middle of
+# a batch, to a commit that must be refused.
+AT_WORK_PATIENCE = 3
 
 PAUSES = {"services": (0.5, 3), "ground": (2, 5), "elsewhere": (0.5, 3)}
 # From the begin of a burst of calls: first the called services are at work on it, then the subscribers.
 INTO_BURST = (0, 0.06)
-# A process that is frozen in the middle of a batch wakes up to a commit that must be refused. Those of the subscribers are
-# long.
+# How often each service, beside the others.
 FROZEN = {
     "ledger": 6,
     "auditor": 6,
@@ -158,9 +160,16 @@ class Havoc:
 
     def _freeze(self, fault):
         instance = self._cluster.instances[fault.target]
+        if instance.service in SUBSCRIBERS:
+            self._wait_for_work(instance)
         instance.freeze()
         self._hold(fault)
         instance.thaw()
+
+    def _wait_for_work(self, instance):
+        deadline = time.monotonic() + AT_WORK_PATIENCE
+        while not instance.is_at_work() and time.monotonic() < deadline and not self._stop.is_set():
+            time.sleep(0.0005)
 
     def _scale(self, fault):
         third = self._cluster.instances.get(f"{fault.target}-3") or self._cluster.add(fault.target, 3)

@@ -6,12 +6,12 @@
 
 #include <chrono>
 #include <string>
-#include <thread>
 
 #include "absl/time/time.h"
 #include "google/protobuf/util/time_util.h"
 
 #include "tests/chaos/ledger/ledger.pb.h"
+#include "tests/chaos/ledger/work.h"
 #include "tradewind/app/app.h"
 #include "tradewind/order/v1/events.pb.h"
 
@@ -28,7 +28,7 @@ constexpr char kReminder[] = "reminder";
 constexpr std::chrono::milliseconds kWork{2};
 
 tradewind::Outcome WriteDown(tradewind::Context& context) {
-  std::this_thread::sleep_for(kWork);
+  tradewind::chaos::Work(kWork);
   const auto journal = context.Load<chaos::Journal>(context.key());
   journal->set_length(journal->length() + 1);
   const auto entry = context.Load<chaos::JournalEntry>(fmt::format("{}#{}", context.key(), journal->length()));

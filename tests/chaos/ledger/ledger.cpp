@@ -5,9 +5,9 @@
 
 #include <chrono>
 #include <string>
-#include <thread>
 
 #include "tests/chaos/ledger/ledger.pb.h"
+#include "tests/chaos/ledger/work.h"
 #include "tradewind/app/app.h"
 #include "tradewind/order/v1/events.pb.h"
 
@@ -35,7 +35,7 @@ void Book(const std::string& key, int64_t amount, tradewind::Context& context) {
 
 tradewind::Outcome Transfer(const std::string& user, const std::string& order_id, int64_t amount,
                             tradewind::Context& context) {
-  std::this_thread::sleep_for(kWork);
+  tradewind::chaos::Work(kWork);
   Book(user, -amount, context);
   Book(fmt::format("merchant-{}", order_id.back() % kMerchants), amount, context);
   return tradewind::Ack();
