@@ -23,7 +23,10 @@ std::vector<HeaderView> CommandHeaders(std::string_view id) {
           {tradewind::bus::kTypeHeader, "tradewind.bench.v1.AddRequest"},
           {tradewind::bus::kSourceHeader, "/bench"},
           {tradewind::bus::kTimeHeader, "2026-01-01T00:00:00Z"},
-          {tradewind::bus::kContentTypeHeader, tradewind::bus::kProtobufContentType}};
+          {tradewind::bus::kContentTypeHeader, tradewind::bus::kProtobufContentType},
+          {tradewind::bus::kCallerHeader, "bench"},
+          {tradewind::bus::kMethodHeader, "/tradewind.bench.v1.BenchService/Add"},
+          {tradewind::bus::kRequestIdHeader, id}};
 }
 
 MemorySource::MemorySource(std::string topic, const std::vector<PreparedRecord>& records,
