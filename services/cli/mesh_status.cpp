@@ -245,32 +245,29 @@ std::map<std::string, absl::StatusOr<std::string>> FetchPages(const CliConfig& c
 
 void JudgePages(const CliConfig& config, const std::map<std::string, absl::StatusOr<std::string>>& pages,
                 MeshStatus& status) {
-  std::map<std::string, std::vector<std::string>> silent;
-  std::set<std::string> judged;
   for (GroupStatus& group : status.groups) {
-    const std::string& address = config.groups.at(group.name);
-    const absl::StatusOr<std::string>& page = pages.at(address);
+    const absl::StatusOr<std::string>& page = pages.at(config.groups.at(group.name));
     if (!page.ok()) {
-      silent[address].push_back(group.name);
       continue;
     }
     ReadMetrics(*page, group);
     for (Problem& problem : JudgeMetrics(group.name, *page)) {
       status.problems.push_back(std::move(problem));
     }
-    // Said of the first of the groups that share a process: the one with the service's name.
-    if (!judged.insert(address).second) {
-      continue;
-    }
-    for (Problem& problem : JudgeProcess(group.name, *page)) {
-      status.problems.push_back(std::move(problem));
-    }
   }
-  for (const auto& [name, address] : config.pages) {
-    const absl::StatusOr<std::string>& page = pages.at(address);
-    if (!page.ok()) {
-      silent[address].push_back(name);
-    } else if (judged.insert(address).second) {
+  std::map<std::string, std::vector<std::string>> silent;
+  std::set<std::string> judged;
+  for (const auto* named : {&config.groups, &config.pages}) {
+    for (const auto& [name, address] : *named) {
+      const absl::StatusOr<std::string>& page = pages.at(address);
+      if (!page.ok()) {
+        silent[address].push_back(name);
+        continue;
+      }
+      // Of the groups that share a process the first has the service's name.
+      if (!judged.insert(address).second) {
+        continue;
+      }
       for (Problem& problem : JudgeProcess(name, *page)) {
         status.problems.push_back(std::move(problem));
       }
