@@ -4,10 +4,9 @@
 #include <librdkafka/rdkafka_mock.h>
 
 #include <memory>
-#include <utility>
 #include <vector>
 
-#include "tradewind/bus/internal/client.h"
+#include "tradewind/bus/internal/played_brokers.h"
 #include "tradewind/bus/kafka_sink.h"
 
 namespace tradewind::bus {
@@ -21,14 +20,8 @@ constexpr absl::Duration kPatience = absl::Seconds(30);
 class SinkAbsenceTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    internal::ClientSettings settings({.brokers = "127.0.0.1:1"}, "plays the broker");
-    settings.Set("test.mock.num.brokers", int64_t{1});
-    auto client = std::move(settings).Build(RD_KAFKA_PRODUCER, nullptr);
-    ASSERT_TRUE(client.ok()) << client.status();
-    client_ = *std::move(client);
-    broker_ = rd_kafka_handle_mock_cluster(client_.get());
-    ASSERT_EQ(rd_kafka_mock_topic_create(broker_, kTopic, 1, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
-    auto sink = KafkaSink::Create({.brokers = rd_kafka_mock_cluster_bootstraps(broker_)},
+    ASSERT_EQ(rd_kafka_mock_topic_create(broker_.cluster(), kTopic, 1, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+    auto sink = KafkaSink::Create({.brokers = broker_.addresses()},
                                   {.client_id = "test", .delivery_timeout = absl::Seconds(2)});
     ASSERT_TRUE(sink.ok()) << sink.status();
     sink_ = *std::move(sink);
@@ -42,22 +35,21 @@ class SinkAbsenceTest : public ::testing::Test {
     return delivery;
   }
 
-  internal::ClientHandle client_;
-  rd_kafka_mock_cluster_t* broker_ = nullptr;
+  internal::PlayedBrokers broker_{1};
   std::unique_ptr<KafkaSink> sink_;
 };
 
 // It may have been appended, and be on the log of the next leader.
 TEST_F(SinkAbsenceTest, IsNotCertainOfARecordThatAFormerLeaderRefused) {
   const std::vector<rd_kafka_resp_err_t> refusals(1'000, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION);
-  rd_kafka_mock_push_request_errors_array(broker_, kProduceApi, refusals.size(), refusals.data());
+  rd_kafka_mock_push_request_errors_array(broker_.cluster(), kProduceApi, refusals.size(), refusals.data());
   const Delivery delivery = Deliver(2);
   EXPECT_EQ(delivery.status.code(), absl::StatusCode::kUnavailable) << delivery.status;
   EXPECT_FALSE(delivery.certainly_absent);
 }
 
 TEST_F(SinkAbsenceTest, IsCertainOfARecordThatNeverLeft) {
-  ASSERT_EQ(rd_kafka_mock_broker_set_down(broker_, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+  ASSERT_EQ(rd_kafka_mock_broker_set_down(broker_.cluster(), 1), RD_KAFKA_RESP_ERR_NO_ERROR);
   const Delivery delivery = Deliver(2);
   EXPECT_EQ(delivery.status.code(), absl::StatusCode::kUnavailable) << delivery.status;
   EXPECT_TRUE(delivery.certainly_absent);

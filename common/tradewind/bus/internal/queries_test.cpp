@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "tradewind/bus/internal/client.h"
+#include "tradewind/bus/internal/played_brokers.h"
 
 namespace tradewind::bus::internal {
 namespace {
@@ -14,22 +15,16 @@ namespace {
 constexpr char kTopic[] = "topic";
 constexpr absl::Duration kPatience = absl::Seconds(30);
 
-// Two brokers inside of the client, with a topic of four partitions.
+// Two brokers, with a topic of four partitions.
 class QueriesTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    ClientSettings settings({.brokers = "127.0.0.1:1"}, "test");
-    settings.Set("test.mock.num.brokers", int64_t{2});
-    auto client = std::move(settings).Build(RD_KAFKA_PRODUCER, nullptr);
-    ASSERT_TRUE(client.ok()) << client.status();
-    client_ = *std::move(client);
-    brokers_ = rd_kafka_handle_mock_cluster(client_.get());
-    ASSERT_EQ(rd_kafka_mock_topic_create(brokers_, kTopic, 4, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+    ASSERT_EQ(rd_kafka_mock_topic_create(brokers_.cluster(), kTopic, 4, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
     for (int32_t partition = 0; partition < 4; ++partition) {
-      ASSERT_EQ(rd_kafka_mock_partition_set_leader(brokers_, kTopic, partition, partition % 2 + 1),
+      ASSERT_EQ(rd_kafka_mock_partition_set_leader(brokers_.cluster(), kTopic, partition, partition % 2 + 1),
                 RD_KAFKA_RESP_ERR_NO_ERROR);
     }
-    topics_ = LookFor(client_.get(), {kTopic});
+    topics_ = LookFor(brokers_.client(), {kTopic});
   }
   void TearDown() override { topics_.clear(); }
 
@@ -37,13 +32,12 @@ class QueriesTest : public ::testing::Test {
     std::vector<Position> positions;
     for (int32_t partition = 0; partition < 4; ++partition) positions.push_back({kTopic, partition});
     const auto begin = std::chrono::steady_clock::now();
-    auto ranges = QueryRanges(client_.get(), positions, Deadline(kPatience));
+    auto ranges = QueryRanges(brokers_.client(), positions, Deadline(kPatience));
     took_ = absl::FromChrono(std::chrono::steady_clock::now() - begin);
     return ranges;
   }
 
-  ClientHandle client_;
-  rd_kafka_mock_cluster_t* brokers_ = nullptr;
+  PlayedBrokers brokers_{2};
   std::vector<TopicHandle> topics_;
   absl::Duration took_;
 };
@@ -59,7 +53,7 @@ TEST_F(QueriesTest, TellsTheRangesOfAllPartitions) {
 }
 
 TEST_F(QueriesTest, WaitsForNoPartitionWithoutALeader) {
-  ASSERT_EQ(rd_kafka_mock_partition_set_leader(brokers_, kTopic, 2, -1), RD_KAFKA_RESP_ERR_NO_ERROR);
+  ASSERT_EQ(rd_kafka_mock_partition_set_leader(brokers_.cluster(), kTopic, 2, -1), RD_KAFKA_RESP_ERR_NO_ERROR);
   const auto ranges = Ask();
   ASSERT_EQ(ranges.size(), 4u);
   EXPECT_TRUE(ranges[0].ok() && ranges[1].ok() && ranges[3].ok());
@@ -71,7 +65,7 @@ TEST_F(QueriesTest, WaitsForNoPartitionWithoutALeader) {
 TEST_F(QueriesTest, TellsTheOthersWhereABrokerIsAway) {
   // Both are connected to.
   ASSERT_TRUE(Ask()[1].ok());
-  ASSERT_EQ(rd_kafka_mock_broker_set_down(brokers_, 2), RD_KAFKA_RESP_ERR_NO_ERROR);
+  ASSERT_EQ(rd_kafka_mock_broker_set_down(brokers_.cluster(), 2), RD_KAFKA_RESP_ERR_NO_ERROR);
   const auto ranges = Ask();
   EXPECT_TRUE(ranges[0].ok() && ranges[2].ok());
   for (const size_t away : {1, 3}) EXPECT_EQ(ranges[away].status().code(), absl::StatusCode::kUnavailable) << away;
