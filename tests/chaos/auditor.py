@@ -146,13 +146,14 @@ def skips_of(history):
 
 
 def check_skips(history, wrong):
-    """What was to be skipped is set aside no more, and was not handled once that was noted."""
+    """What was to be skipped is set aside no more, and was not handled once that was noted; unless it was to be retried
+    since."""
     kept = {record.event_id for record in history.kept if record.group == "auditor"}
     handled = {entry.event_id: entry.time_us for journal in history.journals.values() for entry in journal}
     for ask in skips_of(history):
-        if not ask.count:
+        if not ask.count or is_revoked(history, ask):
             continue
-        if ask.event_id in kept and not is_revoked(history, ask):
+        if ask.event_id in kept:
             wrong.append(f"{ask.event_id} was to be skipped, and is still set aside")
         if handled.get(ask.event_id, 0) > ask.end_us + IN_HAND_US:
             wrong.append(f"{ask.event_id} was handled {handled[ask.event_id] - ask.end_us} us after it was to be skipped")

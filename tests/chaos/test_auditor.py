@@ -196,10 +196,20 @@ def test_a_skip_without_an_answer_may_have_come_or_not(history):
     assert check(history) == []
 
 
+def retry_after(history, skip):
+    history.asks.append(dataclasses.replace(skip, action="retry", begin_us=skip.end_us + 1, end_us=skip.end_us + 2))
+
+
 def test_a_skip_may_be_taken_back_by_a_retry(history):
     keep_skipped(history, "skipped", dead=True)
-    skip = skip_of(history, "skipped")
-    history.asks.append(dataclasses.replace(skip, action="retry", begin_us=skip.end_us + 1, end_us=skip.end_us + 2))
+    retry_after(history, skip_of(history, "skipped"))
+    assert check(history) == []
+
+
+def test_what_was_to_be_skipped_may_be_handled_after_a_retry(history):
+    handle_skipped(history, "skipped-late", 2, after_us=IN_HAND_US + 1)
+    assert check(history) != []
+    retry_after(history, skip_of(history, "skipped-late"))
     assert check(history) == []
 
 
