@@ -128,8 +128,14 @@ def test_a_dead_broker_is_named(mesh, kafka_comes_back):
     assert code == 1
     assert f"kafka: the broker is dead: {mesh.address('kafka')}: Connection refused; " in said
     assert "`deploy/up` brings back" in said
+    wait_until(lambda: brokers_away(mesh) == 1, 60, "the metric")
     mesh.kafka("start")
     wait_until(lambda: is_well(mesh), 60, "the problem to go")
+    wait_until(lambda: brokers_away(mesh) == 0, 60, "the metric to go")
+
+
+def brokers_away(mesh):
+    return mesh.metric("order", "tradewind_kafka_brokers_away")
 
 
 def patient_order_service(mesh, *options):

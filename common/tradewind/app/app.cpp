@@ -15,8 +15,8 @@
 #include "tradewind/app/command_client.h"
 #include "tradewind/app/group_runner.h"
 #include "tradewind/app/kafka_start.h"
+#include "tradewind/app/kafka_watch.h"
 #include "tradewind/app/logger.h"
-#include "tradewind/app/open_transactions.h"
 #include "tradewind/app/process.h"
 #include "tradewind/app/query_config.h"
 #include "tradewind/app/shutdown.h"
@@ -96,7 +96,7 @@ class App::Impl {
   absl::Status ReadKeys();
   absl::Status StartServer();
   absl::Status StartGroups();
-  absl::Status WatchTransactions();
+  absl::Status WatchKafka();
   std::vector<GroupReads> WhatIsRead() const;
   // Blocks until the first assignment of every group has settled; false where the process is to end first.
   bool AwaitGroups();
@@ -128,7 +128,7 @@ class App::Impl {
   std::vector<std::function<void()>> drain_callbacks_;
   std::unique_ptr<rpc::Server> server_;
   std::vector<std::unique_ptr<GroupRunner>> runners_;
-  std::unique_ptr<TransactionWatch> transactions_;
+  std::unique_ptr<KafkaWatch> watch_;
 };
 
 Subscription& Subscription::Attempts(int32_t most) {
@@ -269,8 +269,8 @@ absl::Status App::Impl::Start() {
   auto metrics = telemetry::MetricsServer::Start(settings_.metrics);
   if (!metrics.ok()) return metrics.status();
   metrics_ = *std::move(metrics);
-  for (const auto step : {&Impl::OpenStore, &Impl::MeetKafka, &Impl::ReadKeys, &Impl::StartServer,
-                          &Impl::WatchTransactions, &Impl::StartGroups}) {
+  for (const auto step : {&Impl::OpenStore, &Impl::MeetKafka, &Impl::ReadKeys, &Impl::StartServer, &Impl::WatchKafka,
+                          &Impl::StartGroups}) {
     if (absl::Status done = (this->*step)(); !done.ok()) return done;
   }
   return absl::OkStatus();
@@ -430,16 +430,16 @@ std::vector<GroupReads> App::Impl::WhatIsRead() const {
   return all;
 }
 
-absl::Status App::Impl::WatchTransactions() {
+absl::Status App::Impl::WatchKafka() {
   std::vector<std::string> topics;
   for (const auto& [topic, partitions] : partition_counts_) topics.push_back(topic);
   if (keys_ != nullptr) topics.push_back(bus::FullTopic(settings_.kafka, bus::kKeysTopic));
   const LogViewer log = KafkaLogViewer(settings_.kafka, "tradewind-" + group_.name() + "-ends");
   auto unread = std::make_shared<UnreadPartitions>(WhatIsRead(), settings_.kafka.pinned_partitions != 0, log.range);
-  auto watch = TransactionWatch::Start(settings_.kafka, "tradewind-" + group_.name() + "-ends", std::move(topics),
-                                       [unread](absl::Span<const bus::LogEnd> ends) { unread->Note(ends); });
+  auto watch = KafkaWatch::Start(settings_.kafka, "tradewind-" + group_.name() + "-ends", std::move(topics),
+                                 [unread](absl::Span<const bus::LogEnd> ends) { unread->Note(ends); });
   if (!watch.ok()) return watch.status();
-  transactions_ = *std::move(watch);
+  watch_ = *std::move(watch);
   return absl::OkStatus();
 }
 

@@ -3,15 +3,10 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
-#include <memory>
 #include <string>
-#include <thread>
 #include <utility>
-#include <vector>
 
-#include "absl/status/statusor.h"
 #include "absl/types/span.h"
 
 #include "tradewind/bus/kafka_admin.h"
@@ -33,28 +28,6 @@ class OpenTransactions {
   };
   // By topic and partition. One that has ended keeps its metric, at 0.
   std::map<std::pair<std::string, int32_t>, Open> open_;
-};
-
-// Looks every five seconds, on a thread of its own.
-class TransactionWatch {
- public:
-  // Full names; those that do not exist are looked for all the same. What is seen is given to `on_ends` too, on the
-  // watch's thread. Does not wait for a broker.
-  using OnEnds = std::function<void(absl::Span<const bus::LogEnd>)>;
-  static absl::StatusOr<std::unique_ptr<TransactionWatch>> Start(const bus::KafkaConfig& kafka,
-                                                                 const std::string& client_id,
-                                                                 std::vector<std::string> topics, OnEnds on_ends);
-
- private:
-  TransactionWatch(std::unique_ptr<bus::KafkaAdmin> admin, std::vector<std::string> topics, OnEnds on_ends);
-  void Run(const std::stop_token& stop);
-
-  const std::unique_ptr<bus::KafkaAdmin> admin_;
-  const std::vector<std::string> topics_;
-  const OnEnds on_ends_;
-  OpenTransactions open_;
-  // Ends before what it uses.
-  std::jthread thread_;
 };
 
 }  // namespace tradewind
