@@ -44,7 +44,7 @@ absl::StatusOr<QueuePlace> FindPlace(AdminClient& client, const v1::ParkedRecord
   v1::ParkedFilter filter;
   filter.set_key(record.key());
   auto queue = client.List(filter, kMostCounted, [&](const v1::ParkedRecord& other) {
-    return other.holds_key() && other.partition() == record.partition();
+    return other.holds_key() && other.group() == record.group() && other.partition() == record.partition();
   });
   if (!queue.ok()) {
     return queue.status();

@@ -259,6 +259,19 @@ TEST_F(ParkedTest, ShowsOneWithItsValueAndItsQueue) {
   EXPECT_THAT(Json()["problem"].get<std::string>(), HasSubstr("no ce_type header"));
 }
 
+// A service may have two groups with messages of the same key: its commands, and the effects of its own events.
+TEST_F(ParkedTest, ShowsTheQueueOfTheRecordsGroupAlone) {
+  order_.Add(v1::PARKED_STATE_PARKED, "o-1", 3).set_group("order.effects");
+  order_.Add(v1::PARKED_STATE_DEAD, "o-1", 2);
+  order_.Add(v1::PARKED_STATE_PARKED, "o-1", 0);
+  order_.Add(v1::PARKED_STATE_PARKED, "o-1", 0).set_group("order.effects");
+
+  EXPECT_EQ(Run(RunParkedShow, {.service = "order", .id = 2}), kExitOk) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("queue     holds back its key; 1 behind it\n"));
+  EXPECT_EQ(Run(RunParkedShow, {.service = "order", .id = 3}), kExitOk);
+  EXPECT_THAT(out_.str(), HasSubstr("queue     waits behind 2 (dead); 0 behind it\n"));
+}
+
 TEST_F(ParkedTest, ShowOfAnUnknownIdIsNotWell) {
   EXPECT_EQ(Run(RunParkedShow, {.service = "order", .id = 9}), kExitNotWell);
   EXPECT_EQ(err_.str(), "tradewind: order: there is no such record\n");
