@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <optional>
+#include <string>
 #include <system_error>
 #include <utility>
 
@@ -17,6 +19,7 @@
 #include "absl/time/time.h"
 
 #include "tradewind/clock/steady_now.h"
+#include "tradewind/net/host_port.h"
 
 namespace tradewind::cli {
 namespace {
@@ -190,36 +193,52 @@ std::optional<double> SumSamples(std::string_view exposition, std::string_view m
 
 namespace {
 
-// host:port, resolved.
-using Target = std::unique_ptr<addrinfo, void (*)(addrinfo*)>;
+// The addresses of a host:port, in the order in which they are to be tried.
+using Targets = std::unique_ptr<addrinfo, void (*)(addrinfo*)>;
 
-absl::StatusOr<Target> Resolve(const std::string& address) {
-  const size_t colon = address.rfind(':');
-  if (colon == std::string::npos) {
+absl::StatusOr<Targets> Resolve(const std::string& address) {
+  const std::optional<net::HostPort> place = net::ParseHostPort(address);
+  if (!place.has_value()) {
     return absl::InvalidArgumentError(fmt::format("'{}' is not host:port", address));
   }
   const addrinfo hints{.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
   addrinfo* found = nullptr;
-  if (const int error =
-          getaddrinfo(address.substr(0, colon).c_str(), address.substr(colon + 1).c_str(), &hints, &found);
+  if (const int error = getaddrinfo(place->host.c_str(), std::to_string(place->port).c_str(), &hints, &found);
       error != 0) {
     return absl::UnavailableError(fmt::format("{}: {}", address, gai_strerror(error)));
   }
-  return Target(found, freeaddrinfo);
+  return Targets(found, freeaddrinfo);
 }
 
-absl::StatusOr<std::unique_ptr<Socket>> Open(const std::string& address, absl::Time deadline) {
-  const auto target = Resolve(address);
-  if (!target.ok()) {
-    return target.status();
-  }
-  auto socket = std::make_unique<Socket>(
-      ::socket((*target)->ai_family, (*target)->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+absl::StatusOr<std::unique_ptr<Socket>> OpenOne(const addrinfo& target, const std::string& address,
+                                                absl::Time deadline) {
+  auto socket =
+      std::make_unique<Socket>(::socket(target.ai_family, target.ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (socket->get() < 0) {
     return SocketError(address, errno);
   }
-  if (absl::Status connected = Connect(*socket, **target, deadline, address); !connected.ok()) {
+  if (absl::Status connected = Connect(*socket, target, deadline, address); !connected.ok()) {
     return connected;
+  }
+  return socket;
+}
+
+// To the first address that takes a connection: a name may stand for one of IPv6, where nobody listens, and for one of
+// IPv4.
+absl::StatusOr<std::unique_ptr<Socket>> Open(const std::string& address, absl::Time deadline) {
+  const auto targets = Resolve(address);
+  if (!targets.ok()) {
+    return targets.status();
+  }
+  int left = 0;
+  for (const addrinfo* one = targets->get(); one != nullptr; one = one->ai_next) {
+    ++left;
+  }
+  absl::StatusOr<std::unique_ptr<Socket>> socket = absl::UnavailableError(fmt::format("{}: no address", address));
+  for (const addrinfo* one = targets->get(); one != nullptr && !socket.ok(); one = one->ai_next) {
+    // One that does not answer leaves the others their share of the time.
+    const absl::Time now = clock::SteadyNow();
+    socket = OpenOne(*one, address, now + (deadline - now) / left--);
   }
   return socket;
 }

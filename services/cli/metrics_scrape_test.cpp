@@ -13,6 +13,7 @@
 namespace tradewind::cli {
 namespace {
 
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 
 TEST(SumSamples, AddsOverLabels) {
@@ -107,6 +108,12 @@ TEST(CheckConnects, TellsWhetherAnythingListens) {
     EXPECT_EQ(CheckConnects(address, absl::Seconds(10)), absl::OkStatus());
   }
   EXPECT_THAT(std::string(CheckConnects(address, absl::Seconds(10)).message()), HasSubstr(address));
+}
+
+TEST(CheckConnects, KnowsAnAddressOfIpv6) {
+  const absl::Status status = CheckConnects("[::1]:1", absl::Seconds(10));
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(status.message()), AnyOf("[::1]:1: Connection refused", HasSubstr("Cannot assign")));
 }
 
 TEST(FetchMetrics, RefusesAnAddressWithoutAPort) {

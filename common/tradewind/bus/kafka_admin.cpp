@@ -146,7 +146,10 @@ absl::StatusOr<ClusterBrokers> KafkaAdmin::Impl::Brokers() {
   for (const rd_kafka_metadata_broker_t& broker :
        absl::MakeConstSpan((*metadata)->brokers, static_cast<size_t>((*metadata)->broker_cnt))) {
     present.insert(broker.id);
-    brokers.addresses.push_back(fmt::format("{}:{}", broker.host, broker.port));
+    const std::string host = broker.host;
+    // An address of IPv6 has colons of its own.
+    brokers.addresses.push_back(host.find(':') == std::string::npos ? fmt::format("{}:{}", host, broker.port)
+                                                                    : fmt::format("[{}]:{}", host, broker.port));
   }
   std::set<int32_t> missing;
   for (const rd_kafka_metadata_topic_t& topic : TopicsIn(**metadata)) {
