@@ -28,6 +28,13 @@ constexpr GaugeCheck kGaugeChecks[] = {
      .remedy =
          "make room on its disk or bring the database back; the service's log has its error, and the service goes "
          "on by itself"},
+    {.metric = "tradewind_handler_running_seconds",
+     .bound = 10,
+     .is_time = true,
+     .what = "a handler has been running for {value}: everything else that its process reads for this group waits",
+     .remedy =
+         "see what it waits for (a debugger, or `kill -ABRT` for a core); slow work belongs into an effect, and a "
+         "process that is ended handles the message again"},
     {.metric = "tradewind_repeats_seconds",
      .is_time = true,
      .each = true,
@@ -74,6 +81,13 @@ constexpr GaugeCheck kGaugeChecks[] = {
      .what =
          "mesh.keys.v1 could not be read for {value}: nobody can register, and personal data that is new stays sealed",
      .remedy = "see that the topic is there and that the service may read it; its log says why it cannot"},
+    {.metric = "tradewind_replies_unread_seconds",
+     .bound = 10,
+     .is_time = true,
+     .of_process = true,
+     .what = "mesh.replies.v1 could not be read for {value}: callers do not learn what became of their commands",
+     .remedy = "see that the topic is there and that the process may read it; a gateway that is started again makes it "
+               "where it is missing"},
     {.metric = "tradewind_keys_taken_away_seconds",
      .is_time = true,
      .of_process = true,

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "tradewind/bus/envelope.h"
+#include "tradewind/clock/steady_now.h"
 #include "tradewind/commands/logger.h"
 
 namespace tradewind::commands {
@@ -12,6 +13,7 @@ namespace {
 
 constexpr absl::Duration kPollTimeout = absl::Milliseconds(100);
 constexpr absl::Duration kReopenBackoff = absl::Seconds(1);
+constexpr absl::Duration kLookEvery = absl::Seconds(5);
 
 // Whether the value begins with field 1, instance_id, and it is another's: passed over without parsing the answers to
 // somebody else's calls. Serializers write fields in order; one that does not costs a parse, no more.
@@ -64,10 +66,12 @@ absl::StatusOr<std::unique_ptr<ReplyReader>> ReplyReader::Start(const bus::Kafka
 ReplyReader::ReplyReader(const bus::KafkaConfig& config, std::string client_id, std::string instance_id,
                          int32_t partition, PendingTable& pending)
     : config_(config),
+      topic_(bus::FullTopic(config, bus::kRepliesTopic)),
       client_id_(std::move(client_id)),
       instance_id_(std::move(instance_id)),
       partition_(partition),
-      pending_(pending) {}
+      pending_(pending),
+      unread_(telemetry::NewAge("tradewind_replies_unread_seconds", "Since mesh.replies.v1 cannot be read.")) {}
 
 ReplyReader::~ReplyReader() {
   stop_.Notify();
@@ -77,8 +81,8 @@ ReplyReader::~ReplyReader() {
 }
 
 absl::Status ReplyReader::Open() {
-  const std::array<bus::Position, 1> position = {bus::Position{
-      .topic = bus::FullTopic(config_, bus::kRepliesTopic), .partition = partition_, .offset = bus::kFromEnd}};
+  const std::array<bus::Position, 1> position = {
+      bus::Position{.topic = topic_, .partition = partition_, .offset = bus::kFromEnd}};
   absl::StatusOr<std::unique_ptr<bus::PartitionReader>> reader =
       bus::PartitionReader::Create(config_, client_id_, position);
   // The topic was made before: a broker that does not know it has yet to hear of it.
@@ -105,12 +109,28 @@ void ReplyReader::Run() {
       continue;
     }
     if (!record->has_value()) {
+      Look();
       continue;
     }
+    unread_.End();
     const absl::StatusOr<int> ended = DeliverReplies((*record)->value(), instance_id_, scratch, pending_);
     if (!ended.ok()) {
       skipped_.Add(**record, ended.status());
     }
+  }
+}
+
+void ReplyReader::Look() {
+  const absl::Time now = clock::SteadyNow();
+  if (now - looked_at_ < kLookEvery) {
+    return;
+  }
+  looked_at_ = now;
+  if (const absl::StatusOr<int64_t> end = reader_->End(topic_, partition_); end.ok()) {
+    unread_.End();
+  } else {
+    unread_.Begin();
+    kLog.Warn("replies cannot be read; asking again", {{"topic", topic_}, {"error", end.status()}});
   }
 }
 
@@ -120,6 +140,7 @@ void ReplyReader::Reopen(const absl::Status& why) {
     reader_.reset();
   }
   if (const absl::Status status = Open(); !status.ok()) {
+    unread_.Begin();
     kLog.Warn("cannot read replies, trying again", {{"error", status}, {"in", kReopenBackoff}});
     stop_.WaitForNotificationWithTimeout(kReopenBackoff);
   }

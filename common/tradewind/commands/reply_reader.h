@@ -11,12 +11,14 @@
 
 #include "absl/status/statusor.h"
 #include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
 
 #include "tradewind/bus/kafka_config.h"
 #include "tradewind/bus/partition_reader.h"
 #include "tradewind/bus/skipped_records.h"
 #include "tradewind/commands/pending_table.h"
 #include "tradewind/mesh/v1/envelope.pb.h"
+#include "tradewind/telemetry/metrics.h"
 
 namespace tradewind::commands {
 
@@ -39,17 +41,23 @@ class ReplyReader {
               PendingTable& pending);
   absl::Status Open();
   void Run();
+  // Where nothing has come for a while: whether something could.
+  void Look();
   // After an error that the reader does not survive: answers that came in between are lost, and their calls end as
   // OUTCOME_PENDING.
   void Reopen(const absl::Status& why);
 
   const bus::KafkaConfig config_;
+  // Full name.
+  const std::string topic_;
   const std::string client_id_;
   const std::string instance_id_;
   const int32_t partition_;
   PendingTable& pending_;
   std::unique_ptr<bus::PartitionReader> reader_;
   bus::SkippedRecords skipped_{"replies"};
+  const telemetry::Age unread_;
+  absl::Time looked_at_ = absl::InfinitePast();
   absl::Notification stop_;
   std::thread thread_;
 };

@@ -25,6 +25,18 @@ namespace {
 // A handler that takes longer is named in the log: everything that its process reads stands still meanwhile.
 constexpr absl::Duration kSlowHandler = absl::Seconds(10);
 
+// Shows from outside that a handler runs, and for how long: one that never returns stops everything that could tell.
+class Running {
+ public:
+  explicit Running(telemetry::Age age) : age_(age) { age_.Begin(); }
+  ~Running() { age_.End(); }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+
+ private:
+  const telemetry::Age age_;
+};
+
 void WarnIfSlow(const bus::Record& record, const bus::Envelope& envelope, absl::Duration took) {
   if (took < kSlowHandler) return;
   kLog.Warn(
@@ -295,6 +307,7 @@ Outcome Attempt::RunHandler(const Handler& handler, const google::protobuf::Mess
     scope.emplace(own);
   }
   MessageContext context(*this, work, item.record, *item.envelope, std::move(traceparent), reply);
+  const Running running(settings_.handler_running);
   try {
     return handler.run(message, context);
   } catch (const InvalidEvent& error) {

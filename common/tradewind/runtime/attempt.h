@@ -110,6 +110,8 @@ struct AttemptSettings {
   std::string timers_topic;
   // Of the worker; outlives the attempt.
   NoticeLimits* notices;
+  // Since the handler that runs now was called.
+  telemetry::Age handler_running;
   // As WorkerPorts::ask_partitions.
   AskPartitions ask_partitions;
 

@@ -1,8 +1,11 @@
-// A subscriber that fails on demand: events of a user whose id is a line of the file PICKY_FAIL are to be retried,
-// those of any other are written to the file PICKY_LOG as "<user> <order> <event>". Started by test_parked.py.
+// A subscriber that fails on demand: events of a user whose id is a line of the file PICKY_FAIL are to be retried, and
+// the handler of those of a user whose id is such a line behind "hang " does not return before that line is gone. All
+// others are written to the file PICKY_LOG as "<user> <order> <event>". Started by test_parked.py.
+#include <chrono>
 #include <cstdlib>
 #include <fstream>
 #include <string>
+#include <thread>
 
 #include "absl/time/time.h"
 
@@ -13,10 +16,10 @@ namespace {
 
 namespace order = tradewind::order::v1;
 
-bool IsToFail(const std::string& user) {
+bool IsTold(const std::string& told) {
   std::ifstream file(std::getenv("PICKY_FAIL"));
   for (std::string line; std::getline(file, line);) {
-    if (line == user) return true;
+    if (line == told) return true;
   }
   return false;
 }
@@ -26,7 +29,8 @@ tradewind::Outcome Handle(const Event& event, tradewind::Context&) {
   // A user id whose events kill the process.
   const char* deadly = std::getenv("PICKY_DIES_OF");
   if (deadly != nullptr && event.user_id() == deadly) std::abort();
-  if (IsToFail(event.user_id())) return tradewind::Retry(absl::ZeroDuration(), "picky about " + event.user_id());
+  while (IsTold("hang " + event.user_id())) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  if (IsTold(event.user_id())) return tradewind::Retry(absl::ZeroDuration(), "picky about " + event.user_id());
   std::ofstream log(std::getenv("PICKY_LOG"), std::ios::app);
   log << event.user_id() << ' ' << event.order_id() << ' ' << Event::descriptor()->name() << std::endl;
   return tradewind::Ack();
