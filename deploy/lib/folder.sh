@@ -46,7 +46,7 @@ own_patterns() {
   local name
   if [[ -n "$(marked_cluster_id)" ]]; then printf '%s\n' mail/{'*.eml','*.part'} 'log/*.log'; fi
   printf '%s\n' "$MARK_NAME" ".$MARK_NAME.??????" cli.yaml seal.key '.seal.key.??????' seal.signed \
-    run/up.lock run/up.pid run/store \
+    '.cli.yaml.??????' run/up.lock run/up.pid run/store 'run/.store.??????' \
     kafka/{server.properties,kafka.log,kafka.pid,format.log,'hs_err_pid*.log',data} \
     postgres/{postgres.log,postgres.pid,url,superuser-password,initdb.log,initdb-password,data,'data.??????'} \
     log/{build,fetch,broker,postgres}.log

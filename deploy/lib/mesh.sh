@@ -69,6 +69,8 @@ mesh_init() {
   # shellcheck disable=SC2034
   VAR_AS_NAMED=$(realpath -ms -- "$VAR")
   VAR=$(realpath -m -- "$VAR")
+  # Java could not name it, nor would the operator's command read its own settings.
+  iconv -f UTF-8 -t UTF-8 <<<"$VAR" >/dev/null 2>&1 || fail '--var is no UTF-8; name another folder'
   BIN="$ROOT/build/bin"
   # Settings of these scripts, which the executables do not know.
   CHILD=(env)
@@ -82,8 +84,21 @@ mesh_init() {
     CHILD+=(-u "$variable")
   done
   OFFSET_GIVEN=$((10#$offset))
-  STORE=sqlite
-  if [[ -s "$VAR/run/store" ]]; then STORE=$(<"$VAR/run/store"); fi
+  STORE=$(store_kind)
+}
+
+# Where the services of $VAR keep their data, as its first deploy/up has written down. Where that is lost, PostgreSQL's data
+# tell; without any it is the default.
+store_kind() {
+  local kind
+  kind=$(cat "$VAR/run/store" 2>/dev/null || true)
+  if [[ "$kind" =~ ^(sqlite|postgres)$ ]]; then
+    printf '%s' "$kind"
+  elif [[ -e "$VAR/postgres/data/PG_VERSION" ]]; then
+    printf postgres
+  else
+    printf sqlite
+  fi
 }
 
 # Where the services find their data, unless that is a folder: in the environment, since a command line with a password
@@ -140,8 +155,16 @@ process_start() {
   [[ "${fields[0]}" == [ZX] && ${#threads[@]} -le 1 ]] || printf '%s' "${fields[19]}"
 }
 
-# record_process NAME PID: pid in the first line, start in the second.
-record_process() { printf '%d\n%s\n' "$2" "$(process_start "$2")" >"$(pid_file "$1")"; }
+# record_process NAME PID: pid in the first line, start in the second. False where it cannot be written.
+record_process() {
+  local start=''
+  # A Ctrl-C may end what looks for the start.
+  for _ in 1 2 3; do
+    start=$(process_start "$2")
+    [[ -z "$start" ]] || break
+  done
+  printf '%d\n%s\n' "$2" "$start" >"$VAR/run/$1.pid"
+}
 
 # Removes the record of a process. A file of that name which is none, as /run has many, is left alone.
 forget_process() {
@@ -206,17 +229,18 @@ ports_of() {
 
 # Writes $VAR/cli.yaml, with which the operator's command finds this mesh: `tradewind status --config var/cli.yaml`.
 write_cli_settings() {
-  local name
+  local name key_file=${TRADEWIND_SEAL_KEY_FILE:-$VAR/seal.key}
   {
     printf 'kafka:\n  brokers: %s\n' "$(address_of KAFKA)"
-    printf 'seal:\n  key_file: "%s"\n' "${TRADEWIND_SEAL_KEY_FILE:-$VAR/seal.key}"
+    # Between single quotes YAML takes all but these for what it is.
+    printf "seal:\n  key_file: '%s'\n" "${key_file//\'/\'\'}"
     printf 'cli:\n  gateway: %s\n  services:\n' "$(address_of GATEWAY)"
     for name in "${SERVICES[@]}"; do printf '    %s: %s\n' "$name" "$(address_of "${name^^}")"; done
     printf '  groups:\n'
     for name in "${BACKENDS[@]}"; do printf '    %s: %s\n' "$name" "$(address_of "METRICS_${name^^}")"; done
     for name in "${EFFECTS[@]}"; do printf '    %s.effects: %s\n' "$name" "$(address_of "METRICS_${name^^}")"; done
     printf '  pages:\n    gateway: %s\n' "$(address_of METRICS_GATEWAY)"
-  } >"$VAR/cli.yaml"
+  } | write_whole 644 "$VAR/cli.yaml" || fail "cannot write $VAR/cli.yaml"
 }
 
 # Starts service $1 in a session of its own, so that a Ctrl-C at the terminal reaches only who stops things in order.
@@ -232,7 +256,11 @@ service_start() {
   "${CHILD[@]}" setsid "${COMMAND[@]}" >>"$log" 2>&1 </dev/null 9>&- &
   # shellcheck disable=SC2034
   CHILD_PID[$1]=$!
-  record_process "$1" $!
+  record_process "$1" $! || {
+    kill -TERM $!
+    warn "cannot write to $VAR/run; tradewind-$1 was ended again"
+    return 1
+  }
 }
 
 service_is_healthy() {
