@@ -1,11 +1,14 @@
-"""How long a task stands still when its owner dies, leaves, comes or is frozen; and that meanwhile the others do not.
+"""How long a task stands still when its owner dies, leaves, comes or is frozen; and that meanwhile the others do not. Then, on
+the same cluster, that a dead broker is told of.
 
 Each partition has a client of its own that cancels one order again and again: cancelling twice changes nothing, and each
 answer shows that the partition's task is at work.
 """
 
+import subprocess
 import threading
 import time
+import urllib.request
 import uuid
 from dataclasses import dataclass
 
@@ -13,10 +16,10 @@ import grpc
 import pytest
 
 from checker import take
-from cluster import PARTITIONS, running
+from cluster import BROKERS, PARTITIONS, running
 from evidence import Messages, read_events
 from support.client import ORDERS, Client, order_request
-from support.mesh import wait_until
+from support.mesh import BIN, samples, wait_until
 
 SESSION_TIMEOUT = 6
 # On top of the session timeout, until the coordinator has told the survivor and that one has taken over.
@@ -198,3 +201,40 @@ def test_a_process_that_wakes_up_beside_its_successor_does_no_harm(cluster, orde
     assert sorted(cancelled) == sorted(order_of.values())
     # Neither waits for the other for ever: both have their share again.
     wait_until(lambda: len(share_of(sleeper)) == PARTITIONS // 2, 60, "the sleeper to have its share again")
+
+
+def status_of_order(cluster):
+    """What `tradewind status` says of the service, told of one broker only."""
+    order = cluster.instances["order-1"]
+    command = [
+        BIN / "tradewind",
+        "status",
+        f"--kafka.brokers={cluster.brokers.split(',')[0]}",
+        f"--cli.services=order={order.address}",
+        f"--cli.groups=order={order.metrics_address}",
+        f"--cli.pages=order={order.metrics_address}",
+    ]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+    return done.returncode, done.stdout
+
+
+def brokers_away(cluster):
+    with urllib.request.urlopen(f"http://{cluster.instances['order-1'].metrics_address}/metrics", timeout=5) as answer:
+        page = answer.read().decode()
+    return next(value for metric, _, value in samples(page) if metric == "tradewind_kafka_brokers_away")
+
+
+def test_a_dead_broker_that_no_setting_names_is_told_of(cluster):
+    wait_until(lambda: status_of_order(cluster)[0] == 0, 60, "a status without a problem")
+    assert brokers_away(cluster) == 0
+    dead = BROKERS[-1]
+    cluster.kill_broker(dead)
+    try:
+        wait_until(lambda: brokers_away(cluster) == 1, 60, "the metric")
+        code, said = status_of_order(cluster)
+    finally:
+        cluster.start_broker(dead)
+    assert code == 1
+    assert f"the cluster misses those with the node ids {dead}; start it again" in said
+    wait_until(lambda: status_of_order(cluster)[0] == 0, 60, "the problem to go")
+    wait_until(lambda: brokers_away(cluster) == 0, 60, "the metric to go")

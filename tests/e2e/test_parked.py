@@ -41,6 +41,10 @@ class Picky:
         fresh.write_text("".join(f"{user}\n" for user in users))
         fresh.replace(self.folder / "fail")
 
+    def hang_for(self, user):
+        """The handler of the user's events does not return before fail_for is called."""
+        self.fail_for(f"hang {user}")
+
     def handled(self, order):
         """The events of an order that went through, in the order in which they did."""
         lines = [line.split(" ") for line in (self.folder / "log").read_text().splitlines()]
@@ -126,6 +130,10 @@ class Picky:
     def group(self):
         return json.loads(self.cli("status", "--json"))["groups"][0]
 
+    def problems(self):
+        said = json.loads(self.try_cli("status", "--json").stdout)
+        return [f"{problem['where']}: {problem['what']}" for problem in said.get("problems", [])]
+
 
 @pytest.fixture(scope="module")
 def running_picky(mesh, tmp_path_factory):
@@ -178,6 +186,18 @@ def test_a_failing_message_holds_back_its_key_only_until_it_is_retried(picky, cl
     assert "picky: 1 to be handled again" in said and "carried out within" in said
     wait_until(lambda: picky.handled(stuck) == EVENTS, 10, "the events in their order")
     picky.await_queue(stuck)
+
+
+def test_a_handler_that_does_not_return_is_a_problem_until_it_does(picky, client):
+    picky.run(PATIENT)
+    user = client.new_user()
+    picky.hang_for(user)
+    stuck = client.confirmed_order(order_request(user))
+    said = wait_until(picky.problems, 30, "a problem")
+    assert said[0].startswith("picky: a handler has been running for ")
+    picky.fail_for()
+    wait_until(lambda: not picky.problems(), 10, "the problem to go")
+    wait_until(lambda: "OrderConfirmed" in picky.handled(stuck), 10, "the event")
 
 
 def test_a_dead_message_is_skipped_or_retried(picky, client):

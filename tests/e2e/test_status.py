@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from support.client import ORDERS, order_request
 from support.disk import SmallDisk
 from support.kafka import cloud_event_headers, mesh_name, send
-from support.mesh import KEY_HOLDERS, SERVICES, wait_until
+from support.mesh import BIN, KEY_HOLDERS, SERVICES, wait_until
 from support.status import await_problem, is_well, problems, status
 from support.stores import field, kept_record, replace_aggregate, store_of
 from test_failures import Load
@@ -136,6 +136,37 @@ def test_a_dead_broker_is_named(mesh, kafka_comes_back):
 
 def brokers_away(mesh):
     return mesh.metric("order", "tradewind_kafka_brokers_away")
+
+
+def test_a_name_may_have_addresses_where_nobody_listens(mesh, tmp_path):
+    """As `localhost` has on Debian, where the mesh listens on IPv4 alone."""
+    hosts = tmp_path / "hosts"
+    hosts.write_text("127.0.0.1 localhost\n::1 localhost\n")
+    port = mesh.address("kafka").rpartition(":")[2]
+    done = subprocess.run(
+        [
+            *("unshare", "--mount", "sh", "-c", 'mount --bind "$1" /etc/hosts && shift && exec "$@"', "sh", hosts),
+            *(BIN / "tradewind", "status", "--config", mesh.var / "cli.yaml", f"--kafka.brokers=localhost:{port}"),
+            f"--cli.pages=gateway=localhost:{mesh.metrics_address('gateway').rpartition(':')[2]}",
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_topic_of_replies_that_is_gone_is_a_problem(mesh, client):
+    admin = AdminClient({"bootstrap.servers": mesh.address("kafka")})
+    admin.delete_topics(["mesh.replies.v1"])["mesh.replies.v1"].result(30)
+    await_problem(mesh, "gateway: mesh.replies.v1 could not be read for ")
+    assert "a gateway that is started again makes it" in status(mesh)[1]
+    assert mesh.metric("gateway", "tradewind_replies_unread_seconds") > 10
+    mesh.service("stop", "gateway")
+    mesh.service("start", "gateway")
+    wait_until(lambda: is_well(mesh), 60, "the problem to go")
+    assert client.confirmed_order(order_request(client.new_user()))["state"] == "ORDER_STATE_CONFIRMED"
 
 
 def patient_order_service(mesh, *options):
