@@ -150,7 +150,10 @@ absl::Status PostgresCommit::ResolveNames() {
   for (const RequestWrite& write : batch_.requests) {
     const auto method = names.Method(link_.connection(), write.key.method, PostgresNames::IfMissing::kAdd);
     if (!method.ok()) return method.status();
-    methods_.push_back(method->value());
+    methods_.push_back(method->value().id);
+    std::string_view id = write.key.request_id;
+    if (method->value().is_shared) id = ids_with_method_.emplace_back(IdWithMethod(write.key.method, id));
+    request_ids_.push_back(id);
     const auto group = names.Group(link_.connection(), write.group, PostgresNames::IfMissing::kAdd);
     if (!group.ok()) return group.status();
     groups_.push_back(group->value());
@@ -180,10 +183,7 @@ void PostgresCommit::Sort() {
       double_aggregates_);
   requests_ = SortPlaces(
       batch_.requests.size(),
-      [this](size_t i) {
-        const RequestKey& key = batch_.requests[i].key;
-        return std::tuple(key.request_id, key.caller, methods_[i]);
-      },
+      [this](size_t i) { return std::tuple(request_ids_[i], batch_.requests[i].key.caller, methods_[i]); },
       double_requests_);
 }
 
@@ -232,7 +232,7 @@ void PostgresCommit::AddIndexEntries(PostgresParameters& parameters, bool remove
 
 void PostgresCommit::AddRequests(PostgresParameters& parameters) const {
   const auto write = [this](size_t i) -> const RequestWrite& { return batch_.requests[i]; };
-  parameters.Array(ShortKeys(requests_, [&](size_t i) { return write(i).key.request_id; }))
+  parameters.Array(ShortKeys(requests_, [&](size_t i) { return request_ids_[i]; }))
       .Array(ShortKeys(requests_, [&](size_t i) { return write(i).key.caller; }))
       .Array(Integers(Element::kInteger, requests_, [&](size_t i) { return methods_[i]; }))
       .Array(Bytes(requests_, [&](size_t i) { return write(i).hash; }))

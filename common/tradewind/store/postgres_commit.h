@@ -3,6 +3,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -50,6 +53,9 @@ class PostgresCommit {
   std::vector<int32_t> removed_indexes_;
   std::vector<int32_t> added_indexes_;
   std::vector<int32_t> methods_;
+  // Of the requests; those of methods that share a number point into the next.
+  std::vector<std::string_view> request_ids_;
+  std::deque<std::string> ids_with_method_;
   std::vector<int32_t> groups_;
   // Places in the batch, in the order in which the server gets them.
   std::vector<size_t> tasks_;

@@ -29,14 +29,19 @@ absl::StatusOr<std::optional<int32_t>> PostgresNames::Index(PostgresConnection& 
   return Find(connection, kind, name, if_missing);
 }
 
-absl::StatusOr<std::optional<int32_t>> PostgresNames::Method(PostgresConnection& connection, std::string_view name,
-                                                             IfMissing if_missing) {
-  absl::StatusOr<std::optional<int32_t>> known = Find(connection, kMethods, name, IfMissing::kNothing);
-  if (!known.ok() || known->has_value()) return known;
-  const absl::StatusOr<bool> has_all = HasAllMethods(connection);
-  if (!has_all.ok()) return has_all.status();
-  if (!*has_all && if_missing == IfMissing::kNothing) return known;
-  return Find(connection, kMethods, *has_all ? kOtherMethods : name, if_missing);
+absl::StatusOr<std::optional<PostgresNames::MethodNumber>> PostgresNames::Method(PostgresConnection& connection,
+                                                                                 std::string_view name,
+                                                                                 IfMissing if_missing) {
+  absl::StatusOr<std::optional<int32_t>> id = Find(connection, kMethods, name, IfMissing::kNothing);
+  if (id.ok() && !id->has_value()) {
+    const absl::StatusOr<bool> has_all = HasAllMethods(connection);
+    if (!has_all.ok()) return has_all.status();
+    if (*has_all) name = kOtherMethods;
+    if (*has_all || if_missing == IfMissing::kAdd) id = Find(connection, kMethods, name, if_missing);
+  }
+  if (!id.ok()) return id.status();
+  if (!id->has_value()) return std::nullopt;
+  return MethodNumber{**id, name == kOtherMethods};
 }
 
 absl::StatusOr<bool> PostgresNames::HasAllMethods(PostgresConnection& connection) {

@@ -33,10 +33,14 @@ class PostgresNames {
                                               IfMissing if_missing);
   absl::StatusOr<std::optional<int32_t>> Index(PostgresConnection& connection, int32_t kind, std::string_view name,
                                                IfMissing if_missing);
-  // The number of kOtherMethods for one that is not among the first kMaxMethods, or as many more as instances write at
-  // once.
-  absl::StatusOr<std::optional<int32_t>> Method(PostgresConnection& connection, std::string_view name,
-                                                IfMissing if_missing);
+  struct MethodNumber {
+    int32_t id;
+    // It is that of kOtherMethods, for a method that is not among the first kMaxMethods, or as many more as instances
+    // write at once.
+    bool is_shared;
+  };
+  absl::StatusOr<std::optional<MethodNumber>> Method(PostgresConnection& connection, std::string_view name,
+                                                     IfMissing if_missing);
   absl::StatusOr<std::optional<int32_t>> Group(PostgresConnection& connection, std::string_view name,
                                                IfMissing if_missing);
 

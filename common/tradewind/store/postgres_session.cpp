@@ -161,13 +161,16 @@ absl::StatusOr<std::vector<std::optional<RequestRow>>> PostgresSession::LoadRequ
   PostgresArray ids(Element::kBytea, keys.size());
   PostgresArray callers(Element::kBytea, keys.size());
   PostgresArray methods(Element::kInteger, keys.size());
+  std::string with_method;
   std::string buffer;
   for (const RequestKey& key : keys) {
     const auto method = link_.names().Method(link_.connection(), key.method, PostgresNames::IfMissing::kNothing);
     if (!method.ok()) return method.status();
-    ids.Add(ShortKey(key.request_id, buffer));
+    std::string_view id = key.request_id;
+    if (method->has_value() && (*method)->is_shared) id = with_method = IdWithMethod(key.method, id);
+    ids.Add(ShortKey(id, buffer));
     callers.Add(ShortKey(key.caller, buffer));
-    methods.Add(method->value_or(0));
+    methods.Add(method->has_value() ? (*method)->id : 0);
   }
   const absl::StatusOr<PostgresResult> rows = link_.Run(
       PostgresCall{"load_requests", true,

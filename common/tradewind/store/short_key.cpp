@@ -20,4 +20,10 @@ std::string ShortKey(std::string_view key) {
   return std::string(ShortKey(key, buffer));
 }
 
+std::string IdWithMethod(std::string_view method, std::string_view request_id) {
+  std::string id;
+  id.reserve(method.size() + request_id.size() + 1);
+  return id.append(method).append(1, '\0').append(request_id);
+}
+
 }  // namespace tradewind::store

@@ -20,4 +20,8 @@ std::string ShortKey(std::string_view key);
 // The same without a copy of a key that is short already; `buffer` holds any other.
 std::string_view ShortKey(std::string_view key, std::string& buffer);
 
+// The id under which a request is kept whose method shares a number with others (kOtherMethods): that of another method
+// is another.
+std::string IdWithMethod(std::string_view method, std::string_view request_id);
+
 }  // namespace tradewind::store

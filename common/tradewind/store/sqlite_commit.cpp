@@ -204,25 +204,26 @@ absl::Status SqliteCommit::WriteIndexEntries(int64_t kind, const AggregateWrite&
 
 absl::Status SqliteCommit::WriteRequests() {
   const int64_t now_ms = absl::ToUnixMillis(batch_.now);
+  std::string with_method;
   std::string request_id;
   std::string caller;
   for (size_t i = 0; i < batch_.requests.size(); ++i) {
     const RequestWrite& write = batch_.requests[i];
-    const absl::StatusOr<std::optional<int64_t>> method =
-        writer_.names.Method(write.key.method, SqliteNames::IfMissing::kAdd);
+    const auto method = writer_.names.Method(write.key.method, SqliteNames::IfMissing::kAdd);
     if (!method.ok()) return method.status();
+    std::string_view id = write.key.request_id;
+    if (method->value().is_shared) id = with_method = IdWithMethod(write.key.method, id);
     const absl::StatusOr<std::optional<int64_t>> group = writer_.names.Group(write.group, SqliteNames::IfMissing::kAdd);
     if (!group.ok()) return group.status();
-    const absl::StatusOr<int64_t> changed =
-        writer_.statements.insert_request.BindBytes(1, ShortKey(write.key.request_id, request_id))
-            .BindBytes(2, ShortKey(write.key.caller, caller))
-            .BindInteger(3, method->value())
-            .BindBytes(4, write.hash)
-            .BindBytes(5, write.reply)
-            .BindInteger(6, now_ms)
-            .BindInteger(7, group->value())
-            .BindInteger(8, write.partition)
-            .Run();
+    const absl::StatusOr<int64_t> changed = writer_.statements.insert_request.BindBytes(1, ShortKey(id, request_id))
+                                                .BindBytes(2, ShortKey(write.key.caller, caller))
+                                                .BindInteger(3, method->value().id)
+                                                .BindBytes(4, write.hash)
+                                                .BindBytes(5, write.reply)
+                                                .BindInteger(6, now_ms)
+                                                .BindInteger(7, group->value())
+                                                .BindInteger(8, write.partition)
+                                                .Run();
     if (!changed.ok()) return changed.status();
     if (*changed == 0) result_.conflicting_requests.push_back(i);
   }

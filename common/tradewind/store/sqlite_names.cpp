@@ -35,13 +35,18 @@ absl::StatusOr<std::optional<int64_t>> SqliteNames::Index(int64_t kind, std::str
   return Find(indexes_, index_ids_[kind], name, kind, if_missing);
 }
 
-absl::StatusOr<std::optional<int64_t>> SqliteNames::Method(std::string_view name, IfMissing if_missing) {
-  absl::StatusOr<std::optional<int64_t>> known = Find(methods_, method_ids_, name, std::nullopt, IfMissing::kNothing);
-  if (!known.ok() || known->has_value()) return known;
-  const absl::StatusOr<bool> has_all = HasAllMethods();
-  if (!has_all.ok()) return has_all.status();
-  if (!*has_all && if_missing == IfMissing::kNothing) return known;
-  return Find(methods_, method_ids_, *has_all ? kOtherMethods : name, std::nullopt, if_missing);
+absl::StatusOr<std::optional<SqliteNames::MethodNumber>> SqliteNames::Method(std::string_view name,
+                                                                             IfMissing if_missing) {
+  absl::StatusOr<std::optional<int64_t>> id = Find(methods_, method_ids_, name, std::nullopt, IfMissing::kNothing);
+  if (id.ok() && !id->has_value()) {
+    const absl::StatusOr<bool> has_all = HasAllMethods();
+    if (!has_all.ok()) return has_all.status();
+    if (*has_all) name = kOtherMethods;
+    if (*has_all || if_missing == IfMissing::kAdd) id = Find(methods_, method_ids_, name, std::nullopt, if_missing);
+  }
+  if (!id.ok()) return id.status();
+  if (!id->has_value()) return std::nullopt;
+  return MethodNumber{**id, name == kOtherMethods};
 }
 
 absl::StatusOr<bool> SqliteNames::HasAllMethods() {

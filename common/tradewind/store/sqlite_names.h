@@ -32,8 +32,12 @@ class SqliteNames {
   // Nothing where the name is not in the file.
   absl::StatusOr<std::optional<int64_t>> Kind(std::string_view name, IfMissing if_missing);
   absl::StatusOr<std::optional<int64_t>> Index(int64_t kind, std::string_view name, IfMissing if_missing);
-  // The number of kOtherMethods for one that is not among the first kMaxMethods.
-  absl::StatusOr<std::optional<int64_t>> Method(std::string_view name, IfMissing if_missing);
+  struct MethodNumber {
+    int64_t id;
+    // It is that of kOtherMethods, for a method that is not among the first kMaxMethods.
+    bool is_shared;
+  };
+  absl::StatusOr<std::optional<MethodNumber>> Method(std::string_view name, IfMissing if_missing);
   absl::StatusOr<std::optional<int64_t>> Group(std::string_view name, IfMissing if_missing);
 
   // Drops the names added since the last call of Keep.

@@ -82,17 +82,19 @@ absl::StatusOr<std::vector<std::optional<RequestRow>>> SqliteSession::LoadReques
   if (absl::Status begun = transaction.Begin(Transaction::Kind::kRead); !begun.ok()) return begun;
   std::vector<std::optional<RequestRow>> requests(keys.size());
   Statement& load = writer_.statements.load_request;
+  std::string with_method;
   std::string request_id;
   std::string caller;
   for (size_t i = 0; i < keys.size(); ++i) {
-    const absl::StatusOr<std::optional<int64_t>> method =
-        writer_.names.Method(keys[i].method, SqliteNames::IfMissing::kNothing);
+    const auto method = writer_.names.Method(keys[i].method, SqliteNames::IfMissing::kNothing);
     if (!method.ok()) return method.status();
     if (!method->has_value()) continue;
+    std::string_view id = keys[i].request_id;
+    if ((*method)->is_shared) id = with_method = IdWithMethod(keys[i].method, id);
     const ScopedReset reset(load);
-    const absl::StatusOr<bool> row = load.BindBytes(1, ShortKey(keys[i].request_id, request_id))
+    const absl::StatusOr<bool> row = load.BindBytes(1, ShortKey(id, request_id))
                                          .BindBytes(2, ShortKey(keys[i].caller, caller))
-                                         .BindInteger(3, **method)
+                                         .BindInteger(3, (*method)->id)
                                          .Step();
     if (!row.ok()) return row.status();
     if (*row) requests[i] = RequestRow{std::string(load.Bytes(0)), std::string(load.Bytes(1))};

@@ -195,10 +195,10 @@ struct AggregateWrite {
   std::vector<IndexEntry> index_added;
 };
 
-// Methods under whose names requests are kept. Whoever sends a command names its method as they like; those that come
-// when there are so many share one place, where a request_id belongs to whoever comes first.
+// Methods that have a number in the store. Whoever sends a command names its method as they like; those that come when
+// there are so many share one, and their names are kept with each request.
 inline constexpr size_t kMaxMethods = 1'000;
-// That place. No method of gRPC is called so.
+// What that number is of. No method of gRPC is called so.
 inline constexpr std::string_view kOtherMethods = "*";
 
 // A request is known by who called what with which id.

@@ -370,7 +370,7 @@ TEST_P(StoreContract, NamesEveryConflictAndWritesNothing) {
 }
 
 // Whoever sends a command names its method, and each name that is remembered takes a row for ever.
-TEST_P(StoreContract, GivesMethodsBeyondTheLimitOnePlace) {
+TEST_P(StoreContract, TellsMethodsApartThatShareANumber) {
   const TakenTask taken = Take(kTask);
   std::vector<std::string> methods;
   for (size_t i = 0; i < kMaxMethods + 20; ++i) methods.push_back(fmt::format("/made.up/Method{}", i));
@@ -390,15 +390,23 @@ TEST_P(StoreContract, GivesMethodsBeyondTheLimitOnePlace) {
       ASSERT_TRUE(request.has_value()) << method;
       EXPECT_EQ(request->reply, method);
     }
-    // The last ones share a place, the first ones do not.
-    EXPECT_EQ(LoadRequest({"caller", methods.back(), methods[kMaxMethods]})->reply, methods[kMaxMethods]);
+    EXPECT_FALSE(LoadRequest({"caller", methods.back(), methods[kMaxMethods]}).has_value());
     EXPECT_FALSE(LoadRequest({"caller", methods[1], methods[0]}).has_value());
-    EXPECT_EQ(commit_again(methods[kMaxMethods], "/made.up/Another"), Kind::kConflict);
+    EXPECT_EQ(commit_again(methods[kMaxMethods], methods[kMaxMethods]), Kind::kConflict);
   };
   expect_all();
   Reopen();
   expect_all();
   EXPECT_EQ(commit_again(methods[0], methods[1]), Kind::kCommitted);
+  EXPECT_EQ(commit_again(methods[kMaxMethods], methods.back()), Kind::kCommitted);
+  // In one batch, one whose header says what the shared number is called included.
+  Batch together;
+  together.tasks = {MakeTaskCommit(kTask, Take(kTask))};
+  const std::string as_kept = methods.back() + '\0' + "same";
+  together.requests = {{{"caller", methods.back(), "same"}, "hash", "reply"},
+                       {{"caller", methods[kMaxMethods], "same"}, "hash", "reply"},
+                       {{"caller", kOtherMethods, as_kept}, "hash", "reply"}};
+  EXPECT_EQ(Commit(together).kind, Kind::kCommitted);
 }
 
 // Names that a rolled-back batch was the first to use must work in the next.
