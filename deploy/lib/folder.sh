@@ -78,7 +78,7 @@ foreign_entries() {
     if [[ -z "${own[$path]:-}" ]] && { [[ "$path" != */* ]] || [[ -n "${own[${path%/*}]:-}" ]]; }; then
       printf '%s\0' "$path"
     fi
-  done < <(find "$VAR/" -mindepth 1 -maxdepth 2 \( -path "$VAR/kafka/data/*" -o -path "$VAR/postgres/data/*" \) -prune \
+  done < <(cd "$VAR" && find . -mindepth 1 -maxdepth 2 \( -path './kafka/data/*' -o -path './postgres/data/*' \) -prune \
     -o -printf '%P\0' 2>/dev/null)
 }
 
@@ -258,7 +258,8 @@ wipe() {
       rmdir --ignore-fail-on-non-empty -- "$VAR/$folder/data" "$VAR/$folder" 2>/dev/null || true
     fi
   done < <(own_folders)
-  if [[ -n "$(find "$VAR/" -mindepth 1 ! -path "$VAR/$MARK_NAME" -print -quit)" ]]; then
+  # From within: find takes the path of a folder for a pattern.
+  if [[ -n "$(cd "$VAR" && find . -mindepth 1 ! -path "./$MARK_NAME" -print -quit)" ]]; then
     # What is left is nobody's mesh: the next one there gets an id of its own.
     write_mark "$(new_cluster_id)"
     say "removed the mesh in $VAR; kept what deploy/up did not put there: $(left_shown)"
@@ -273,7 +274,7 @@ wipe() {
 left_shown() {
   local -a names
   mapfile -d '' -t names < <(
-    find "$VAR/" -mindepth 1 -maxdepth 2 ! -path "$VAR/$MARK_NAME" ! \( -type d ! -empty \) -printf '%P\0'
+    cd "$VAR" && find . -mindepth 1 -maxdepth 2 ! -path "./$MARK_NAME" ! \( -type d ! -empty \) -printf '%P\0'
   )
   names_shown "${names[@]}"
 }
