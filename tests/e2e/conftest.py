@@ -33,8 +33,9 @@ def client(mesh):
 
 @pytest.fixture
 def second_mesh(tmp_path):
-    """A mesh that the test itself starts, beside the other one; there is nothing to buy in it."""
-    with taken_down(Mesh(tmp_path / "mesh", SECOND_OFFSET)) as mesh:
+    """A mesh that the test itself starts, beside the other one; there is nothing to buy in it. Its folder has a name that
+    nothing may take for more than a name."""
+    with taken_down(Mesh(tmp_path / 'ü & "a", \\b|c[d]', SECOND_OFFSET)) as mesh:
         yield mesh
 
 

@@ -13,7 +13,7 @@ import subprocess
 import pytest
 import yaml
 
-from support.mesh import OWNERS, TREE
+from support.mesh import BIN, OWNERS, TREE
 
 CLUSTER = "5L6g3nShT-eMCtK--X86sw"
 KEY = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA="
@@ -93,6 +93,15 @@ def test_refuses_an_empty_var(tmp_path, command):
     assert everything(tmp_path) == before
 
 
+@pytest.mark.parametrize("command", ["up", "down"])
+def test_refuses_a_var_that_is_no_utf8(tmp_path, command):
+    done = subprocess.run(
+        [f"{TREE}/deploy/{command}".encode(), b"--var", bytes(tmp_path) + b"/\xff"], capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert b"--var is no UTF-8; name another folder" in done.stderr
+
+
 def test_refuses_a_var_with_a_line_feed(tmp_path):
     make_mesh(tmp_path / "mesh")
     done = down(f"{tmp_path}/mesh\n", "--wipe")
@@ -103,8 +112,13 @@ def test_refuses_a_var_with_a_line_feed(tmp_path):
 # ---- removal ----
 
 
-def test_wipes_a_marked_folder(tmp_path):
-    var = make_mesh(tmp_path / "mesh")
+# What a shell, a pattern, sed, YAML, a comma list or Java's properties take for something else.
+ODD_NAME = 'ü & "a", \\b|c[d]*\'e'
+
+
+@pytest.mark.parametrize("name", ["mesh", ODD_NAME])
+def test_wipes_a_marked_folder(tmp_path, name):
+    var = make_mesh(tmp_path / name)
     done = down(var, "--wipe")
     assert done.returncode == 0, done.stderr
     assert f"removed {var}" in done.stdout and not var.exists()
@@ -539,6 +553,27 @@ def test_waits_for_a_port_that_an_outgoing_connection_gives_back(tmp_path):
         client.close()
         assert waiting.wait(timeout=30) == 0
         waiting.stdout.close()
+
+
+@pytest.mark.parametrize("lost", ["", "sqlit", None])
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_tells_the_kind_of_store_though_its_name_is_lost(tmp_path, kind, lost):
+    var = make_mesh(tmp_path / "mesh")
+    if kind == "postgres":
+        write(var / "postgres/data/PG_VERSION", "15\n")
+    if lost is None:
+        (var / "run/store").unlink()
+    else:
+        write(var / "run/store", lost)
+    assert shell(var, 'printf "%s" "$STORE"').stdout == kind
+
+
+def test_writes_settings_that_the_operators_command_can_read(tmp_path):
+    var = make_mesh(tmp_path / ODD_NAME)
+    assert shell(var, "write_cli_settings").returncode == 0
+    assert yaml.safe_load((var / "cli.yaml").read_text())["seal"]["key_file"] == str(var / "seal.key")
+    shown = run(BIN / "tradewind", "status", "--print-config", "--config", var / "cli.yaml")
+    assert yaml.safe_load(shown.stdout)["seal"]["key_file"] == str(var / "seal.key")
 
 
 def test_prints_options_that_can_be_pasted(tmp_path):

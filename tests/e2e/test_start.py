@@ -14,7 +14,18 @@ from pathlib import Path
 import pytest
 
 from support.client import Client, order_request, stock_shop
-from support.mesh import BIN, KEY_HOLDERS, OWNERS, SECOND_OFFSET, SERVICES, TREE, processes_naming, wait_until
+from support.mesh import (
+    BIN,
+    KEY_HOLDERS,
+    OWNERS,
+    SECOND_OFFSET,
+    SERVICES,
+    TREE,
+    process_is_running,
+    processes_naming,
+    quoted,
+    wait_until,
+)
 
 
 def run(command):
@@ -220,7 +231,7 @@ def test_a_second_up_is_quick_refuses_a_third_and_brings_back_what_died(second_m
     second_mesh.service("stop", "shipping")
     named = run([TREE / "deploy/service", "start", "shipping", *options])
     assert named.returncode == 1 and "Kafka does not run" in named.stderr
-    assert f"deploy/service start kafka --var {second_mesh.var} --port-offset {second_mesh.offset}" in named.stderr
+    assert f"deploy/service start kafka --var {quoted(second_mesh.var)} --port-offset {second_mesh.offset}" in named.stderr
     second_mesh.service("kill", "inventory")
     said = second_mesh.up()
     assert "running in part; not running: kafka inventory" in said and "DELIVERED" in said
@@ -250,6 +261,34 @@ def test_up_names_a_taken_port(mesh, second_mesh):
     assert str(mesh.port("gateway")) in done.stderr and "TRADEWIND_PORT_GATEWAY" in done.stderr
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_build_ends_with_the_up_that_began_it(second_mesh, tmp_path, number):
+    """It would go on, and keep the lock of the folder, so that nobody could start or wipe the mesh before it is done."""
+    builder = tmp_path / "bin" / "ninja"
+    builder.parent.mkdir()
+    builder.write_text(f"#!/bin/sh\necho $$ >{tmp_path}/pid.new\nmv {tmp_path}/pid.new {tmp_path}/pid\nexec sleep 300\n")
+    builder.chmod(0o755)
+    options = ["--var", second_mesh.var, "--port-offset", str(second_mesh.offset)]
+    environment = {**os.environ, "PATH": f"{builder.parent}:{os.environ['PATH']}"}
+    up = subprocess.Popen([TREE / "deploy/up", *options], env=environment, stdin=subprocess.DEVNULL)
+    wait_until((tmp_path / "pid").exists, 60, "the build to begin")
+    building = int((tmp_path / "pid").read_text())
+    up.send_signal(number)
+    assert up.wait(timeout=30) == 128 + number
+    wait_until(lambda: not process_is_running(building), 10, "the build to end")
+    assert run(["flock", "--nonblock", second_mesh.var / "run/up.lock", "true"]).returncode == 0
+    second_mesh.down("--wipe")
+
+
+def test_up_ends_a_service_whose_record_is_lost(second_mesh):
+    process = second_mesh.up_in_foreground()
+    (second_mesh.var / "run/order.pid").write_text("")
+    process.terminate()
+    process.stdout.read()
+    process.wait(timeout=60)
+    assert processes_naming(str(second_mesh.var)) == []
+
+
 def test_up_says_which_process_died(second_mesh):
     process = second_mesh.up_in_foreground()
     second_mesh.service("kill", "order")
@@ -275,7 +314,7 @@ def test_up_says_that_kafka_ended_while_it_waits(second_mesh):
     said = process.communicate(timeout=120)[0]
     assert process.returncode == 1, said
     assert "Kafka does not run" in said
-    assert f"deploy/service start kafka --var {second_mesh.var} --port-offset {second_mesh.offset}" in said
+    assert f"deploy/service start kafka --var {quoted(second_mesh.var)} --port-offset {second_mesh.offset}" in said
 
 
 def test_another_user_runs_a_built_tree_and_wipes():

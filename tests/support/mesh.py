@@ -60,6 +60,13 @@ def wait_until(condition, seconds, what):
         time.sleep(0.05)
 
 
+def quoted(path):
+    """As the scripts show a path that a person is to type."""
+    return subprocess.run(
+        ["bash", "-c", 'printf %q "$1"', "bash", path], stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
+
+
 def process_is_running(pid):
     """False for a process that has ended, reaped or not."""
     try:
