@@ -239,6 +239,11 @@ void Worker::Impl::CommitAlone(Task& task, store::Batch batch, std::string_view 
   }
 }
 
+bool Worker::Impl::Runs(int32_t partition) const {
+  const auto task = tasks_.find(partition);
+  return task != tasks_.end() && task->second->state == Task::State::kRunning;
+}
+
 absl::Status Worker::Impl::Process(absl::Span<Input> inputs) {
   while (true) {
     // A conflict or a takeover can have paused a task since its records were gathered.
@@ -246,10 +251,9 @@ absl::Status Worker::Impl::Process(absl::Span<Input> inputs) {
     for (const Input& input : inputs) {
       if (input.task->state == Task::State::kRunning) tasks.push_back(input.task);
     }
-    for (const store::KeptRecord& kept : requested_) {
-      const auto found = tasks_.find(kept.task.partition);
-      if (found != tasks_.end() && found->second->state == Task::State::kRunning) tasks.push_back(found->second.get());
-    }
+    // Requests of a task that does not run are asked for again once it does.
+    std::erase_if(requested_, [this](const store::KeptRecord& kept) { return !Runs(kept.task.partition); });
+    for (const store::KeptRecord& kept : requested_) tasks.push_back(tasks_.at(kept.task.partition).get());
     std::sort(tasks.begin(), tasks.end());
     tasks.erase(std::unique(tasks.begin(), tasks.end()), tasks.end());
     taken_ = inputs.size();

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tradewind/errors/printable.h"
+#include "tradewind/errors/problem.h"
 #include "tradewind/runtime/kept_record.h"
 #include "tradewind/runtime/logger.h"
 #include "tradewind/runtime/worker_impl.h"
@@ -43,6 +44,23 @@ int64_t Worker::Impl::RoomForDue() const {
   return std::max<int64_t>(config_.batch_messages / 2, 1) - static_cast<int64_t>(due);
 }
 
+absl::Status Worker::Impl::OnLoadError(const absl::Status& error, Task& task) {
+  std::erase_if(gathered_, [&](const Input& input) { return input.task == &task; });
+  switch (errors::Read(error)) {
+    case errors::Reading::kFatal:
+      return error;
+    case errors::Reading::kRetryable:
+      kLog.Warn("the store is away; the task is taken anew when it is back",
+                {{"partition", task.id.partition}, {"error", error}});
+      Disown(task, "the store is away");
+      break;
+    case errors::Reading::kPermanent:
+      StopTask(task, error);
+      break;
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Worker::Impl::GatherDue(absl::Time now) {
   if (throttled_ || now - looked_at_ < config_.timer_tick) return absl::OkStatus();
   looked_at_ = now;
@@ -62,8 +80,7 @@ absl::Status Worker::Impl::GatherDue(absl::Time now) {
     absl::Status gathered = GatherQueues(*task, now);
     if (gathered.ok()) gathered = GatherTimers(*task, now);
     if (gathered.ok()) continue;
-    std::erase_if(gathered_, [&](const Input& input) { return input.task == task; });
-    if (absl::Status handled = OnStoreError(gathered, {}, {&task, 1}); !handled.ok()) return handled;
+    if (absl::Status handled = OnLoadError(gathered, *task); !handled.ok()) return handled;
   }
   if (timers_wait_) {
     metrics_.timers_waiting.Begin();

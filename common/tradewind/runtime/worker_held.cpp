@@ -35,8 +35,7 @@ absl::Status Worker::Impl::GatherHeld() {
       if (RoomForDue() <= 0) return absl::OkStatus();
       const absl::Status gathered = GatherChain(*task, chain);
       if (gathered.ok()) continue;
-      std::erase_if(gathered_, [&](const Input& input) { return input.task == task; });
-      if (absl::Status handled = OnStoreError(gathered, {}, {&task, 1}); !handled.ok()) return handled;
+      if (absl::Status handled = OnLoadError(gathered, *task); !handled.ok()) return handled;
       break;
     }
   }

@@ -87,6 +87,9 @@ class Worker::Impl final : public bus::AssignmentListener {
   void Mark(Task& task, const bus::Record& record);
   // Commits the task's row as it is with what else is in the batch; gives the task up where that fails.
   void CommitAlone(Task& task, store::Batch batch, std::string_view why_not);
+  // Whether the partition's task is owned and runs.
+  bool Runs(int32_t partition) const;
+  // Handles `inputs` and carries out `requested_`, which is empty afterwards unless the process has to end.
   absl::Status Process(absl::Span<Input> inputs);
   // False: another attempt is due, with what is left of the inputs.
   absl::StatusOr<bool> TryOnce(absl::Span<Input> inputs, absl::Span<Task* const> tasks);
@@ -109,6 +112,9 @@ class Worker::Impl final : public bus::AssignmentListener {
   // Stops and resumes the reading of topics by it.
   void LimitHeld(Task& task);
 
+  // Takes the task anew, or stops it, since something of it could not be loaded for this batch; what has been gathered
+  // of it is dropped. Returns the error where it is fatal.
+  absl::Status OnLoadError(const absl::Status& error, Task& task);
   // Gathers the records and timers that are due, and a person's requests.
   absl::Status GatherDue(absl::Time now);
   absl::Status GatherQueues(Task& task, absl::Time now);
