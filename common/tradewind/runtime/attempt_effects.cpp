@@ -91,7 +91,7 @@ bool Attempt::HasStarted(const TaskWork& work, const std::string& queue) const {
   const auto started = work.task->started_from_queue.find(queue);
   return started != work.task->started_from_queue.end() &&
          std::any_of(started->second.begin(), started->second.end(),
-                     [&](int64_t id) { return !work.ended_from_queue.contains(id); });
+                     [&](const auto& id_and_bytes) { return !work.ended_from_queue.contains(id_and_bytes.first); });
 }
 
 // False, with the reason in `outcome`, when one of the events can never be published; none is then.

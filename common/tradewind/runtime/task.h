@@ -59,9 +59,9 @@ struct Task {
   KeyQueues queues;
   // Those of the queues whose first record has no handler in this version.
   std::set<std::string, std::less<>> without_handler;
-  // Effects of records in queues that wait in their lane or run, by queue: ids of the records. Until they have ended
-  // nothing of the queue is due.
-  std::map<std::string, std::set<int64_t>, std::less<>> started_from_queue;
+  // Effects of records in queues that wait in their lane or run, by queue: ids of the records, and how many bytes the
+  // store has of each. Until they have ended nothing of the queue is due.
+  std::map<std::string, std::map<int64_t, int64_t>, std::less<>> started_from_queue;
   // Effects in the lane of a key: waiting, running or ended and not yet on record.
   std::map<std::string, size_t, std::less<>> lane_sizes;
   size_t LaneSize(const std::string& queue) const {

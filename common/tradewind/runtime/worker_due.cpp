@@ -155,7 +155,7 @@ absl::Status Worker::Impl::GatherQueue(Task& task, const std::string& queue, abs
     if (IsEffect(*input)) {
       // Behind handlers' messages of this queue it waits for them; and a lane holds only so many.
       if (started < i || started == EffectLanes::kMaxLane) break;
-      StartFromQueue(task, *std::move(input));
+      StartFromQueue(task, *std::move(input), records[i].record.size());
       ++started;
       continue;
     }
@@ -263,21 +263,30 @@ absl::Status Worker::Impl::GatherTimers(Task& task, absl::Time now) {
 }
 
 absl::Status Worker::Impl::GatherRequested(absl::Time now) {
-  if (now - requests_looked_at_ < kRequestsEvery || tasks_.empty()) return absl::OkStatus();
-  requests_looked_at_ = now;
-  size_t started = 0;
+  if (now - requests_looked_at_ < kRequestsEvery) return absl::OkStatus();
+  // What cannot be carried out now would come first again and again, and leave no room for others: requests of a task
+  // that does not run are not asked for, and those of records whose effects run take none of the room.
+  std::vector<int32_t> running;
+  int64_t limit = kRequests;
+  int64_t max_bytes = config_.batch_bytes;
   for (const auto& [partition, task] : tasks_) {
-    for (const auto& [queue, ids] : task->started_from_queue) started += ids.size();
+    if (task->state != Task::State::kRunning) continue;
+    running.push_back(partition);
+    for (const auto& [queue, started] : task->started_from_queue) {
+      limit += static_cast<int64_t>(started.size());
+      for (const auto& [id, bytes] : started) max_bytes += bytes;
+    }
   }
-  const int64_t limit = kRequests + static_cast<int64_t>(started);
-  auto requested = ports_.session->LoadRequested(ports_.group->name(), AllPartitions(), limit, config_.batch_bytes);
+  if (running.empty()) return absl::OkStatus();
+  requests_looked_at_ = now;
+  auto requested = ports_.session->LoadRequested(ports_.group->name(), running, limit, max_bytes);
   if (!requested.ok()) {
     kLog.Debug("the store could not be asked for requests", {{"error", requested.status()}});
     return absl::OkStatus();
   }
   int64_t bytes = 0;
   for (const store::KeptRecord& kept : *requested) bytes += static_cast<int64_t>(kept.record.size());
-  const bool is_full = requested->size() == static_cast<size_t>(limit) || bytes >= config_.batch_bytes;
+  const bool is_full = requested->size() == static_cast<size_t>(limit) || bytes >= max_bytes;
   requested_ = *std::move(requested);
   // What is asked of a record whose effect runs is carried out when that has ended and the record is still there.
   std::erase_if(requested_, [this](const store::KeptRecord& kept) { return IsStarted(kept); });

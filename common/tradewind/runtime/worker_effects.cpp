@@ -52,11 +52,11 @@ void Worker::Impl::StartEffects(Attempt& attempt) {
   }
 }
 
-void Worker::Impl::StartFromQueue(Task& task, Input input) {
+void Worker::Impl::StartFromQueue(Task& task, Input input, size_t bytes) {
   const std::string queue = QueueKeyOf(input.record);
   // Nothing of this queue is due until the effect has ended.
   task.queues.Put(queue, absl::InfiniteFuture());
-  task.started_from_queue[queue].insert(input.queued->id);
+  task.started_from_queue[queue][input.queued->id] = static_cast<int64_t>(bytes);
   ++task.lane_sizes[queue];
   const Handler& handler = *ports_.group->Find(input.envelope->type);
   lanes_->Add(task, handler, std::move(input));

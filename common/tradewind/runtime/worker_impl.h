@@ -131,8 +131,8 @@ class Worker::Impl final : public bus::AssignmentListener {
   // Takes the records of one due queue into the batch, or their effects into their lane.
   absl::Status GatherQueue(Task& task, const std::string& queue, absl::Span<store::KeptRecord> records, bool more,
                            absl::Time now);
-  // Puts an effect from a queue into its lane.
-  void StartFromQueue(Task& task, Input input);
+  // Puts an effect from a queue, of which the store has so many bytes, into its lane.
+  void StartFromQueue(Task& task, Input input, size_t bytes);
   // Forgets that the effect of a record was put into its lane.
   static void LeaveInQueue(Task& task, int64_t id, const std::string& queue);
 

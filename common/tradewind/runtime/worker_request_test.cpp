@@ -1,31 +1,43 @@
 // What a person asks of records that were set aside, while other tasks have stopped or the store refuses it.
-#include <gtest/gtest.h>
-
+#include <atomic>
 #include <functional>
 #include <memory>
+#include <semaphore>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/time/clock.h"
+#include "gtest/gtest.h"
 
 #include "tradewind/bus/envelope.h"
-#include "tradewind/order/v1/order.pb.h"
 #include "tradewind/runtime/kept_record.h"
 #include "tradewind/runtime/worker_harness.h"
 #include "tradewind/runtime/worker_test_group.h"
 #include "tradewind/testing/eventually.h"
 #include "tradewind/testing/forwarding_session.h"
+#include "tradewind/user/v1/events.pb.h"
 
 namespace tradewind::runtime {
 namespace {
 
 using testing::Eventually;
 
+// Bytes of a value that fills a batch of SmallBatch by itself.
+constexpr size_t kLarge = 2000;
+WorkerConfig SmallBatch() {
+  WorkerConfig config = kQuick;
+  config.batch_bytes = kLarge;
+  return config;
+}
+
 // Returns a record of group "order" that is set aside under `key`, in the partition of that key.
-store::KeptRecord SetAside(const std::string& key, store::KeptState state) {
-  bus::RecordContent record{
-      .topic = kCommands, .partition = bus::PartitionOf(key, kPartitions), .offset = 7, .key = key};
+store::KeptRecord SetAside(const std::string& key, store::KeptState state, size_t bytes = 0) {
+  bus::RecordContent record{.topic = kCommands,
+                            .partition = bus::PartitionOf(key, kPartitions),
+                            .offset = 7,
+                            .key = key,
+                            .value = std::string(bytes, ' ')};
   return {.task = {"order", record.partition},
           .state = state,
           .key = key,
@@ -118,6 +130,69 @@ TEST(WorkerRequest, IsCarriedOutThoughAnotherTasksQueueIsRefused) {
     return std::make_unique<UnreadableSession>(std::move(session), bus::PartitionOf("o-1", kPartitions));
   });
   EXPECT_TRUE(Eventually([&] { return mesh.store().reader().ListKept({.key = beside}, 0, 10)->empty(); }));
+  EXPECT_TRUE(worker->Stop().ok());
+}
+
+// The row of the task of "o-1" does not parse: a minute passes until the task is looked at again.
+void DamageRow(Mesh& mesh) {
+  const auto session = *mesh.store().OpenSession();
+  const store::TaskId id{"order", bus::PartitionOf("o-1", kPartitions)};
+  const auto taken = *session->TakeTask(id, 0);
+  store::Batch batch;
+  batch.now = absl::Now();
+  batch.tasks.push_back({.task = id,
+                         .expected_epoch = taken.epoch,
+                         .expected_emit_sequence = taken.emit_sequence,
+                         .new_emit_sequence = taken.emit_sequence + 1,
+                         .progress = "\xff\xff"});
+  ASSERT_EQ(session->Commit(batch)->kind, store::CommitResult::Kind::kCommitted);
+}
+
+TEST(WorkerRequest, WaitsForNoRequestsOfAStoppedTask) {
+  Mesh mesh;
+  const Group group = CountingGroup();
+  DamageRow(mesh);
+  const std::string beside = KeyBeside("o-1");
+  Keep(mesh, {SetAside("o-1", store::KeptState::kDead, kLarge), SetAside("o-1", store::KeptState::kDead, kLarge),
+              SetAside(beside, store::KeptState::kDead)});
+  ASSERT_EQ(*mesh.store().Request({.failed_only = true}, store::KeptAction::kSkip), 3);
+  const auto worker = mesh.Start(group, {0, 1, 2, 3}, SmallBatch());
+  store::Reader& reader = mesh.store().reader();
+  EXPECT_TRUE(Eventually([&] { return reader.ListKept({.key = beside}, 0, 10)->empty(); }));
+  // What is asked of the stopped task's records stays noted.
+  const auto others = *reader.ListKept({.key = "o-1"}, 0, 10);
+  ASSERT_EQ(others.size(), 2U);
+  EXPECT_EQ(others[0].requested, store::KeptAction::kSkip);
+  EXPECT_TRUE(worker->Stop().ok());
+}
+
+TEST(WorkerRequest, WaitsForNoRequestsOfEffectsThatRun) {
+  Mesh mesh;
+  std::counting_semaphore<> release{0};
+  std::atomic<int> begun{0};
+  Group group("loyalty.effects");
+  group.AddEffect({.effect =
+                       [&](const google::protobuf::Message&, EffectContext&) {
+                         // It fails once, so that it runs from its queue.
+                         if (++begun == 1) return Retry(absl::ZeroDuration(), "broken on purpose");
+                         release.acquire();
+                         return Ack();
+                       },
+                   .prototype = &user::v1::UserRegistered::default_instance()});
+  const auto worker = mesh.Start(group, {0, 1, 2, 3}, SmallBatch());
+  mesh.Send(Registered("u-1", std::string(kLarge, ' ')), "u-1");
+  EXPECT_TRUE(Eventually([&] { return begun == 2; }));
+  EXPECT_EQ(*mesh.store().Request({.key = "u-1"}, store::KeptAction::kSkip), 1);
+  store::KeptRecord dead = SetAside("u-1", store::KeptState::kDead);
+  dead.task.group = group.name();
+  dead.key = "beside";
+  Keep(mesh, {dead});
+  EXPECT_EQ(*mesh.store().Request({.key = "beside"}, store::KeptAction::kSkip), 1);
+  store::Reader& reader = mesh.store().reader();
+  EXPECT_TRUE(Eventually([&] { return reader.ListKept({.key = "beside"}, 0, 10)->empty(); }));
+  EXPECT_EQ(reader.ListKept({.key = "u-1"}, 0, 10)->size(), 1U);
+  release.release();
+  EXPECT_TRUE(Eventually([&] { return reader.ListKept({}, 0, 10)->empty(); }));
   EXPECT_TRUE(worker->Stop().ok());
 }
 
