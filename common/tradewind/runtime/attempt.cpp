@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <iterator>
 #include <utility>
 
 #include "google/protobuf/message.h"
@@ -392,6 +391,8 @@ bool Attempt::moved() const {
 store::Batch Attempt::Finish(const std::function<uint64_t(const Task&)>& acknowledged) {
   store::Batch batch;
   batch.now = now_;
+  // Comes first: for now the id of an event that this attempt holds back is its place among them.
+  batch.kept = std::move(kept_);
   for (auto& [partition, work] : works_) {
     if (!work.moved) continue;
     const Task& task = *work.task;
@@ -421,7 +422,6 @@ store::Batch Attempt::Finish(const std::function<uint64_t(const Task&)>& acknowl
   }
   batch.aggregates = aggregates_.Writes();
   batch.requests = requests_.Writes();
-  batch.kept.insert(batch.kept.end(), std::make_move_iterator(kept_.begin()), std::make_move_iterator(kept_.end()));
   batch.kept_updated = std::move(kept_updated_);
   batch.kept_removed = std::move(kept_removed_);
   return batch;

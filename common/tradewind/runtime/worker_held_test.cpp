@@ -9,6 +9,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/time/clock.h"
+
+#include "tradewind/bus/envelope.h"
 #include "tradewind/order/v1/events.pb.h"
 #include "tradewind/runtime/worker_stores.h"
 #include "tradewind/runtime/worker_test_group.h"
@@ -179,6 +182,42 @@ TEST(WorkerHeld, ReadsNothingMoreOfATopicOfWhichTooMuchIsHeld) {
   ASSERT_EQ(*test.mesh().store().Request({.id = held->at(0).id}, store::KeptAction::kRetry), 1);
   ASSERT_TRUE(Eventually([&] { return test.Seen().size() == 4 + 38; }));
   EXPECT_TRUE(Eventually([&] { return test.Held() == 0 && paused() == 0; }));
+  EXPECT_TRUE(worker->Stop().ok());
+}
+
+// The row is kept as dead in the transaction that holds the event back.
+TEST(WorkerHeld, KnowsItsEventsBesideAnUnreadableOutboxRow) {
+  Fixture test;
+  auto worker = test.Start();
+  test.SendChained(1);
+  ASSERT_TRUE(Eventually([&] { return test.Seen().size() == 1; }));
+  ASSERT_TRUE(worker->Stop().ok());
+  {
+    const auto session = *test.mesh().store().OpenSession();
+    const store::TaskId id{test.group.name(), bus::PartitionOf("u-1", kPartitions)};
+    const auto taken = *session->TakeTask(id, 0);
+    store::Batch batch;
+    batch.now = absl::Now();
+    batch.tasks.push_back({.task = id,
+                           .expected_epoch = taken.epoch,
+                           .expected_emit_sequence = taken.emit_sequence,
+                           .new_emit_sequence = taken.emit_sequence + 1,
+                           .progress = taken.progress,
+                           .outbox = "\xff\xff",
+                           .ends_takes = true});
+    ASSERT_EQ(session->Commit(batch)->kind, store::CommitResult::Kind::kCommitted);
+  }
+  test.SendChained(3);
+  worker = test.Start();
+  store::Reader& reader = test.mesh().store().reader();
+  const auto dead = [&] { return *reader.CountKept(test.group.name(), store::KeptState::kDead); };
+  ASSERT_TRUE(Eventually([&] { return test.Held() == 1 && dead() == 1; }));
+  test.SendChained(2);
+  ASSERT_TRUE(Eventually([&] { return test.Seen().size() == 3; }));
+  EXPECT_EQ(test.Seen(), Numbers(3));
+  EXPECT_TRUE(Eventually([&] { return test.Held() == 0; }));
+  // It stays, until somebody skips it.
+  EXPECT_EQ(dead(), 1);
   EXPECT_TRUE(worker->Stop().ok());
 }
 
