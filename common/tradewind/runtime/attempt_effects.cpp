@@ -16,20 +16,24 @@ void Attempt::TakeAgain(TaskWork& work, InputProgress& progress, Input& input) {
   const auto wanted = work.task->to_read_again.find(progress.topic());
   const bool is_wanted = wanted != work.task->to_read_again.end() && wanted->second.contains(offset);
   if (!input.from_lane && !is_wanted) return;
-  const Item item{input.record, &*input.envelope, nullptr, {}, &input};
-  if (group_.Find(input.envelope->type) == nullptr) {
-    work.moved = true;
-    progress.RemovePending(offset);
-    WaitForHandler(work, item);
-  } else if (const auto first_due = QueueOf(work, input.record)) {
-    work.moved = true;
-    progress.RemovePending(offset);
-    Enqueue(work, item, *first_due);
-    // It came before all that is in the queue.
-    kept_.back().ahead = true;
-  } else {
+  const bool is_readable = input.envelope.ok();
+  const Handler* const handler = is_readable ? group_.Find(input.envelope->type) : nullptr;
+  const auto first_due = QueueOf(work, input.record);
+  if (handler != nullptr && !first_due.has_value() && !settings_.IsToBePassedOn(*handler, input.record.topic())) {
     work.effects.push_back(&input);
+    return;
   }
+  work.moved = true;
+  progress.RemovePending(offset);
+  // The version that took it accepted headers that this one refuses.
+  if (!is_readable) return Bury(work, {input.record, nullptr}, input.envelope.status());
+  const Item item{input.record, &*input.envelope, nullptr, {}, &input};
+  if (handler == nullptr) return WaitForHandler(work, item);
+  // The version that took it ran it under the key that it came with.
+  if (!first_due.has_value()) return HandleInTurn(work, item);
+  Enqueue(work, item, *first_due);
+  // It came before all that is in the queue.
+  kept_.back().ahead = true;
 }
 
 void Attempt::BeginEffect(TaskWork& work, const Item& item) {

@@ -14,6 +14,7 @@
 #include "tradewind/bus/envelope.h"
 #include "tradewind/order/v1/events.pb.h"
 #include "tradewind/order/v1/order.pb.h"
+#include "tradewind/runtime/task_progress.h"
 #include "tradewind/runtime/worker_harness.h"
 #include "tradewind/runtime/worker_test_group.h"
 #include "tradewind/telemetry/metrics.h"
@@ -226,6 +227,79 @@ TEST(WorkerVersion, KeepsAnEffectThatANewerVersionHadBegun) {
   EXPECT_EQ(*mesh.store().Request({.type = UserUpdated::descriptor()->full_name()}, store::KeptAction::kRetry), 1);
   EXPECT_TRUE(Eventually([&] { return effect.begun == 2; }));
   EXPECT_TRUE(Eventually([&] { return mesh.store().reader().ListKept({}, 0, 10)->empty(); }));
+}
+
+// As a version leaves it that took such headers: the effect of the first record of the partition was under way.
+void LeavePending(Mesh& mesh, const Group& group, int32_t partition) {
+  const bus::Record first = bus::Record::FromContent(mesh.kafka().Read(kUserEvents, partition).at(0));
+  TaskProgress progress;
+  InputProgress& input = progress.AddInput(kUserEvents, 0);
+  input.MoveTo(1, bus::Fingerprint(first));
+  input.AddPending(0);
+  const std::string blob = progress.Serialize(kClusterId);
+  const auto session = *mesh.store().OpenSession();
+  const auto taken = *session->TakeTask({group.name(), partition}, 0);
+  store::Batch batch;
+  batch.now = absl::Now();
+  batch.tasks.push_back({.task = {group.name(), partition},
+                         .expected_epoch = taken.epoch,
+                         .expected_emit_sequence = taken.emit_sequence,
+                         .new_emit_sequence = taken.emit_sequence + 1,
+                         .progress = blob});
+  ASSERT_EQ(session->Commit(batch)->kind, store::CommitResult::Kind::kCommitted);
+}
+
+TEST(WorkerVersion, BuriesAPendingEffectWhoseHeadersItRefuses) {
+  Mesh mesh;
+  std::atomic<int> run{0};
+  Group group("loyalty.effects");
+  group.AddEffect(Effect(&UserRegistered::default_instance(), [&] {
+    ++run;
+    return Ack();
+  }));
+  const int32_t partition = bus::PartitionOf("u-1", kPartitions);
+  mesh.kafka().Append({.topic = kUserEvents, .partition = partition, .key = "u-1", .headers = {{"ce_id", "alone"}}});
+  LeavePending(mesh, group, partition);
+  for (int runs = 1; runs <= 2; ++runs) {
+    const auto worker = mesh.Start(group, {0, 1, 2, 3}, kQuick);
+    EXPECT_TRUE(Eventually([&] { return !mesh.store().reader().ListKept({}, 0, 10)->empty(); }));
+    mesh.Send(Registered("u-1", "next"), "u-1");
+    EXPECT_TRUE(Eventually([&] { return run == runs; }));
+    EXPECT_TRUE(worker->Stop().ok());
+  }
+  // Once, and not again by whoever took the task next.
+  const auto kept = *mesh.store().reader().ListKept({}, 0, 10);
+  ASSERT_EQ(kept.size(), 1U);
+  EXPECT_EQ(kept[0].state, store::KeptState::kDead);
+  EXPECT_THAT(kept[0].reason, HasSubstr("is missing"));
+}
+
+TEST(WorkerVersion, PassesOnAPendingEffectThatIsNowKeyedBy) {
+  Mesh mesh;
+  HangingEffect effect;
+  Group older("loyalty.effects");
+  older.AddEffect(Effect(&UserRegistered::default_instance(), [&] { return effect.Run(); }));
+  effect.Begin(mesh, older, Registered("u-1", "pending"));
+  std::mutex mutex;
+  std::vector<std::string> keys;
+  Group newer("loyalty.effects");
+  newer.AddEffect({.effect =
+                       [&](const google::protobuf::Message&, EffectContext& context) {
+                         const std::lock_guard lock(mutex);
+                         keys.emplace_back(context.key());
+                         return Ack();
+                       },
+                   .prototype = &UserRegistered::default_instance()});
+  newer.Rekey(UserRegistered::descriptor()->full_name(),
+              [](const google::protobuf::Message&) { return std::string("team"); });
+  const auto worker = mesh.Start(newer, {0, 1, 2, 3}, kQuick);
+  EXPECT_TRUE(Eventually([&] {
+    const std::lock_guard lock(mutex);
+    return !keys.empty();
+  }));
+  EXPECT_TRUE(worker->Stop().ok());
+  EXPECT_THAT(keys, ElementsAre("team"));
+  EXPECT_TRUE(mesh.store().reader().ListKept({}, 0, 10)->empty());
 }
 
 // The version before the last read user.events.v1 as well, and has taken an event of it: the rows of the tasks hold how
