@@ -77,8 +77,8 @@ struct TaskWork {
   std::map<std::pair<std::string, std::string>, std::optional<store::Timer>> timers;
   // Events that were dropped as repeats.
   std::vector<RepeatedEvent> repeats;
-  // How many of each key begin in this attempt.
-  std::map<std::string, size_t> begun;
+  // Those of each key that begin in this attempt.
+  std::map<std::string, LaneLoad> begun;
   // Inputs whose effects can begin once this is committed.
   std::vector<Input*> effects;
   // Something was taken: there is something to commit.

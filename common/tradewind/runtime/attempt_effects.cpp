@@ -44,12 +44,16 @@ void Attempt::BeginEffect(TaskWork& work, const Item& item) {
   }
   // A lane holds so many; what comes then waits in the key's queue until the lane is empty, and takes nobody's place.
   const std::string queue = QueueKeyOf(item.record);
-  const auto begun = work.begun.find(queue);
-  if (work.task->LaneSize(queue) + (begun == work.begun.end() ? 0 : begun->second) >= EffectLanes::kMaxLane) {
+  LaneLoad lane = work.task->LaneOf(queue);
+  if (const auto begun = work.begun.find(queue); begun != work.begun.end()) {
+    lane.messages += begun->second.messages;
+    lane.bytes += begun->second.bytes;
+  }
+  if (!EffectLanes::HasRoom(lane)) {
     work.queues[queue] = absl::InfiniteFuture();
     return Enqueue(work, item, now_);
   }
-  ++work.begun[queue];
+  work.begun[queue].Add(item.record);
   work.progress.FindInput(item.record.topic())->AddPending(item.record.offset());
   work.effects.push_back(item.input);
 }
@@ -82,7 +86,8 @@ void Attempt::EndEffect(TaskWork& work, const Input& input) {
     // All that is in the queue already has come later.
     if (!done) kept_.back().ahead = true;
     const bool waits = QueueOf(work, input.record) == absl::InfiniteFuture() && !HasStarted(work, queue);
-    if (done && waits && work.task->LaneSize(queue) == 0 && !work.begun.contains(queue)) work.queues[queue] = now_;
+    if (done && waits && work.task->LaneOf(queue).messages == 0 && !work.begun.contains(queue))
+      work.queues[queue] = now_;
     work.progress.FindInput(input.record.topic())->RemovePending(input.record.offset());
   } else if (done) {
     kept_removed_.push_back(queued->id);

@@ -23,8 +23,12 @@ namespace tradewind::runtime {
 
 class EffectLanes {
  public:
-  // Messages of one key that wait in memory; more of them wait in the queue of the key in the store.
+  // Messages of one key that wait in memory, and their bytes at which no more are put to them; more of them wait in the
+  // queue of the key in the store.
   static constexpr size_t kMaxLane = 16;
+  static constexpr int64_t kMaxLaneBytes = 256 << 10;
+  // Whether a lane takes one more message, however large: one that is empty takes any.
+  static bool HasRoom(const LaneLoad& lane) { return lane.messages < kMaxLane && lane.bytes < kMaxLaneBytes; }
 
   struct Finished {
     int32_t partition;

@@ -41,6 +41,29 @@ struct HeldEvent {
   }
 };
 
+// Returns how many bytes the record's key, value and headers have together.
+inline int64_t BytesOf(const bus::Record& record) {
+  size_t bytes = record.key().size() + record.value().size();
+  for (const bus::HeaderView& header : record.headers()) bytes += header.name.size() + header.value.size();
+  return static_cast<int64_t>(bytes);
+}
+
+// The messages in the lane of a key, or in all lanes of a task: those that wait, that run, or that have ended and are
+// not yet on record.
+struct LaneLoad {
+  size_t messages = 0;
+  int64_t bytes = 0;
+
+  void Add(const bus::Record& record) {
+    ++messages;
+    bytes += BytesOf(record);
+  }
+  void Remove(const bus::Record& record) {
+    --messages;
+    bytes -= BytesOf(record);
+  }
+};
+
 struct Task {
   // Topic and source.
   using ChainName = std::pair<std::string, std::string>;
@@ -62,12 +85,14 @@ struct Task {
   // Effects of records in queues that wait in their lane or run, by queue: ids of the records, and how many bytes the
   // store has of each. Until they have ended nothing of the queue is due.
   std::map<std::string, std::map<int64_t, int64_t>, std::less<>> started_from_queue;
-  // Effects in the lane of a key: waiting, running or ended and not yet on record.
-  std::map<std::string, size_t, std::less<>> lane_sizes;
-  size_t LaneSize(const std::string& queue) const {
-    const auto lane = lane_sizes.find(queue);
-    return lane == lane_sizes.end() ? 0 : lane->second;
+  // Effects in the lane of a key, for keys that have any.
+  std::map<std::string, LaneLoad, std::less<>> lanes;
+  LaneLoad LaneOf(const std::string& queue) const {
+    const auto lane = lanes.find(queue);
+    return lane == lanes.end() ? LaneLoad() : lane->second;
   }
+  // Effects in all lanes together.
+  LaneLoad in_lanes;
   // No timer is due before.
   absl::Time next_timer = absl::InfiniteFuture();
   // Key and name of timers that were set, cancelled or fired since the inputs under way were gathered: where one of
@@ -131,6 +156,8 @@ struct Task {
   absl::StatusCode stopped_for = absl::StatusCode::kOk;
   absl::Time due = absl::InfinitePast();
   absl::Time taken_at = absl::InfinitePast();
+  // When its inputs began to be read, or were read on after a pause.
+  absl::Time reads_since = absl::InfinitePast();
   // By topic: effects below these offsets were under way when the task was taken.
   std::map<std::string, int64_t, std::less<>> begun_before;
   // Records on the group's own topic that no subscription of this version is KeyedBy, and so nobody reads.

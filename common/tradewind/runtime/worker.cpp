@@ -63,6 +63,10 @@ void Describe(config::Schema& schema, WorkerConfig& config) {
              "effects of a task that may wait or run; at this many it reads nothing more")
       .Min(1)
       .Max(100'000);
+  section
+      .Field("effect_bytes", &config.effect_bytes,
+             "bytes of a task's effects that may wait or run; at this many it reads nothing more")
+      .Min(1024);
   section.Field("timer_tick", &config.timer_tick, "how late a timer or a retry may be").Min(absl::Milliseconds(1));
   section.Field("request_retention", &config.request_retention, "how long answers to a request_id are kept")
       .Min(absl::Minutes(1));
@@ -271,6 +275,7 @@ absl::StatusOr<bool> Worker::Impl::TryOnce(absl::Span<Input> inputs, absl::Span<
   taken_ = attempt.taken();
   if (!attempt.moved()) {
     StartEffects(attempt);
+    for (auto& [partition, work] : attempt.works()) Crowd(*work.task);
     return true;
   }
   const store::Batch batch =
@@ -337,14 +342,6 @@ absl::Status Worker::Impl::OnStoreError(const absl::Status& error, absl::Span<In
   }
   inputs[0].refused = "the store refused what followed from it: " + std::string(error.message());
   return Process(inputs);
-}
-
-void Worker::Impl::GiveUp(const store::KeptRecord& requested, const absl::Status& error) {
-  kLog.Error("the store refuses what was requested of a record, which stays as it is",
-             {{"id", requested.id}, {"error", error}});
-  store::Batch batch;
-  batch.kept_updated.push_back(AsItIs(requested));
-  CommitAlone(*tasks_.at(requested.task.partition), std::move(batch), "a request could not be given up");
 }
 
 void Worker::Impl::AfterCommit(Attempt& attempt, const store::Batch& batch, const store::CommitResult& result) {

@@ -49,10 +49,11 @@ struct WorkerConfig {
   // Events of one topic and partition that may wait behind gaps; at this many nothing more is read of it until the gap
   // closes or is given up. 40 bytes of memory each.
   int64_t max_held_events = 100'000;
-  // Effects that run at once in this process, each on a thread of its own; and how many of a task may wait or run
-  // before it reads nothing more.
+  // Effects that run at once in this process, each on a thread of its own; and how many of a task, and with how many
+  // bytes, may wait or run before it reads nothing more.
   int32_t effect_threads = 64;
   int32_t effect_backlog = 1000;
+  int64_t effect_bytes = 16 << 20;
   // How late a timer or a retry may be while the worker has nothing else to do.
   absl::Duration timer_tick = absl::Milliseconds(50);
   // How long answers to a request_id are kept.

@@ -16,8 +16,11 @@ namespace {
 
 // The queues of a task from which one batch takes records.
 constexpr size_t kMaxQueues = 50;
-// Queues of effects wait this long for effects that were begun by an earlier owner to be read again.
+// Queues of effects wait this long for effects that were begun by an earlier owner to be read again, since their task
+// was last read on. Where the lanes are full again and again they wait longer, but no more than an hour since the task
+// was taken: one whose record is gone from the log is never read again.
 constexpr absl::Duration kAwaitBegun = absl::Minutes(1);
+constexpr absl::Duration kMaxAwaitBegun = absl::Hours(1);
 // A person waits this long, at most, until a request is looked at, and so many are carried out in one batch.
 constexpr absl::Duration kRequestsEvery = absl::Milliseconds(500);
 constexpr int64_t kRequests = 500;
@@ -92,14 +95,7 @@ absl::Status Worker::Impl::GatherDue(absl::Time now) {
 
 absl::Status Worker::Impl::GatherQueues(Task& task, absl::Time now) {
   if (task.queues.next_due() > now) return absl::OkStatus();
-  const auto most_effects = static_cast<size_t>(config_.effect_backlog);
-  if (lanes_ != nullptr && lanes_->size(task.id.partition) >= most_effects) return absl::OkStatus();
-  // Effects that were under way before the task was taken come before what is in their keys' queues.
-  if (lanes_ != nullptr && now - task.taken_at < kAwaitBegun &&
-      std::any_of(task.to_read_again.begin(), task.to_read_again.end(),
-                  [](const auto& topic) { return !topic.second.empty(); })) {
-    return absl::OkStatus();
-  }
+  if (LanesAreFull(task) || AwaitsBegun(task, now)) return absl::OkStatus();
   const int64_t room = RoomForDue();
   if (room <= 0) {
     // The batch is full of what was due before; the rest goes on with the next one.
@@ -137,9 +133,30 @@ absl::Status Worker::Impl::GatherQueues(Task& task, absl::Time now) {
   return absl::OkStatus();
 }
 
+bool Worker::Impl::LanesAreFull(const Task& task) const {
+  if (lanes_ == nullptr) return false;
+  const auto most_effects = static_cast<size_t>(config_.effect_backlog);
+  return lanes_->size(task.id.partition) >= most_effects || task.in_lanes.bytes >= config_.effect_bytes;
+}
+
+bool Worker::Impl::LanesAreHalfEmpty(const Task& task) const {
+  if (lanes_ == nullptr) return true;
+  const auto most_effects = static_cast<size_t>(config_.effect_backlog);
+  return lanes_->size(task.id.partition) <= most_effects / 2 && task.in_lanes.bytes <= config_.effect_bytes / 2;
+}
+
+bool Worker::Impl::AwaitsBegun(const Task& task, absl::Time now) const {
+  if (lanes_ == nullptr || now - task.taken_at >= kMaxAwaitBegun) return false;
+  // While the lanes are full they are not read.
+  const bool are_read_later = task.crowded && lanes_->size(task.id.partition) > 0;
+  return (now - task.reads_since < kAwaitBegun || are_read_later) &&
+         std::any_of(task.to_read_again.begin(), task.to_read_again.end(),
+                     [](const auto& topic) { return !topic.second.empty(); });
+}
+
 absl::Status Worker::Impl::GatherQueue(Task& task, const std::string& queue, absl::Span<store::KeptRecord> records,
                                        bool more, absl::Time now) {
-  size_t started = 0;
+  LaneLoad started;
   for (size_t i = 0; i < records.size(); ++i) {
     if (records[i].state == store::KeptState::kDead) {
       if (i == 0) task.queues.Put(queue, absl::InfiniteFuture());
@@ -154,12 +171,12 @@ absl::Status Worker::Impl::GatherQueue(Task& task, const std::string& queue, abs
     }
     if (IsEffect(*input)) {
       // Behind handlers' messages of this queue it waits for them; and a lane holds only so many.
-      if (started < i || started == EffectLanes::kMaxLane) break;
+      if (started.messages < i || !EffectLanes::HasRoom(started) || LanesAreFull(task)) break;
+      started.Add(input->record);
       StartFromQueue(task, *std::move(input), records[i].record.size());
-      ++started;
       continue;
     }
-    if (started > 0) break;
+    if (started.messages > 0) break;
     input->queued->loaded_at = now;
     input->queued->last = !more && i + 1 == records.size();
     gathered_bytes_ += static_cast<int64_t>(records[i].record.size());
@@ -295,6 +312,14 @@ absl::Status Worker::Impl::GatherRequested(absl::Time now) {
   return absl::OkStatus();
 }
 
+void Worker::Impl::GiveUp(const store::KeptRecord& requested, const absl::Status& error) {
+  kLog.Error("the store refuses what was requested of a record, which stays as it is",
+             {{"id", requested.id}, {"error", error}});
+  store::Batch batch;
+  batch.kept_updated.push_back(AsItIs(requested));
+  CommitAlone(*tasks_.at(requested.task.partition), std::move(batch), "a request could not be given up");
+}
+
 void Worker::Impl::AdvanceQueues(TaskWork& work) {
   Task& task = *work.task;
   for (const auto& [id, queue] : work.ended_from_queue) LeaveInQueue(task, id, queue);
@@ -339,16 +364,15 @@ bool Worker::Impl::IsStarted(const store::KeptRecord& kept) const {
 
 void Worker::Impl::Crowd(Task& task) {
   const auto most_keys = static_cast<size_t>(config_.parked_keys);
-  const auto most_effects = static_cast<size_t>(config_.effect_backlog);
-  const size_t effects = lanes_ == nullptr ? 0 : lanes_->size(task.id.partition);
-  if (!task.crowded && (task.queues.size() >= most_keys || effects >= most_effects)) {
+  const bool lanes_are_full = LanesAreFull(task);
+  if (!task.crowded && (task.queues.size() >= most_keys || lanes_are_full)) {
     task.crowded = true;
-    if (effects < most_effects) {
+    if (!lanes_are_full) {
       kLog.Warn("messages of too many keys wait; the task reads nothing more until some are done with",
                 {{"partition", task.id.partition}, {"keys", task.queues.size()}});
     }
     StopReading(task);
-  } else if (task.crowded && task.queues.size() < most_keys - most_keys / 10 && effects <= most_effects / 2) {
+  } else if (task.crowded && task.queues.size() < most_keys - most_keys / 10 && LanesAreHalfEmpty(task)) {
     task.crowded = false;
     if (task.state != Task::State::kRunning) return;
     ResumeReading(PositionsOf(task));

@@ -24,9 +24,17 @@ void CopyRecord(Input& input) {
   input.envelope = bus::ParseEnvelope(input.record);
 }
 
-void LeaveLane(Task& task, const std::string& queue) {
-  const auto lane = task.lane_sizes.find(queue);
-  if (lane != task.lane_sizes.end() && --lane->second == 0) task.lane_sizes.erase(lane);
+void EnterLane(Task& task, const std::string& queue, const bus::Record& record) {
+  task.lanes[queue].Add(record);
+  task.in_lanes.Add(record);
+}
+
+void LeaveLane(Task& task, const std::string& queue, const bus::Record& record) {
+  const auto lane = task.lanes.find(queue);
+  if (lane == task.lanes.end()) return;
+  lane->second.Remove(record);
+  task.in_lanes.Remove(record);
+  if (lane->second.messages == 0) task.lanes.erase(lane);
 }
 
 }  // namespace
@@ -45,7 +53,7 @@ void Worker::Impl::StartEffects(Attempt& attempt) {
       task.to_read_again[std::string(input->record.topic())].erase(input->record.offset());
       CopyRecord(*input);
       const Handler& handler = *ports_.group->Find(input->envelope->type);
-      ++task.lane_sizes[QueueKeyOf(input->record)];
+      EnterLane(task, QueueKeyOf(input->record), input->record);
       lanes_->Add(task, handler, std::move(*input));
       TRADEWIND_CRASH_POINT("effect.added");
     }
@@ -57,7 +65,7 @@ void Worker::Impl::StartFromQueue(Task& task, Input input, size_t bytes) {
   // Nothing of this queue is due until the effect has ended.
   task.queues.Put(queue, absl::InfiniteFuture());
   task.started_from_queue[queue][input.queued->id] = static_cast<int64_t>(bytes);
-  ++task.lane_sizes[queue];
+  EnterLane(task, queue, input.record);
   const Handler& handler = *ports_.group->Find(input.envelope->type);
   lanes_->Add(task, handler, std::move(input));
 }
@@ -74,7 +82,7 @@ void Worker::Impl::GatherFinished() {
     if (!ours) continue;
     TRADEWIND_CRASH_POINT("effect.finished");
     const std::string key = QueueKeyOf(finished.input.record);
-    LeaveLane(*task->second, key);
+    LeaveLane(*task->second, key, finished.input.record);
     const bool failed = finished.result.outcome.kind() != Outcome::Kind::kAck;
     Input& input = gathered_.emplace_back(std::move(finished.input));
     input.task = task->second.get();
@@ -83,7 +91,7 @@ void Worker::Impl::GatherFinished() {
     // They follow it at once: a later message of the key must not get in between.
     for (Input& waiting : lanes_->TakeWaiting(finished.partition, key)) {
       waiting.task = task->second.get();
-      LeaveLane(*task->second, key);
+      LeaveLane(*task->second, key, waiting.record);
       if (waiting.queued.has_value()) {
         // It still stands in its queue.
         LeaveInQueue(*task->second, waiting.queued->id, key);

@@ -152,8 +152,14 @@ class Worker::Impl final : public bus::AssignmentListener {
   absl::Status LookUpQueues(Task& task, const std::set<std::string>& queues);
   // Whether the effect of a record in a queue waits in its lane or runs.
   bool IsStarted(const store::KeptRecord& kept) const;
-  // Stops and resumes reading by the number of keys that wait.
+  // Stops and resumes reading by the number of keys that wait, and by what is in the lanes.
   void Crowd(Task& task);
+  // By WorkerConfig::effect_backlog and effect_bytes.
+  bool LanesAreFull(const Task& task) const;
+  bool LanesAreHalfEmpty(const Task& task) const;
+  // Whether effects that were under way before the task was taken have yet to be read again: they come before what is
+  // in their keys' queues.
+  bool AwaitsBegun(const Task& task, absl::Time now) const;
 
   // Those of the partitions that are tasks of the group.
   std::vector<int32_t> TasksAmong(absl::Span<const int32_t> partitions) const;

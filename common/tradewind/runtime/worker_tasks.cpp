@@ -156,6 +156,7 @@ std::vector<bus::Position> Worker::Impl::TakeOver(absl::Span<const int32_t> part
     Task& task = *tasks_[partition];
     task.offsets_moved = true;
     task.taken_at = clock_.Now();
+    task.reads_since = task.taken_at;
     for (const InputProgress& input : task.progress.inputs()) {
       if (IsRead(input) || input.pending().empty()) continue;
       kLog.Warn(
@@ -263,6 +264,7 @@ void Worker::Impl::StopReading(const Task& task) {
 }
 
 void Worker::Impl::ResumeReading(absl::Span<const bus::Position> positions) {
+  for (const bus::Position& position : positions) tasks_.at(position.partition)->reads_since = clock_.Now();
   const absl::Status resumed = source_->Resume(positions);
   if (resumed.ok()) return;
   if (errors::Read(resumed) != errors::Reading::kRetryable) {
