@@ -28,10 +28,13 @@ void Attempt::TakeAgain(TaskWork& work, InputProgress& progress, Input& input) {
   // The version that took it accepted headers that this one refuses.
   if (!is_readable) return Bury(work, {input.record, nullptr}, input.envelope.status());
   const Item item{input.record, &*input.envelope, nullptr, {}, &input};
-  if (handler == nullptr) return WaitForHandler(work, item);
   // The version that took it ran it under the key that it came with.
-  if (!first_due.has_value()) return HandleInTurn(work, item);
-  Enqueue(work, item, *first_due);
+  if (handler != nullptr && !first_due.has_value()) return HandleInTurn(work, item);
+  if (handler == nullptr) {
+    WaitForHandler(work, item);
+  } else {
+    Enqueue(work, item, *first_due);
+  }
   // It came before all that is in the queue.
   kept_.back().ahead = true;
 }

@@ -276,5 +276,30 @@ TEST(WorkerLanes, TakesFromQueuesBehindFullLanesAfterAnHour) {
   EXPECT_TRUE(worker->Stop().ok());
 }
 
+// That version sets aside what was under way, before what waits in the queue of its key already.
+TEST(WorkerLanes, KeepsTheOrderOfAKeyThroughAVersionWithoutItsHandler) {
+  Fixture test;
+  auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, kQuick);
+  test.Send("u-1", "block", EffectLanes::kMaxLaneBytes);
+  test.Send("u-1", "behind");
+  ASSERT_TRUE(Eventually([&] { return test.CountParked() == 1 && test.Begun().size() == 1; }));
+  worker->source().Lose({0, 1, 2, 3});
+  ASSERT_TRUE(Eventually([&] { return !worker->source().owns(test.partition); }));
+  test.release.release();
+  ASSERT_TRUE(Eventually([&] { return test.Ended().size() == 1; }));
+  ASSERT_TRUE(worker->Stop().ok());
+  Group without(test.group.name());
+  without.AddEffect({.effect = [](const google::protobuf::Message&, EffectContext&) { return Ack(); },
+                     .prototype = &user::v1::UserUpdated::default_instance()});
+  worker = test.mesh.Start(without, {0, 1, 2, 3}, kQuick);
+  ASSERT_TRUE(Eventually([&] { return test.CountParked() == 2; }));
+  ASSERT_TRUE(worker->Stop().ok());
+  worker = test.mesh.Start(test.group, {0, 1, 2, 3}, kQuick);
+  test.release.release();
+  ASSERT_TRUE(Eventually([&] { return test.Ended().size() == 3; }));
+  EXPECT_THAT(test.Ended(), ElementsAre("u-1:block", "u-1:block", "u-1:behind"));
+  EXPECT_TRUE(worker->Stop().ok());
+}
+
 }  // namespace
 }  // namespace tradewind::runtime
