@@ -283,6 +283,9 @@ std::string MeshName(std::string_view cluster_id, std::string_view topic_prefix)
 }
 
 absl::StatusOr<Envelope> ParseEnvelope(const Record& record) {
+  if (!record.damage().empty()) {
+    return absl::InvalidArgumentError(std::string(record.damage()));
+  }
   Envelope envelope;
   RawAttributes raw;
   HeaderSorter sorter(envelope, raw);

@@ -132,6 +132,7 @@ std::string EventTime(absl::Time time);
 //   - it is a CloudEvent in structured or batch mode,
 //   - a required attribute (id, type, source, specversion 1.0) is missing, or a header of a command does not parse,
 //   - a text that the mesh keeps is not UTF-8 or has more bytes than the limits above,
+//   - nothing of the record can be read (Record::damage),
 //   - a `ce_` or `tradewind-` header stands there twice; of any other the last counts,
 //   - the sequence is one that no clock could give, or does not follow its predecessor.
 // A ce_sequence of another form than ours is somebody else's: the event then has no sequence. A traceparent that is not

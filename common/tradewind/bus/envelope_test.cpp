@@ -62,6 +62,11 @@ TEST(Sequence, RefusesAnyOtherForm) {
   }
 }
 
+TEST(Envelope, OfARecordThatCannotBeReadSaysWhy) {
+  const auto envelope = ParseEnvelope(Record::Unreadable("t", 0, 7, "its batch is too large"));
+  EXPECT_EQ(envelope.status(), absl::InvalidArgumentError("its batch is too large"));
+}
+
 TEST(Envelope, ReadsEveryAttribute) {
   const Record record = RecordWith(With({{"ce_time", "2026-01-02T03:04:05.678Z"},
                                          {"ce_subject", "order-1"},

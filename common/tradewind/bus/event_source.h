@@ -61,7 +61,8 @@ class EventSource {
  public:
   virtual ~EventSource() = default;
 
-  // The next record, or nothing after `timeout`. Errors that pass by themselves (a broker away) are logged and retried
+  // The next record, or nothing after `timeout`. Records that cannot be read are passed over, and one comes in their
+  // place that says so (Record::damage). Errors that pass by themselves (a broker away) are logged and retried
   // inside, and one that concerns a single partition goes to the listener; an error returned here is fatal for this
   // source.
   virtual absl::StatusOr<std::optional<Record>> Poll(absl::Duration timeout) = 0;

@@ -6,8 +6,6 @@
 #include <memory>
 #include <utility>
 
-#include "absl/time/clock.h"
-
 #include "tradewind/bus/internal/assignment.h"
 #include "tradewind/bus/internal/client.h"
 #include "tradewind/bus/internal/deadline.h"
@@ -18,6 +16,8 @@
 #include "tradewind/bus/internal/queries.h"
 #include "tradewind/bus/internal/rdkafka_error.h"
 #include "tradewind/bus/internal/rdkafka_handle.h"
+#include "tradewind/bus/internal/seek.h"
+#include "tradewind/bus/internal/unreadable_batches.h"
 #include "tradewind/bus/logger.h"
 #include "tradewind/bus/partition_reader.h"
 #include "tradewind/clock/steady_now.h"
@@ -70,7 +70,11 @@ bool IsFinal(const absl::Status& status) {
 class KafkaSource::Impl {
  public:
   Impl(const KafkaConfig& config, const KafkaSourceOptions& options, AssignmentListener& listener)
-      : config_(config), options_(options), listener_(&listener), assignment_(InputTopics(options)) {}
+      : config_(config),
+        options_(options),
+        listener_(&listener),
+        assignment_(InputTopics(options)),
+        unreadable_(config, options.client_id) {}
   ~Impl();
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
@@ -98,10 +102,11 @@ class KafkaSource::Impl {
   absl::Status StartReading(absl::Span<const Position> positions);
   absl::Status StopReading(absl::Span<const int32_t> partitions);
   absl::Status Seek(absl::Span<const Position> positions);
-  absl::Status SeekOnce(rd_kafka_topic_partition_list_t& list, const Deadline& deadline);
   absl::Status SetPaused(const rd_kafka_topic_partition_list_t& list, bool paused);
   void Fail(absl::Status status);
   absl::Status Judge(const rd_kafka_message_t& message);
+  // As UnreadableBatches::Take.
+  std::optional<Record> PassOver(const rd_kafka_message_t& error);
   // Finds out where those of these logs end that hold nothing more to be handed out, and yet go on.
   void FindEnds(absl::Span<const Position> places);
   absl::Status OutsideTheLog(const std::string& topic, int32_t partition, int64_t offset);
@@ -112,6 +117,7 @@ class KafkaSource::Impl {
   // Null once nobody is to be told any more.
   AssignmentListener* listener_;
   Assignment assignment_;
+  internal::UnreadableBatches unreadable_;
   ClientHandle client_;
   std::vector<TopicHandle> topics_;
   std::unique_ptr<OffsetCommitter> committer_;
@@ -179,6 +185,12 @@ absl::StatusOr<std::optional<Record>> KafkaSource::Impl::Poll(absl::Duration tim
     if (message == nullptr) {
       continue;
     }
+    if (internal::UnreadableBatches::IsMeantBy(*message)) {
+      if (std::optional<Record> instead = PassOver(*message); instead.has_value()) {
+        return instead;
+      }
+      continue;
+    }
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
       Fail(Judge(*message));
       continue;
@@ -201,6 +213,22 @@ bool KafkaSource::Impl::CaughtUp(const std::string& topic, int32_t partition, in
       rd_kafka_get_watermark_offsets(client_.get(), topic.c_str(), partition, &low, &high);
   // Negative before the first answer to a fetch.
   return known == RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0 && lane->reached >= std::max({high, end, lane->asked_end});
+}
+
+std::optional<Record> KafkaSource::Impl::PassOver(const rd_kafka_message_t& error) {
+  const std::string topic = rd_kafka_topic_name(error.rkt);
+  Assignment::Lane* const lane = assignment_.Find(topic, error.partition);
+  // A partition that was given away or paused meanwhile is read anew when it comes back.
+  if (lane == nullptr || lane->reading != Reading::kOn) {
+    return std::nullopt;
+  }
+  std::optional<Record> instead = unreadable_.Take(error, lane->reached, [&](int64_t offset) {
+    return Seek({{topic, error.partition, offset}});
+  });
+  if (instead.has_value()) {
+    lane->reached = instead->offset() + 1;
+  }
+  return instead;
 }
 
 // OK where waiting helps.
@@ -387,15 +415,7 @@ absl::Status KafkaSource::Impl::Seek(absl::Span<const Position> positions) {
   for (const Position& position : positions) {
     internal::Add(*list, position.topic, position.partition, position.offset);
   }
-  const Deadline deadline(config_.request_timeout);
-  absl::Status status = SeekOnce(*list, deadline);
-  // A partition that was assigned a moment ago is not being fetched yet; the client's own thread is about to start
-  // that.
-  while (status.code() == absl::StatusCode::kFailedPrecondition && !deadline.expired()) {
-    absl::SleepFor(absl::Milliseconds(1));
-    status = SeekOnce(*list, deadline);
-  }
-  if (!status.ok()) {
+  if (absl::Status status = internal::SeekTo(client_.get(), *list, Deadline(config_.request_timeout)); !status.ok()) {
     return status;
   }
   for (const Position& position : positions) {
@@ -404,11 +424,6 @@ absl::Status KafkaSource::Impl::Seek(absl::Span<const Position> positions) {
   }
   rd_kafka_resume_partitions(client_.get(), list.get());
   return SetPaused(*list, false);
-}
-
-absl::Status KafkaSource::Impl::SeekOnce(rd_kafka_topic_partition_list_t& list, const Deadline& deadline) {
-  const ErrorHandle error(rd_kafka_seek_partitions(client_.get(), &list, std::max(deadline.RemainingMs(), 1)));
-  return error != nullptr ? internal::ToStatus(error.get(), "seek") : internal::FirstError(list, "seek in");
 }
 
 absl::Status KafkaSource::Impl::SetPaused(const rd_kafka_topic_partition_list_t& list, bool paused) {

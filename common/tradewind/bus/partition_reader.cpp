@@ -16,6 +16,8 @@
 #include "tradewind/bus/internal/queries.h"
 #include "tradewind/bus/internal/rdkafka_error.h"
 #include "tradewind/bus/internal/rdkafka_handle.h"
+#include "tradewind/bus/internal/seek.h"
+#include "tradewind/bus/internal/unreadable_batches.h"
 #include "tradewind/bus/logger.h"
 
 namespace tradewind::bus {
@@ -39,7 +41,7 @@ constexpr char kNoGroup[] = "tradewind-reader";
 
 class PartitionReader::Impl {
  public:
-  explicit Impl(const KafkaConfig& config) : config_(config) {}
+  Impl(const KafkaConfig& config, const std::string& client_id) : config_(config), unreadable_(config, client_id) {}
   ~Impl() {
     topics_.clear();
     internal::DestroyWithin(std::move(client_), kDestroyLimit);
@@ -55,10 +57,13 @@ class PartitionReader::Impl {
   std::vector<Position> Next() const;
 
  private:
+  // As UnreadableBatches::Take.
+  std::optional<Record> PassOver(const rd_kafka_message_t& error);
   // Remembers the last end of each partition.
   void NoteEnd(std::string topic, const rd_kafka_message_t& message);
 
   const KafkaConfig config_;
+  internal::UnreadableBatches unreadable_;
   ClientHandle client_;
   std::vector<TopicHandle> topics_;
   // By topic and partition.
@@ -121,6 +126,12 @@ absl::StatusOr<std::optional<Record>> PartitionReader::Impl::Poll(absl::Duration
       next_.find(std::string_view(rd_kafka_topic_name(message->rkt)))->second[message->partition] = message->offset + 1;
       return internal::RecordFrom(std::move(message));
     }
+    if (internal::UnreadableBatches::IsMeantBy(*message)) {
+      if (std::optional<Record> instead = PassOver(*message); instead.has_value()) {
+        return instead;
+      }
+      continue;
+    }
     if (const std::string reason = internal::FatalError(client_.get()); !reason.empty()) {
       return absl::InternalError("the reader has failed: " + reason);
     }
@@ -137,6 +148,20 @@ absl::StatusOr<std::optional<Record>> PartitionReader::Impl::Poll(absl::Duration
     kLog.Warn("reading is disturbed; trying again", {{"reason", status}});
   } while (!deadline.expired());
   return std::nullopt;
+}
+
+std::optional<Record> PartitionReader::Impl::PassOver(const rd_kafka_message_t& error) {
+  const std::string topic = rd_kafka_topic_name(error.rkt);
+  int64_t& next = next_.find(topic)->second[error.partition];
+  std::optional<Record> instead = unreadable_.Take(error, next, [&](int64_t offset) {
+    const PartitionListHandle list = internal::NewPartitionList(1);
+    internal::Add(*list, topic, error.partition, offset);
+    return internal::SeekTo(client_.get(), *list, Deadline(config_.request_timeout));
+  });
+  if (instead.has_value()) {
+    next = instead->offset() + 1;
+  }
+  return instead;
 }
 
 void PartitionReader::Impl::NoteEnd(std::string topic, const rd_kafka_message_t& message) {
@@ -175,7 +200,7 @@ absl::StatusOr<std::unique_ptr<PartitionReader>> PartitionReader::Create(const K
                                                                          const std::string& client_id,
                                                                          absl::Span<const Position> positions,
                                                                          Isolation isolation, Ends ends) {
-  auto impl = std::make_unique<Impl>(config);
+  auto impl = std::make_unique<Impl>(config, client_id);
   if (absl::Status status = impl->Start(client_id, positions, isolation, ends); !status.ok()) {
     return status;
   }

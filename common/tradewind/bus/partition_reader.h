@@ -54,7 +54,8 @@ class PartitionReader {
   // returned, and before the first one where reading began.
   std::vector<Position> Next() const;
 
-  // The next record, or nothing after `timeout`. Brokers that are away are waited for inside.
+  // The next record, or nothing after `timeout`. Brokers that are away are waited for inside. Records that cannot be
+  // read are passed over, and one comes in their place that says so (Record::damage).
   absl::StatusOr<std::optional<Record>> Poll(absl::Duration timeout);
 
   // Returns the offset that the partition's next record gets, as the broker says now. Blocks up to the configured

@@ -1,5 +1,7 @@
 #include "tradewind/bus/record.h"
 
+#include <utility>
+
 namespace tradewind::bus {
 namespace {
 
@@ -25,7 +27,15 @@ Record Record::FromContent(RecordContent content) {
     headers.push_back({name, value});
   }
   return Record(std::move(owner), kept->topic, kept->partition, kept->offset, kept->timestamp_ms, kept->key,
-                kept->has_value ? std::string_view(kept->value) : std::string_view(), std::move(headers));
+                kept->has_value ? std::string_view(kept->value) : std::string_view(), std::move(headers), kept->damage);
+}
+
+Record Record::Unreadable(std::string topic, int32_t partition, int64_t offset, std::string damage) {
+  return FromContent({.topic = std::move(topic),
+                      .partition = partition,
+                      .offset = offset,
+                      .has_value = false,
+                      .damage = std::move(damage)});
 }
 
 std::string_view Record::header(std::string_view name) const {

@@ -33,6 +33,8 @@ struct RecordContent {
   std::vector<std::pair<std::string, std::string>> headers;
   // False for a tombstone: a record whose value is null, not empty.
   bool has_value = true;
+  // As Record::damage.
+  std::string damage = {};
 };
 
 // Move-only. Not thread-safe; may be moved to another thread.
@@ -45,7 +47,7 @@ class Record {
   Record() : owner_(nullptr, [](void*) {}) {}
   // A `value` without data is a null value.
   Record(Owner owner, std::string_view topic, int32_t partition, int64_t offset, int64_t timestamp_ms,
-         std::string_view key, std::string_view value, Headers headers)
+         std::string_view key, std::string_view value, Headers headers, std::string_view damage = {})
       : owner_(std::move(owner)),
         topic_(topic),
         partition_(partition),
@@ -53,12 +55,15 @@ class Record {
         timestamp_ms_(timestamp_ms),
         key_(key),
         value_(value),
-        headers_(std::move(headers)) {}
+        headers_(std::move(headers)),
+        damage_(damage) {}
   Record(Record&&) = default;
   Record& operator=(Record&&) = default;
 
   // Takes over content that did not come from a broker.
   static Record FromContent(RecordContent content);
+  // What is handed out in place of records that cannot be read: see damage. `offset` is the last of theirs.
+  static Record Unreadable(std::string topic, int32_t partition, int64_t offset, std::string damage);
 
   std::string_view topic() const { return topic_; }
   int32_t partition() const { return partition_; }
@@ -70,6 +75,9 @@ class Record {
   // False for a tombstone: a record whose value is null.
   bool has_value() const { return value_.data() != nullptr; }
   absl::Span<const HeaderView> headers() const { return headers_; }
+  // Why nothing can be read of the records in whose place this one stands, which has neither key, value nor headers.
+  // Empty for every other record.
+  std::string_view damage() const { return damage_; }
   // The last header of that name, or an empty view where there is none.
   std::string_view header(std::string_view name) const;
 
@@ -82,6 +90,7 @@ class Record {
   std::string_view key_;
   std::string_view value_;
   Headers headers_;
+  std::string_view damage_;
 };
 
 // FNV-1a 64 over timestamp, key and value: tells a record from the one that took its offset in a recreated topic.

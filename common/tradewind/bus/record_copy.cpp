@@ -12,7 +12,8 @@ Record CopyOf(const Record& record) {
                         .timestamp_ms = record.timestamp_ms(),
                         .key = std::string(record.key()),
                         .value = std::string(record.value()),
-                        .has_value = record.has_value()};
+                        .has_value = record.has_value(),
+                        .damage = std::string(record.damage())};
   for (const HeaderView& header : record.headers()) content.headers.emplace_back(header.name, header.value);
   return Record::FromContent(std::move(content));
 }

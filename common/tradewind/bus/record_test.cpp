@@ -80,7 +80,8 @@ TEST(Record, IsCopiedWithAllItHolds) {
                                                .timestamp_ms = 9,
                                                .key = "k",
                                                .headers = {{"name", "text"}},
-                                               .has_value = false});
+                                               .has_value = false,
+                                               .damage = "why"});
     copy = CopyOf(record);
   }
   EXPECT_EQ(copy.topic(), "t");
@@ -90,6 +91,7 @@ TEST(Record, IsCopiedWithAllItHolds) {
   EXPECT_EQ(copy.key(), "k");
   EXPECT_FALSE(copy.has_value());
   EXPECT_EQ(copy.header("name"), "text");
+  EXPECT_EQ(copy.damage(), "why");
 }
 
 TEST(Record, TellsNoValueFromAnEmptyOne) {

@@ -170,6 +170,23 @@ TEST(WorkerRecord, KeepsAsDeadWhatHasNoHeadersUnderAKeyOfAnySize) {
   }
 }
 
+// A batch of which the client can read nothing: one record comes in the place of all of its.
+TEST(WorkerRecord, KeepsAsDeadWhatCannotBeRead) {
+  Subscriber subscriber;
+  const int32_t partition = bus::PartitionOf("k", kPartitions);
+  subscriber.mesh().kafka().Append({.topic = kUserEvents,
+                                    .partition = partition,
+                                    .has_value = false,
+                                    .damage = "of the batch at offset 0 nothing can be read"});
+  const store::KeptRecord kept = subscriber.OnlyKept();
+  EXPECT_EQ(kept.state, store::KeptState::kDead);
+  EXPECT_FALSE(kept.queued);
+  EXPECT_EQ(kept.key, std::string(kUserEvents) + "/" + std::to_string(partition) + "/0");
+  EXPECT_EQ(kept.reason, "of the batch at offset 0 nothing can be read");
+  subscriber.ExpectAllIsWellBeside("k");
+  EXPECT_THAT(subscriber.Kept(), SizeIs(1));
+}
+
 TEST(WorkerRecord, KeepsAsDeadWhatFailsUnderALargeKey) {
   for (const std::string& key : {std::string(300'000, 'k'), std::string(63'000, '\x01')}) {
     Subscriber subscriber;

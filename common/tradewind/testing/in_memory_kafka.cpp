@@ -279,7 +279,7 @@ bus::Record InMemorySource::Counted(bus::Record record) const {
   const bus::Record& inside = given->record;
   return bus::Record(std::move(owner), inside.topic(), inside.partition(), inside.offset(), inside.timestamp_ms(),
                      inside.key(), inside.value(),
-                     bus::Record::Headers(inside.headers().begin(), inside.headers().end()));
+                     bus::Record::Headers(inside.headers().begin(), inside.headers().end()), inside.damage());
 }
 
 absl::StatusOr<std::optional<bus::Record>> InMemorySource::Poll(absl::Duration timeout) {
