@@ -141,6 +141,7 @@ std::unique_ptr<EventFeed::Subscription> WatcherTable::Watch(std::string key, Ev
 }
 
 void WatcherTable::Dispatch(const bus::Record& record) {
+  if (!record.damage().empty()) return skipped_.Add(record, absl::InvalidArgumentError(std::string(record.damage())));
   const Keys::Entries watching = keys_->Find(record.key());
   if (watching.empty()) return;
   const auto envelope = bus::ParseEnvelope(record);

@@ -186,6 +186,13 @@ TEST_F(WatcherTableTest, PassesOverWhatATaskWouldTakeForDead) {
   EXPECT_THAT(seen, ElementsAre("ours"));
 }
 
+// Whose they were nobody can tell.
+TEST_F(WatcherTableTest, CountsWhatCannotBeReadUnderAnyKey) {
+  const double before = Skipped();
+  table_.Dispatch(bus::Record::Unreadable("order.events.v1", 0, 7, "its batch is too large"));
+  EXPECT_EQ(Skipped(), before + 1);
+}
+
 TEST_F(WatcherTableTest, PassesOverWhatNamesNoMeshUnlessThatIsAccepted) {
   WatcherTable strict("cluster-1/", /*accept_unmarked=*/false);
   int shown = 0;

@@ -127,13 +127,17 @@ TEST(PendingTable, LetsSoManyWaitAndHalfOfThemForOneService) {
   EXPECT_EQ(table.size(), 4u);
 }
 
-std::string BatchFor(const std::string& instance, std::initializer_list<uint64_t> ids) {
+bus::Record RecordOf(std::string value) {
+  return bus::Record::FromContent({.topic = "mesh.replies.v1", .value = std::move(value)});
+}
+
+bus::Record BatchFor(const std::string& instance, std::initializer_list<uint64_t> ids) {
   mesh::v1::ReplyBatch batch;
   batch.set_instance_id(instance);
   for (const uint64_t id : ids) {
     batch.add_replies()->set_correlation_id(id);
   }
-  return batch.SerializeAsString();
+  return RecordOf(batch.SerializeAsString());
 }
 
 // Keeps what it hears of.
@@ -188,7 +192,9 @@ TEST(Replies, ThatAreNoneAreRefused) {
   PendingShare share;
   PendingTable table(TestGauge());
   mesh::v1::ReplyBatch scratch;
-  EXPECT_EQ(DeliverReplies("\xFF\xFF\xFF", "me", scratch, table).status().code(), absl::StatusCode::kInvalidArgument);
+  const bus::Record unreadable = bus::Record::Unreadable("mesh.replies.v1", 0, 7, "its batch is too large");
+  EXPECT_TRUE(absl::IsInvalidArgument(DeliverReplies(RecordOf("\xFF\xFF\xFF"), "me", scratch, table).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(DeliverReplies(unreadable, "me", scratch, table).status()));
 }
 
 TEST(DeadlineWheel, GivesIdsWhenTheirTickHasCome) {

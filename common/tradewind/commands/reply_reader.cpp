@@ -29,8 +29,12 @@ bool BeginsWithAnotherInstance(std::string_view value, std::string_view instance
 
 }  // namespace
 
-absl::StatusOr<int> DeliverReplies(std::string_view value, std::string_view instance_id, mesh::v1::ReplyBatch& scratch,
-                                   PendingTable& pending) {
+absl::StatusOr<int> DeliverReplies(const bus::Record& record, std::string_view instance_id,
+                                   mesh::v1::ReplyBatch& scratch, PendingTable& pending) {
+  if (!record.damage().empty()) {
+    return absl::InvalidArgumentError(std::string(record.damage()));
+  }
+  const std::string_view value = record.value();
   if (BeginsWithAnotherInstance(value, instance_id)) {
     return 0;
   }
@@ -113,7 +117,7 @@ void ReplyReader::Run() {
       continue;
     }
     unread_.End();
-    const absl::StatusOr<int> ended = DeliverReplies((*record)->value(), instance_id_, scratch, pending_);
+    const absl::StatusOr<int> ended = DeliverReplies(**record, instance_id_, scratch, pending_);
     if (!ended.ok()) {
       skipped_.Add(**record, ended.status());
     }

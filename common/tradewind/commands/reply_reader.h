@@ -15,6 +15,7 @@
 
 #include "tradewind/bus/kafka_config.h"
 #include "tradewind/bus/partition_reader.h"
+#include "tradewind/bus/record.h"
 #include "tradewind/bus/skipped_records.h"
 #include "tradewind/commands/pending_table.h"
 #include "tradewind/mesh/v1/envelope.pb.h"
@@ -22,10 +23,10 @@
 
 namespace tradewind::commands {
 
-// Hands the replies of one record's value to their calls. Returns how many calls it ended; InvalidArgument where the
-// value is no ReplyBatch. `scratch` is reused memory.
-absl::StatusOr<int> DeliverReplies(std::string_view value, std::string_view instance_id, mesh::v1::ReplyBatch& scratch,
-                                   PendingTable& pending);
+// Hands the replies of one record to their calls. Returns how many calls it ended; InvalidArgument where its value is
+// no ReplyBatch or cannot be read. `scratch` is reused memory.
+absl::StatusOr<int> DeliverReplies(const bus::Record& record, std::string_view instance_id,
+                                   mesh::v1::ReplyBatch& scratch, PendingTable& pending);
 
 class ReplyReader {
  public:

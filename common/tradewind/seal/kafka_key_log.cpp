@@ -178,7 +178,8 @@ absl::StatusOr<std::optional<bus::Record>> KafkaKeyLog::Next() {
 }
 
 void KafkaKeyLog::Take(const bus::Record& record) {
-  const absl::Status taken = listener_.on_record(record.key(), record.value());
+  const absl::Status taken = record.damage().empty() ? listener_.on_record(record.key(), record.value())
+                                                     : absl::InvalidArgumentError(std::string(record.damage()));
   positions_[static_cast<size_t>(record.partition())].offset = record.offset() + 1;
   if (!taken.ok()) TellOfSkipped(record, taken);
 }

@@ -21,6 +21,7 @@
 
 #include "tradewind/bus/envelope.h"
 #include "tradewind/bus/internal/kafka_fixture.h"
+#include "tradewind/bus/internal/unreadable_producer.h"
 #include "tradewind/bus/kafka_admin.h"
 #include "tradewind/bus/kafka_sink.h"
 #include "tradewind/bus/partition_reader.h"
@@ -301,6 +302,22 @@ TEST_F(ForeignRecords, StopNoStartAndNoOther) {
   EXPECT_EQ(started->Open(sealed, absl::ZeroDuration()).value(), "Ann");
   EXPECT_EQ(started->Open(running->Seal("bob", "Bob").value(), absl::ZeroDuration()).value(), "Bob");
   EXPECT_TRUE(Prepare(*started, "somebody").ok());
+}
+
+// A batch that no client decompresses, on every partition.
+TEST_F(ForeignRecords, ThatCannotBeReadStopNoStartAndNoOther) {
+  const auto first = Start();
+  ASSERT_TRUE(Prepare(*first, "before").ok());
+  const auto skipped = telemetry::NewCounter("tradewind_keys_records_skipped_total", "");
+  const double was_skipped = skipped.value();
+  for (int32_t partition = 0; partition < kafka_.partitions; ++partition) {
+    bus::AppendUnreadableBatch(kafka_, bus::FullTopic(kafka_, bus::kKeysTopic), partition, 1);
+  }
+  EXPECT_TRUE(Eventually([&] { return skipped.value() == was_skipped + kafka_.partitions; }, kLong));
+  ASSERT_TRUE(Prepare(*first, "behind").ok());
+  const auto second = Start();
+  EXPECT_TRUE(Require(*second, "before").ok());
+  EXPECT_TRUE(Require(*second, "behind").ok());
 }
 
 TEST_F(ForeignRecords, AreToldOfOnceAMinuteAtMost) {
