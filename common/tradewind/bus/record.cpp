@@ -47,6 +47,14 @@ std::string_view Record::header(std::string_view name) const {
   return {};
 }
 
+int64_t SizeOf(const Record& record) {
+  size_t size = record.key().size() + record.value().size();
+  for (const HeaderView& header : record.headers()) {
+    size += header.name.size() + header.value.size();
+  }
+  return static_cast<int64_t>(size);
+}
+
 uint64_t Fingerprint(const Record& record) {
   // Byte by byte, so that the number is the same on every machine: it is kept in stores.
   char timestamp[8];

@@ -93,6 +93,9 @@ class Record {
   std::string_view damage_;
 };
 
+// The bytes of key, value and headers: what a record costs whoever holds it.
+int64_t SizeOf(const Record& record);
+
 // FNV-1a 64 over timestamp, key and value: tells a record from the one that took its offset in a recreated topic.
 uint64_t Fingerprint(const Record& record);
 

@@ -94,6 +94,12 @@ TEST(Record, IsCopiedWithAllItHolds) {
   EXPECT_EQ(copy.damage(), "why");
 }
 
+TEST(Record, IsAsLargeAsKeyValueAndHeaders) {
+  EXPECT_EQ(
+      SizeOf(Record::FromContent({.topic = "t", .key = "12", .value = "345", .headers = {{"a", "bcd"}, {"e", ""}}})),
+      10);
+}
+
 TEST(Record, TellsNoValueFromAnEmptyOne) {
   EXPECT_TRUE(Record::FromContent({.topic = "t", .value = ""}).has_value());
   EXPECT_FALSE(Record::FromContent({.topic = "t", .has_value = false}).has_value());

@@ -155,7 +155,7 @@ void Worker::Impl::Accept(bus::Record record) {
     std::erase_if(gathered_, [&](const Input& input) { return input.task == &task; });
     return StopTask(task, checked);
   }
-  gathered_bytes_ += static_cast<int64_t>(record.value().size() + record.key().size());
+  gathered_bytes_ += bus::SizeOf(record);
   Input& input = gathered_.emplace_back(Input{&task, std::move(record), absl::StatusOr<bus::Envelope>()});
   input.envelope = bus::ParseEnvelope(input.record);
 }
@@ -187,7 +187,7 @@ void Worker::Impl::LeaveOver(std::vector<Input>& inputs) {
   left_over_bytes_ = 0;
   for (const Input& input : inputs) {
     if (!IsInStore(input)) {
-      left_over_bytes_ += static_cast<int64_t>(input.record.value().size() + input.record.key().size());
+      left_over_bytes_ += bus::SizeOf(input.record);
       continue;
     }
     looked_at_ = absl::InfinitePast();

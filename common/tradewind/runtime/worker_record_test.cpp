@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -168,6 +169,36 @@ TEST(WorkerRecord, KeepsAsDeadWhatHasNoHeadersUnderAKeyOfAnySize) {
     ASSERT_THAT(notices, SizeIs(1));
     EXPECT_LT(notices[0].value.size(), 10'000U);
   }
+}
+
+TEST(WorkerRecord, CountsHeadersAmongTheBytesOfABatch) {
+  constexpr int kRecords = 40;
+  Mesh mesh;
+  std::atomic<int> seen = 0;
+  Group group("loyalty");
+  group.Add({.run =
+                 [&](const google::protobuf::Message&, Context&) {
+                   ++seen;
+                   return Ack();
+                 },
+             .prototype = &UserRegistered::default_instance()});
+  Headers headers = Outside({{"padding", std::string(50'000, 'x')}});
+  for (int i = 0; i < kRecords; ++i) {
+    headers[1].second = "x-" + std::to_string(i);
+    mesh.kafka().Append({.topic = kUserEvents,
+                         .partition = bus::PartitionOf("u-1", kPartitions),
+                         .key = "u-1",
+                         .value = Value("u-1", "Ann"),
+                         .headers = headers});
+  }
+  const auto batches = telemetry::NewCounter("tradewind_batches_total", "", {{"group", "loyalty"}});
+  const double before = batches.value();
+  WorkerConfig config;
+  config.batch_bytes = 100'000;
+  const auto worker = mesh.Start(group, {0, 1, 2, 3}, config);
+  EXPECT_TRUE(Eventually([&] { return seen == kRecords; }));
+  ASSERT_TRUE(worker->Stop().ok());
+  EXPECT_GE(batches.value() - before, kRecords / 2);
 }
 
 // A batch of which the client can read nothing: one record comes in the place of all of its.
