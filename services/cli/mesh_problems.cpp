@@ -81,7 +81,7 @@ constexpr GaugeCheck kGaugeChecks[] = {
              "decompressed, and was passed over",
      .remedy =
          "the service's log names their place, and `tradewind parked list` what tasks passed over; see who writes "
-         "batches there of more than 100 MB, and have him send them anew, in smaller ones"},
+         "batches there of more than 100 MB, and have them sent again in smaller ones"},
     {.metric = "tradewind_keys_unread_seconds",
      .bound = 10,
      .is_time = true,

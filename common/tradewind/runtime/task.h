@@ -41,13 +41,6 @@ struct HeldEvent {
   }
 };
 
-// Returns how many bytes the record's key, value and headers have together.
-inline int64_t BytesOf(const bus::Record& record) {
-  size_t bytes = record.key().size() + record.value().size();
-  for (const bus::HeaderView& header : record.headers()) bytes += header.name.size() + header.value.size();
-  return static_cast<int64_t>(bytes);
-}
-
 // The messages in the lane of a key, or in all lanes of a task: those that wait, that run, or that have ended and are
 // not yet on record.
 struct LaneLoad {
@@ -56,11 +49,11 @@ struct LaneLoad {
 
   void Add(const bus::Record& record) {
     ++messages;
-    bytes += BytesOf(record);
+    bytes += bus::SizeOf(record);
   }
   void Remove(const bus::Record& record) {
     --messages;
-    bytes -= BytesOf(record);
+    bytes -= bus::SizeOf(record);
   }
 };
 
