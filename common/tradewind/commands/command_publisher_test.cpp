@@ -24,6 +24,7 @@ struct Script {
   absl::Status produce ABSL_GUARDED_BY(mutex);
   std::deque<bus::Delivery> deliveries ABSL_GUARDED_BY(mutex);
   int replacements ABSL_GUARDED_BY(mutex) = 0;
+  int ends_begun ABSL_GUARDED_BY(mutex) = 0;
   // Sinks that end wait while it is set.
   bool holds_ends ABSL_GUARDED_BY(mutex) = false;
 };
@@ -34,6 +35,7 @@ class ScriptedSink final : public bus::EventSink {
   explicit ScriptedSink(Script& script) : script_(script) {}
   ~ScriptedSink() override {
     absl::MutexLock lock(&script_.mutex);
+    ++script_.ends_begun;
     const auto may_end = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(script_.mutex) { return !script_.holds_ends; };
     script_.mutex.Await(absl::Condition(&may_end));
   }
@@ -114,6 +116,12 @@ class CommandPublisherTest : public ::testing::Test {
   int replacements() {
     absl::MutexLock lock(&script_.mutex);
     return script_.replacements;
+  }
+
+  // Of sinks that another has taken the place of.
+  int ends_begun() {
+    absl::MutexLock lock(&script_.mutex);
+    return script_.ends_begun;
   }
 
   PendingShare share_;
@@ -206,7 +214,7 @@ TEST_F(CommandPublisherTest, TakesCommandsWhileABrokenProducerEnds) {
   AnswerProduce(absl::UnavailableError("the producer has failed and needs another"));
   RecordingCall under_way;
   EXPECT_FALSE(Publish(1, under_way).ok());
-  ASSERT_TRUE(testing::Eventually([&] { return replacements() == 1; }));
+  ASSERT_TRUE(testing::Eventually([&] { return ends_begun() == 1; }));
   RecordingCall after;
   ASSERT_TRUE(Publish(2, after, Await::kAcceptance).ok());
   Deliver({.token = 2});
