@@ -73,7 +73,7 @@ struct Fixture {
                .prototype = &UserRegistered::default_instance()});
   }
   Mesh& mesh() { return site->mesh(); }
-  std::unique_ptr<RunningWorker> Start(WorkerConfig config = kQuick) {
+  std::unique_ptr<RunningWorker> Start(const WorkerConfig& config = kQuick) {
     return mesh().Start(group, {0, 1, 2, 3}, config, [this](std::unique_ptr<store::Session> session) {
       return std::make_unique<WatchingSession>(std::move(session), watched);
     });

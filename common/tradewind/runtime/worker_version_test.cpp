@@ -27,7 +27,6 @@ namespace {
 using ::testing::ElementsAre;
 using testing::Eventually;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using user::v1::UserRegistered;
 using user::v1::UserUpdated;
 

@@ -48,7 +48,7 @@ class KafkaKeysTest : public ::testing::Test {
     config_.key_file = WriteKeyFile(std::string(43, 'A'));
   }
   static std::string WriteKeyFile(const std::string& text) {
-    const std::string path = std::filesystem::path(::testing::TempDir()) / bus::UniqueName("master");
+    std::string path = std::filesystem::path(::testing::TempDir()) / bus::UniqueName("master");
     std::ofstream(path) << text;
     return path;
   }
