@@ -74,14 +74,6 @@ constexpr GaugeCheck kGaugeChecks[] = {
      .what =
          "since the service started, queries have met a {kind} that does not parse {value} times; lists go without it",
      .remedy = "the service's log names its key; bring the store back from a copy in which it is whole"},
-    {.metric = "tradewind_records_unreadable_total",
-     .each = true,
-     .of_process = true,
-     .what = "since the service started, {value} records of {topic} could not be read: their batch cannot be "
-             "decompressed, and was passed over",
-     .remedy =
-         "the service's log names their place, and `tradewind parked list` what tasks passed over; see who writes "
-         "batches there of more than 100 MB, and have them sent again in smaller ones"},
     {.metric = "tradewind_keys_unread_seconds",
      .bound = 10,
      .is_time = true,
