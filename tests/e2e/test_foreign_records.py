@@ -75,6 +75,27 @@ def assert_well(mesh, client, buyer, before):
     assert pids(mesh) == after
 
 
+def test_batches_that_nobody_can_decompress_hold_up_nothing(mesh, client, buyer):
+    """A few KB of zstd that are 110 MB of zeros: Kafka looks at the compressed size alone, and no client takes them."""
+    before = pids(mesh)
+    was_dead = dead(mesh)
+    settings = {
+        "compression.type": "zstd",
+        "message.max.bytes": 1_000_000_000,
+        "batch.size": 1_000_000_000,
+        "queue.buffering.max.kbytes": 1_000_000,
+        "linger.ms": 5000,
+    }
+    records = [("k", bytes(11_000_000), {})] * 10
+    for topic in ("order.events.v1", "order.commands.v1", "mesh.keys.v1", "mesh.replies.v1"):
+        send_all(mesh.address("kafka"), topic, records, settings, partition=1)
+    # The order service's commands, and its events at each who reads them.
+    wait_until(lambda: dead(mesh) >= was_dead + 1 + len(READERS), 60, "dead records")
+    assert [one for one in parked(mesh) if "nothing can be read from offset" in one["reason"]]
+    assert_well(mesh, client, buyer, before)
+    let_all_go(mesh)
+
+
 def test_no_record_ends_a_process_or_holds_up_another(mesh, client, buyer, put):
     before = pids(mesh)
     sequence = f"{int(time.time() * 1000):016}-{1:016}"
