@@ -1,4 +1,5 @@
 // Tasks, epochs, fencing, versions and what a commit leaves behind.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <array>
