@@ -235,6 +235,17 @@ void Worker::Impl::NoteDamaged(Task& task, const store::Timer& timer) {
 
 absl::Status Worker::Impl::GatherTimers(Task& task, absl::Time now) {
   if (task.next_timer > now) return absl::OkStatus();
+  if (task.next_timer == absl::InfinitePast()) {
+    // Nobody has looked since the takeover. Where nothing is due, inputs need not be read to their ends, and a broker
+    // that has much to send answers late where they end.
+    const auto first = ports_.session->LoadTimers(task.id, 1);
+    if (!first.ok()) return first.status();
+    const absl::Time due = first->empty() ? absl::InfiniteFuture() : first->front().due;
+    if (due > now) {
+      task.next_timer = due;
+      return absl::OkStatus();
+    }
+  }
   // What has come in time goes first: after an outage both are there, the answer and the deadline for it.
   if (!InputsAreRead(task, now)) {
     timers_wait_ = timers_wait_ || task.next_timer > absl::InfinitePast();

@@ -198,6 +198,25 @@ TEST(WorkerTimer, AsksForNoEndThatIsKnown) {
   EXPECT_EQ(worker->source().questions(), before);
 }
 
+// A broker that has much to send answers late, and the worker waits for it.
+TEST(WorkerTimer, AsksForNoEndWhereNoTimerIsDue) {
+  Fixture test;
+  auto worker = test.mesh.Start(test.group, {0, 1, 2, 3}, kQuick);
+  test.Send("first");
+  test.Wait(1);
+  ASSERT_TRUE(worker->Stop().ok());
+  // The end of this log is not reached until something comes behind it.
+  test.mesh.kafka().AppendGap(kUserEvents, bus::PartitionOf("u-1", kPartitions), 1);
+  worker = test.mesh.Start(test.group, {0, 1, 2, 3}, kQuick);
+  // Each of them is for all tasks.
+  constexpr int kOfTakeover = 3;
+  ASSERT_TRUE(testing::Eventually([&] { return worker->source().questions() == kOfTakeover; }));
+  const auto asked = [&] { return worker->source().questions() > kOfTakeover; };
+  EXPECT_FALSE(testing::Eventually(asked, absl::Milliseconds(1500)));
+  test.Send("more");
+  EXPECT_THAT(test.Wait(2), ElementsAre("first", "more"));
+}
+
 TEST(WorkerTimer, AsksForAnEndAtMostOnceASecond) {
   Fixture test;
   test.delay = absl::ZeroDuration();
