@@ -50,18 +50,12 @@ struct Fixture {
 
   // Puts the bytes in the place of the progress of the task of "o-1"; returns what stood there.
   std::string ReplaceProgress(std::string_view bytes) {
-    const auto session = *mesh.store().OpenSession();
-    const store::TaskId task{group.name(), partition};
-    const store::TakenTask taken = *session->TakeTask(task, 0);
-    store::Batch batch;
-    batch.tasks.push_back({.task = task,
-                           .expected_epoch = taken.epoch,
-                           .expected_emit_sequence = taken.emit_sequence,
-                           .new_emit_sequence = taken.emit_sequence + 1,
-                           .progress = bytes,
-                           .ends_takes = true});
-    EXPECT_EQ(session->Commit(batch)->kind, store::CommitResult::Kind::kCommitted);
-    return taken.progress;
+    std::string before;
+    CommitForTask(mesh, TaskOf(group, "o-1"), [&](const store::TakenTask& taken, store::TaskCommit& commit) {
+      before = taken.progress;
+      commit.progress = bytes;
+    });
+    return before;
   }
   // How many tasks have stopped, by why.
   double Stopped(const std::string& why) const {

@@ -159,6 +159,26 @@ std::vector<mesh::v1::Reply> Mesh::WaitForReplies(size_t count) {
   return replies;
 }
 
+store::TaskId TaskOf(const Group& group, const std::string& key) {
+  return {group.name(), bus::PartitionOf(key, kPartitions)};
+}
+
+void CommitForTask(Mesh& mesh, const store::TaskId& task,
+                   absl::FunctionRef<void(const store::TakenTask&, store::TaskCommit&)> fill) {
+  const auto session = *mesh.store().OpenSession();
+  const auto taken = *session->TakeTask(task, 0);
+  store::Batch batch;
+  batch.now = absl::Now();
+  batch.tasks.push_back({.task = task,
+                         .expected_epoch = taken.epoch,
+                         .expected_emit_sequence = taken.emit_sequence,
+                         .new_emit_sequence = taken.emit_sequence + 1,
+                         .progress = taken.progress,
+                         .ends_takes = true});
+  fill(taken, batch.tasks[0]);
+  ASSERT_EQ(session->Commit(batch)->kind, store::CommitResult::Kind::kCommitted);
+}
+
 std::string HeaderOf(const bus::RecordContent& record, std::string_view name) {
   for (const auto& [header, value] : record.headers) {
     if (header == name) return value;

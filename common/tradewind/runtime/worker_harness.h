@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/time/clock.h"
 #include "google/protobuf/message.h"
 
@@ -123,6 +124,14 @@ class Mesh {
   std::filesystem::path folder_;
   std::unique_ptr<store::Store> store_;
 };
+
+// The task of the messages under `key` of a group with a task for each of kPartitions.
+store::TaskId TaskOf(const Group& group, const std::string& key);
+
+// Commits for the task as an owner does that takes it and leaves at once: `fill` puts in what is new. No worker may be
+// running.
+void CommitForTask(Mesh& mesh, const store::TaskId& task,
+                   absl::FunctionRef<void(const store::TakenTask&, store::TaskCommit&)> fill);
 
 // Header of a record, or "".
 std::string HeaderOf(const bus::RecordContent& record, std::string_view name);

@@ -192,21 +192,8 @@ TEST(WorkerHeld, KnowsItsEventsBesideAnUnreadableOutboxRow) {
   test.SendChained(1);
   ASSERT_TRUE(Eventually([&] { return test.Seen().size() == 1; }));
   ASSERT_TRUE(worker->Stop().ok());
-  {
-    const auto session = *test.mesh().store().OpenSession();
-    const store::TaskId id{test.group.name(), bus::PartitionOf("u-1", kPartitions)};
-    const auto taken = *session->TakeTask(id, 0);
-    store::Batch batch;
-    batch.now = absl::Now();
-    batch.tasks.push_back({.task = id,
-                           .expected_epoch = taken.epoch,
-                           .expected_emit_sequence = taken.emit_sequence,
-                           .new_emit_sequence = taken.emit_sequence + 1,
-                           .progress = taken.progress,
-                           .outbox = "\xff\xff",
-                           .ends_takes = true});
-    ASSERT_EQ(session->Commit(batch)->kind, store::CommitResult::Kind::kCommitted);
-  }
+  CommitForTask(test.mesh(), TaskOf(test.group, "u-1"),
+                [](const store::TakenTask&, store::TaskCommit& commit) { commit.outbox = "\xff\xff"; });
   test.SendChained(3);
   worker = test.Start();
   store::Reader& reader = test.mesh().store().reader();

@@ -255,28 +255,10 @@ void ExpectStoppedAlone(Mesh& mesh, const Group& group, const std::string& why) 
   EXPECT_EQ(Stopped(why), 0);
 }
 
-// Commits for the task of "o-1" as an owner does that takes it and leaves at once: `fill` puts in what is new.
-void CommitForTask(Mesh& mesh, const Group& group,
-                   absl::FunctionRef<void(const store::TakenTask&, store::TaskCommit&)> fill) {
-  const auto session = *mesh.store().OpenSession();
-  const store::TaskId id{group.name(), bus::PartitionOf("o-1", kPartitions)};
-  const auto taken = *session->TakeTask(id, 0);
-  store::Batch batch;
-  batch.now = absl::Now();
-  batch.tasks.push_back({.task = id,
-                         .expected_epoch = taken.epoch,
-                         .expected_emit_sequence = taken.emit_sequence,
-                         .new_emit_sequence = taken.emit_sequence + 1,
-                         .progress = taken.progress,
-                         .ends_takes = true});
-  fill(taken, batch.tasks[0]);
-  ASSERT_EQ(session->Commit(batch)->kind, store::CommitResult::Kind::kCommitted);
-}
-
 // As app/partition_admin does it once a person has accepted the loss: the task goes on at `offset` of its commands.
 void GoOnAt(Mesh& mesh, const Group& group, int64_t offset, int64_t begin) {
   std::string blob;
-  CommitForTask(mesh, group, [&](const store::TakenTask& taken, store::TaskCommit& commit) {
+  CommitForTask(mesh, TaskOf(group, "o-1"), [&](const store::TakenTask& taken, store::TaskCommit& commit) {
     auto progress = *TaskProgress::Parse(taken.progress);
     progress.FindInput(kCommands)->GoOnAt(offset, begin);
     blob = progress.Serialize(kClusterId);
@@ -329,7 +311,8 @@ TEST(WorkerOwnership, KeepsAsDeadAnOutboxRowThatCannotBeRead) {
     Mesh mesh;
     const Group group = CountingGroup();
     MakeHistory(mesh, group);
-    CommitForTask(mesh, group, [&](const store::TakenTask&, store::TaskCommit& commit) { commit.outbox = bytes; });
+    CommitForTask(mesh, TaskOf(group, "o-1"),
+                  [&](const store::TakenTask&, store::TaskCommit& commit) { commit.outbox = bytes; });
     const int64_t before = Revision(mesh, "o-1");
     const size_t published = mesh.kafka().ReadAll(kEvents).size();
     const auto worker = mesh.Start(group);

@@ -134,24 +134,17 @@ TEST(WorkerRequest, IsCarriedOutThoughAnotherTasksQueueIsRefused) {
 }
 
 // The row of the task of "o-1" does not parse: a minute passes until the task is looked at again.
-void DamageRow(Mesh& mesh) {
-  const auto session = *mesh.store().OpenSession();
-  const store::TaskId id{"order", bus::PartitionOf("o-1", kPartitions)};
-  const auto taken = *session->TakeTask(id, 0);
-  store::Batch batch;
-  batch.now = absl::Now();
-  batch.tasks.push_back({.task = id,
-                         .expected_epoch = taken.epoch,
-                         .expected_emit_sequence = taken.emit_sequence,
-                         .new_emit_sequence = taken.emit_sequence + 1,
-                         .progress = "\xff\xff"});
-  ASSERT_EQ(session->Commit(batch)->kind, store::CommitResult::Kind::kCommitted);
+void DamageRow(Mesh& mesh, const Group& group) {
+  CommitForTask(mesh, TaskOf(group, "o-1"), [](const store::TakenTask&, store::TaskCommit& commit) {
+    commit.progress = "\xff\xff";
+    commit.ends_takes = false;
+  });
 }
 
 TEST(WorkerRequest, WaitsForNoRequestsOfAStoppedTask) {
   Mesh mesh;
   const Group group = CountingGroup();
-  DamageRow(mesh);
+  DamageRow(mesh, group);
   const std::string beside = KeyBeside("o-1");
   Keep(mesh, {SetAside("o-1", store::KeptState::kDead, kLarge), SetAside("o-1", store::KeptState::kDead, kLarge),
               SetAside(beside, store::KeptState::kDead)});
