@@ -11,7 +11,7 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, OffsetSpec, ResourceType
 
 from support.client import APPROVED, ORDERS, PAYMENTS, USERS, Client, as_dict, order_request, stock_shop
-from support.kafka import cloud_event_headers, consume_with_headers, mesh_name, read_record, send, send_all
+from support.kafka import cloud_event_headers, consume_with_headers, delete_up_to, mesh_name, read_record, send, send_all
 from support.mesh import OWNERS, SECOND_OFFSET, Mesh, taken_down, wait_until
 from support.status import await_problem, is_well, problems
 
@@ -89,11 +89,14 @@ def test_batches_that_nobody_can_decompress_hold_up_nothing(mesh, client, buyer)
     records = [("k", bytes(11_000_000), {})] * 10
     for topic in ("order.events.v1", "order.commands.v1", "mesh.keys.v1", "mesh.replies.v1"):
         send_all(mesh.address("kafka"), topic, records, settings, partition=1)
+    end = end_of(mesh, TopicPartition("order.events.v1", 1))
     # The order service's commands, and its events at each who reads them.
     wait_until(lambda: dead(mesh) >= was_dead + 1 + len(READERS), 60, "dead records")
     assert [one for one in parked(mesh) if "nothing can be read from offset" in one["reason"]]
     assert_well(mesh, client, buyer, before)
     let_all_go(mesh)
+    # Foreign clients, with which the tests below read this topic, do not get past such a batch.
+    delete_up_to(mesh.address("kafka"), [TopicPartition("order.events.v1", 1, end)])
 
 
 def test_no_record_ends_a_process_or_holds_up_another(mesh, client, buyer, put):
@@ -385,10 +388,8 @@ def test_a_group_goes_on_without_records_that_are_gone(mesh, client, buyer):
     others = place_orders(mesh, client, buyer)
     lost, partition = others.popitem()
     place = TopicPartition("order.events.v1", partition)
-    admin = AdminClient({"bootstrap.servers": mesh.address("kafka")})
     end = end_of(mesh, place)
-    (deleted,) = admin.delete_records([TopicPartition("order.events.v1", partition, end)]).values()
-    deleted.result()
+    delete_up_to(mesh.address("kafka"), [TopicPartition("order.events.v1", partition, end)])
     mesh.service("start", "inventory")
     for order, own in others.items():
         if own != partition:

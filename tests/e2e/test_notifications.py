@@ -14,12 +14,11 @@ import uuid
 import grpc
 import pytest
 from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from support.client import NOTIFICATIONS, ORDERS, USERS, Client, Problem, order_request, stock_shop
 from support.disk import files_with
-from support.kafka import consume_with_headers
+from support.kafka import consume_with_headers, delete_up_to
 from support.mesh import SECOND_OFFSET, Mesh, taken_down, wait_until
 from support.receivers import LOGIN, MailServer, Receiver
 from support.status import await_problem, is_well
@@ -238,14 +237,6 @@ def test_a_delivery_cut_short_by_a_crash_is_repeated_with_the_same_id(told, shop
     receiver.answer = lambda posted, count: 204
 
 
-def delete_up_to(mesh, offsets):
-    """Has Kafka delete the records before these offsets of notification.deliveries.v1, as it does with those that expire."""
-    places = [TopicPartition(DELIVERIES, partition, offset) for partition, offset in offsets.items()]
-    admin = AdminClient({"bootstrap.servers": mesh.address("kafka")})
-    for deleted in admin.delete_records(places).values():
-        deleted.result()
-
-
 def test_webhooks_under_way_whose_records_are_gone_are_given_up(told, shop, receiver):
     user, paths = shopper(shop), [f"/{uuid.uuid4()}" for _ in range(2)]
     endpoints = {create_endpoint(shop, user, receiver.url(path))["id"]: path for path in paths}
@@ -271,7 +262,7 @@ def test_webhooks_under_way_whose_records_are_gone_are_given_up(told, shop, rece
         partition = first["partition"]
         gone[partition] = max(gone.get(partition, 0), first["offset"] + 1)
         given_up[partition] = given_up.get(partition, 0) + 1
-    delete_up_to(told, gone)
+    delete_up_to(told.address("kafka"), [TopicPartition(DELIVERIES, *place) for place in gone.items()])
 
     told.service("start", "notification")
     await_problem(told, f"notification.effects: {len(gone)} of its tasks stopped: records of their partition are gone")
