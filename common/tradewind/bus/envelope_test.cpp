@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <librdkafka/rdkafka.h>
 
+#include <limits>
 #include <map>
 #include <optional>
 
@@ -51,6 +52,13 @@ TEST(Sequence, SortsAsTextAsItSortsAsAPair) {
 TEST(Sequence, ReadsWhatItWrote) {
   const Sequence sequence{.epoch = 1'700'000'000'123, .number = 77};
   EXPECT_EQ(Sequence::Parse(sequence.ToString()), sequence);
+}
+
+TEST(Sequence, KeepsEveryDigit) {
+  const Sequence widest{.epoch = 9'999'999'999'999'999, .number = 0};
+  EXPECT_EQ(widest.ToString(), "9999999999999999-0000000000000000");
+  const Sequence too_wide{.epoch = 0, .number = std::numeric_limits<uint64_t>::max()};
+  EXPECT_EQ(too_wide.ToString(), "0000000000000000-18446744073709551615");
 }
 
 TEST(Sequence, RefusesAnyOtherForm) {
