@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 
 namespace tradewind::errors {
@@ -33,6 +34,18 @@ size_t SequenceLength(std::string_view bytes) {
     return continues(1, low, high) && continues(2) && continues(3) ? 4 : 0;
   }
   return 0;
+}
+
+// Eight bytes at a time.
+bool IsAscii(std::string_view bytes) {
+  uint64_t seen = 0;
+  for (; bytes.size() >= sizeof(seen); bytes.remove_prefix(sizeof(seen))) {
+    uint64_t next = 0;
+    std::memcpy(&next, bytes.data(), sizeof(next));
+    seen |= next;
+  }
+  for (const char byte : bytes) seen |= static_cast<uint8_t>(byte);
+  return (seen & 0x8080808080808080) == 0;
 }
 
 bool IsControl(std::string_view sequence) {
@@ -72,6 +85,7 @@ std::string Printable(std::string_view bytes, size_t max_bytes) {
 }
 
 bool IsUtf8(std::string_view bytes) {
+  if (IsAscii(bytes)) return true;
   while (!bytes.empty()) {
     const size_t length = SequenceLength(bytes);
     if (length == 0) {

@@ -48,5 +48,15 @@ TEST(IsUtf8, KnowsWellFormedText) {
   }
 }
 
+TEST(IsUtf8, FindsABadByteWhereverItStands) {
+  const std::string text(20, 'a');
+  for (size_t at = 0; at < text.size(); ++at) {
+    std::string bad = text;
+    bad[at] = '\xff';
+    EXPECT_FALSE(IsUtf8(bad)) << at;
+    EXPECT_TRUE(IsUtf8(std::string(text).replace(at, 1, "é"))) << at;
+  }
+}
+
 }  // namespace
 }  // namespace tradewind::errors
