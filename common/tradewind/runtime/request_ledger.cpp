@@ -2,6 +2,8 @@
 
 #include <sodium.h>
 
+#include <functional>
+
 #include "google/rpc/status.pb.h"
 
 #include "tradewind/errors/problem.h"
@@ -65,18 +67,13 @@ std::string IdWithContent(const bus::Envelope& envelope, const bus::Record& reco
 
 }  // namespace
 
-std::string RequestLedger::NameOf(const store::RequestKey& key) {
-  std::string name;
-  name.reserve(key.caller.size() + key.method.size() + key.request_id.size() + 2);
-  name.append(key.caller).append(1, '\0').append(key.method).append(1, '\0').append(key.request_id);
-  return name;
+size_t RequestLedger::KeyHash::operator()(const store::RequestKey& key) const {
+  const std::hash<std::string_view> hash;
+  return (hash(key.request_id) * 31 + hash(key.caller)) * 31 + hash(key.method);
 }
 
 void RequestLedger::WantKey(const store::RequestKey& key) {
-  std::string name = NameOf(key);
-  if (!known_.try_emplace(name).second) return;
-  wanted_.push_back(key);
-  wanted_names_.push_back(std::move(name));
+  if (known_.try_emplace(key).second) wanted_.push_back(key);
 }
 
 std::optional<store::RequestKey> RequestLedger::KeyOf(const bus::Envelope& envelope, bool is_command) {
@@ -103,7 +100,7 @@ void RequestLedger::WantEvent(const bus::Envelope& envelope) {
 bool RequestLedger::TakeEvent(const bus::Envelope& envelope, int32_t partition) {
   event_ids_.push_back(EventId(envelope));
   const store::RequestKey key{group_, kInbox, event_ids_.back()};
-  std::optional<Answered>& slot = known_[NameOf(key)];
+  std::optional<Answered>& slot = known_[key];
   if (slot.has_value()) return false;
   slot.emplace();
   remembered_.push_back({key, partition, &*slot});
@@ -116,11 +113,10 @@ absl::Status RequestLedger::Load(store::Session& session) {
   if (!rows.ok()) return rows.status();
   for (size_t i = 0; i < rows->size(); ++i) {
     if (auto& row = (*rows)[i]; row.has_value()) {
-      known_[wanted_names_[i]] = Answered{std::move(row->hash), std::move(row->reply)};
+      known_[wanted_[i]] = Answered{std::move(row->hash), std::move(row->reply)};
     }
   }
   wanted_.clear();
-  wanted_names_.clear();
   return absl::OkStatus();
 }
 
@@ -128,7 +124,7 @@ bool RequestLedger::Answer(const bus::Envelope& envelope, const bus::Record& rec
                            mesh::v1::Reply& reply) const {
   const auto key = KeyOf(envelope, is_command);
   if (!key.has_value()) return false;
-  const auto found = known_.find(NameOf(*key));
+  const auto found = known_.find(*key);
   if (found == known_.end() || !found->second.has_value()) return false;
   if (found->second->hash == HashOf(record)) {
     FromStored(found->second->reply, reply);
@@ -136,7 +132,7 @@ bool RequestLedger::Answer(const bus::Envelope& envelope, const bus::Record& rec
   }
   if (envelope.request_id.empty()) {
     const std::string id = IdWithContent(envelope, record);
-    const auto other = known_.find(NameOf({envelope.source, kEventId, id}));
+    const auto other = known_.find({envelope.source, kEventId, id});
     if (other == known_.end() || !other->second.has_value()) return false;
     FromStored(other->second->reply, reply);
     return true;
@@ -153,16 +149,17 @@ void RequestLedger::Remember(const bus::Envelope& envelope, const bus::Record& r
                              int32_t partition, const mesh::v1::Reply& reply) {
   auto key = KeyOf(envelope, is_command);
   if (!key.has_value()) return;
-  if (const auto first = known_.find(NameOf(*key)); first != known_.end() && first->second.has_value()) {
+  std::optional<Answered>* slot = &known_[*key];
+  if (slot->has_value()) {
     // Another request under the same request_id has been answered with an error, and the first one's answer stays.
     if (!envelope.request_id.empty()) return;
     event_ids_.push_back(IdWithContent(envelope, record));
     key->request_id = event_ids_.back();
+    slot = &known_[*key];
+    if (slot->has_value()) return;
   }
-  std::optional<Answered>& slot = known_[NameOf(*key)];
-  if (slot.has_value()) return;
-  slot = Answered{HashOf(record), ToStored(reply)};
-  remembered_.push_back({*key, partition, &*slot});
+  slot->emplace(Answered{HashOf(record), ToStored(reply)});
+  remembered_.push_back({*key, partition, &**slot});
 }
 
 std::vector<store::RequestWrite> RequestLedger::Writes() const {

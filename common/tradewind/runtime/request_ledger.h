@@ -25,7 +25,7 @@ class Reply;
 
 namespace tradewind::runtime {
 
-// Not thread-safe; lives for one attempt at a batch.
+// Not thread-safe; lives for one attempt at a batch. The records outlive it.
 class RequestLedger {
  public:
   // `group` outlives the ledger.
@@ -59,16 +59,17 @@ class RequestLedger {
     std::string hash;
     std::string reply;
   };
-  static std::string NameOf(const store::RequestKey& key);
+  struct KeyHash {
+    size_t operator()(const store::RequestKey& key) const;
+  };
   // Nothing where the record has no answer to be remembered.
   static std::optional<store::RequestKey> KeyOf(const bus::Envelope& envelope, bool is_command);
   void WantKey(const store::RequestKey& key);
 
   std::string_view group_;
-  // By name. Nothing: asked for, and new.
-  std::unordered_map<std::string, std::optional<Answered>> known_;
+  // Keys point into the records, and into `event_ids_`. Nothing: asked for, and new.
+  std::unordered_map<store::RequestKey, std::optional<Answered>, KeyHash> known_;
   std::vector<store::RequestKey> wanted_;
-  std::vector<std::string> wanted_names_;
   // What keys of events, and of commands without a request_id, point into.
   std::deque<std::string> event_ids_;
   struct Remembered {

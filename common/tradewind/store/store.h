@@ -206,6 +206,7 @@ struct RequestKey {
   std::string_view caller;
   std::string_view method;
   std::string_view request_id;
+  friend bool operator==(const RequestKey&, const RequestKey&) = default;
 };
 
 struct RequestRow {
