@@ -236,8 +236,8 @@ void Worker::Impl::NoteDamaged(Task& task, const store::Timer& timer) {
 absl::Status Worker::Impl::GatherTimers(Task& task, absl::Time now) {
   if (task.next_timer > now) return absl::OkStatus();
   if (task.next_timer == absl::InfinitePast()) {
-    // Nobody has looked since the takeover. Where nothing is due, inputs need not be read to their ends, and a broker
-    // that has much to send answers late where they end.
+    // It is not known what the store has, as after a takeover. Where nothing is due, inputs need not be read to their
+    // ends, and a broker that has much to send answers late where they end.
     const auto first = ports_.session->LoadTimers(task.id, 1);
     if (!first.ok()) return first.status();
     const absl::Time due = first->empty() ? absl::InfiniteFuture() : first->front().due;
