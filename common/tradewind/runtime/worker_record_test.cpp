@@ -507,30 +507,25 @@ TEST(WorkerRecord, KeepsAsDeadWhatAnOutboxHoldsAndKafkaNeverTakes) {
     ASSERT_TRUE(mesh.kafka().WaitForRecords(kEvents, 1));
   }
   const int32_t partition = bus::PartitionOf("o-1", kPartitions);
-  const auto session = *mesh.store().OpenSession();
-  const auto taken = session->TakeTask({"order", partition}, 0);
-  ASSERT_TRUE(taken.ok());
-  mesh::v1::OutboxBatch outbox;
-  outbox.set_source("/order/" + std::to_string(partition));
-  outbox.set_epoch(taken->epoch);
-  for (const size_t bytes : {size_t{10}, size_t{1'100'000}, size_t{10}}) {
-    mesh::v1::OutgoingEvent& event = *outbox.add_events();
-    event.set_topic(kEvents);
-    event.set_partition(partition);
-    event.set_key("o-1");
-    event.set_type("test.Large");
-    event.set_number(taken->emit_sequence + static_cast<uint64_t>(outbox.events_size()));
-    event.set_value(std::string(bytes, 'v'));
-  }
-  const std::string blob = outbox.SerializeAsString();
-  store::Batch batch;
-  batch.tasks.push_back({.task = {"order", partition},
-                         .expected_epoch = taken->epoch,
-                         .expected_emit_sequence = taken->emit_sequence,
-                         .new_emit_sequence = taken->emit_sequence + 3,
-                         .progress = taken->progress,
-                         .outbox = blob});
-  ASSERT_EQ(session->Commit(batch)->kind, store::CommitResult::Kind::kCommitted);
+  std::string blob;
+  CommitForTask(mesh, {"order", partition}, [&](const store::TakenTask& taken, store::TaskCommit& commit) {
+    mesh::v1::OutboxBatch outbox;
+    outbox.set_source("/order/" + std::to_string(partition));
+    outbox.set_epoch(taken.epoch);
+    for (const size_t bytes : {size_t{10}, size_t{1'100'000}, size_t{10}}) {
+      mesh::v1::OutgoingEvent& event = *outbox.add_events();
+      event.set_topic(kEvents);
+      event.set_partition(partition);
+      event.set_key("o-1");
+      event.set_type("test.Large");
+      event.set_number(taken.emit_sequence + static_cast<uint64_t>(outbox.events_size()));
+      event.set_value(std::string(bytes, 'v'));
+    }
+    blob = outbox.SerializeAsString();
+    commit.new_emit_sequence = taken.emit_sequence + 3;
+    commit.outbox = blob;
+    commit.ends_takes = false;
+  });
 
   const auto worker = mesh.Start(group);
   ASSERT_TRUE(mesh.kafka().WaitForRecords(kEvents, 4));

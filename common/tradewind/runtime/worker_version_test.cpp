@@ -9,8 +9,6 @@
 #include <thread>
 #include <vector>
 
-#include "absl/time/clock.h"
-
 #include "tradewind/bus/envelope.h"
 #include "tradewind/order/v1/events.pb.h"
 #include "tradewind/order/v1/order.pb.h"
@@ -236,16 +234,10 @@ void LeavePending(Mesh& mesh, const Group& group, int32_t partition) {
   input.MoveTo(1, bus::Fingerprint(first));
   input.AddPending(0);
   const std::string blob = progress.Serialize(kClusterId);
-  const auto session = *mesh.store().OpenSession();
-  const auto taken = *session->TakeTask({group.name(), partition}, 0);
-  store::Batch batch;
-  batch.now = absl::Now();
-  batch.tasks.push_back({.task = {group.name(), partition},
-                         .expected_epoch = taken.epoch,
-                         .expected_emit_sequence = taken.emit_sequence,
-                         .new_emit_sequence = taken.emit_sequence + 1,
-                         .progress = blob});
-  ASSERT_EQ(session->Commit(batch)->kind, store::CommitResult::Kind::kCommitted);
+  CommitForTask(mesh, {group.name(), partition}, [&](const store::TakenTask&, store::TaskCommit& commit) {
+    commit.progress = blob;
+    commit.ends_takes = false;
+  });
 }
 
 TEST(WorkerVersion, BuriesAPendingEffectWhoseHeadersItRefuses) {
