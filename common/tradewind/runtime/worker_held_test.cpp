@@ -9,8 +9,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/time/clock.h"
-
 #include "tradewind/bus/envelope.h"
 #include "tradewind/order/v1/events.pb.h"
 #include "tradewind/runtime/worker_stores.h"

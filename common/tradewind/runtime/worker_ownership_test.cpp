@@ -3,7 +3,6 @@
 #include <atomic>
 #include <thread>
 
-#include "absl/functional/function_ref.h"
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
